@@ -1,0 +1,1 @@
+"""What all tests share: warnings are errors, and what a test starts it stops."""
