@@ -172,7 +172,7 @@ class _Lane:
         self._queue: deque[Collector] = deque()
         self._current: Collector | None = None
         self._done: list[Part] = []
-        self._left = False
+        self._left = threading.Event()
         self._go = threading.Semaphore(0)
         self._idle = threading.Event()
         self._lock = threading.Lock()
@@ -210,7 +210,7 @@ class _Lane:
     def leave(self) -> Collector | None:
         """Give the lane up: it ends after what it runs now, whose answer is dropped. Returns that collector."""
         with self._lock:
-            self._left = True
+            self._left.set()
             current = self._current
         self._go.release()
         return current
@@ -220,7 +220,7 @@ class _Lane:
             self._go.acquire()
             while True:
                 with self._lock:
-                    if self._left:
+                    if self._left.is_set():
                         return
                     try:
                         collector = self._queue.popleft()
@@ -231,7 +231,7 @@ class _Lane:
                 part = _collect(collector)
                 with self._lock:
                     self._current = None
-                    if self._left:
+                    if self._left.is_set():
                         return
                     self._done.append(part)
             self._idle.set()
