@@ -1,1 +1,34 @@
-"""What all tests share: warnings are errors, and what a test starts it stops."""
+"""What all tests share: what may be skipped in CI stands in one file, with its reason."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+_ALLOWED = tuple(
+    line.split(": ", 1)[0]
+    for line in (Path(__file__).parent / "allowed_skips.txt").read_text().splitlines()
+    if line and not line.startswith("#")
+)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI a skipped test that is not listed is a failure: else a missing program would look like success."""
+    report = yield
+    skipped = report.skipped and not hasattr(report, "wasxfail")
+    if skipped and os.environ.get("CI") and not item.nodeid.startswith(_ALLOWED):
+        report.outcome = "failed"
+        report.longrepr = f"skipped in CI, but not listed in tests/allowed_skips.txt: {report.longrepr}"
+    return report
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A test marked needs_root is skipped without root, and says so."""
+    if item.get_closest_marker("needs_root") and os.geteuid() != 0:
+        pytest.skip("needs root")

@@ -172,7 +172,7 @@ def test_a_failing_sink_does_not_keep_the_next_from_its_batch() -> None:
     class Broken:
         name = "broken"
 
-        def write(self, batch: Batch) -> None:
+        def write(self, batch: Batch) -> None:  # noqa: ARG002  the contract's signature
             raise OSError(28, "No space left on device", "/full")
 
         def close(self) -> None: ...
@@ -181,7 +181,7 @@ def test_a_failing_sink_does_not_keep_the_next_from_its_batch() -> None:
         name = "kept"
         batches = 0
 
-        def write(self, batch: Batch) -> None:
+        def write(self, batch: Batch) -> None:  # noqa: ARG002  the contract's signature
             self.batches += 1
 
     gatherer, kept = Gatherer([Fake("a")]), Kept()
