@@ -1,0 +1,1 @@
+"""What is worth drawing, as data: one file a subject."""

@@ -1,0 +1,1 @@
+"""What has been read, kept: the last hour in memory."""
