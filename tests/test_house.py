@@ -45,7 +45,9 @@ def test_a_module_is_one_idea(path: Path) -> None:
 @pytest.mark.parametrize("path", TESTS, ids=_named)
 def test_a_test_states_its_rule(path: Path) -> None:
     """Each test has a docstring: the rule that it holds."""
-    functions = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    functions = [
+        n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
     silent = [n.name for n in functions if n.name.startswith("test_") and not ast.get_docstring(n)]
     assert not silent, f"no rule stated: {', '.join(silent)}"
 
