@@ -27,6 +27,7 @@ class ProcessRow(msgspec.Struct, frozen=True, gc=False):
     read_bytes: int | None  # from storage; None where we may not know
     write_bytes: int | None  # to storage; None where we may not know
     kernel: bool = False  # a kernel thread
+    comm: str = ""  # what it calls itself, at most 15 bytes
     arguments: str | None = None  # only where asked for, with secrets masked
 
     @property

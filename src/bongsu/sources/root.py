@@ -92,6 +92,11 @@ class Root:
     def __repr__(self) -> str:
         return f"Root({self.path!r})"
 
+    @property
+    def live(self) -> bool:
+        """Whether this is the kernel's own procfs or sysfs, not a captured tree."""
+        return self._keeps
+
     def join(self, relative: str) -> str:
         """The full path of a file below this root."""
         return f"/{relative}" if self.path == "/" else f"{self.path}/{relative}"
