@@ -1,0 +1,1 @@
+"""Where batches go: to whoever asks over HTTP, and to files."""
