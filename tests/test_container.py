@@ -1,0 +1,78 @@
+"""The Dockerfile's command, run as it stands: in a mount namespace with the host read-only under /host, as no user.
+
+No container engine runs where these tests do, so the image is not built; what is tested is that the command line, the
+mounts that its first lines document and the user give right readings.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+import node_exporter as ne
+
+DOCKERFILE = Path(__file__).parent.parent / "Dockerfile"
+
+
+def _instruction(name: str) -> list[str]:
+    words = re.findall(rf"^{name} (\[.*\])$", DOCKERFILE.read_text(), re.MULTILINE)
+    assert len(words) == 1
+    return list(json.loads(words[0]))
+
+
+@pytest.mark.needs_root
+def test_the_command_reads_the_host_through_read_only_mounts(tmp_path: Path) -> None:
+    """Mount points and sizes are the host's, without the /host prefix, and nothing needs to be written or owned."""
+    program = Path(sys.executable).with_name("bongsu")
+    entry = _instruction("ENTRYPOINT")
+    assert entry == ["bongsu"]
+    port = ne.free_port()
+    host = tmp_path / "root" / "host"
+    host.mkdir(parents=True)
+    (tmp_path / "root").chmod(0o755)
+    for parent in (tmp_path, *tmp_path.parents):
+        if parent != Path("/") and not parent.stat().st_mode & 0o001:
+            parent.chmod(parent.stat().st_mode | 0o001)
+    arguments = [a.replace("/host", str(host), 1) if a.startswith("/host") else a for a in _instruction("CMD")]
+    mounts = f"mount --rbind / '{host}' && mount --make-rslave '{host}' && mount -o remount,bind,ro '{host}' && "
+    run = shutil.which("setpriv")
+    assert run
+    script = mounts + f'exec {run} --reuid 65532 --regid 65532 --clear-groups --inh-caps=-all --no-new-privs "$@"'
+    argv = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", str(program), *arguments]
+    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+    with subprocess.Popen([*argv, "--port", str(port)], stderr=subprocess.PIPE, env=environment, cwd="/") as process:
+        try:
+            for _ in range(200):
+                try:
+                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+                        exposed = ne.parse(answer.read().decode())
+                    break
+                except OSError:
+                    if process.poll() is not None:
+                        assert process.stderr
+                        raise AssertionError(process.stderr.read().decode()) from None
+                    time.sleep(0.05)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(10)
+    sizes = {
+        dict(labels)["mountpoint"]: value
+        for (name, labels), value in exposed.values.items()
+        if name == "node_filesystem_size_bytes"
+    }
+    root = os.statvfs("/")
+    assert sizes.get("/") == root.f_blocks * root.f_frsize
+    assert not any(str(host) in mount for mount in sizes)
+    assert exposed.values["node_memory_MemTotal_bytes", ()] > 0
+    names = {name for name, _ in exposed.values}
+    assert {"node_cpu_seconds_total", "node_os_info", "node_network_receive_bytes_total"} <= names
