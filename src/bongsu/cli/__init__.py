@@ -1,0 +1,1 @@
+"""The command line: one file a command family, imported only when that command is called."""

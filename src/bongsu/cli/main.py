@@ -1,0 +1,137 @@
+"""The command `bongsu`: finds the command asked for and turns every error into one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from bongsu import __version__
+from bongsu.cli.families import Entry, Families
+from bongsu.model.errors import BongsuError
+from bongsu.views.printable import printable
+
+FINE, PROBLEMS, BAD_INPUT, NOT_KNOWN = 0, 1, 2, 3
+INTERRUPTED = 130  # 128 + SIGINT, what a shell reports for Ctrl-C
+PIPE_CLOSED = 141  # 128 + SIGPIPE, what a shell reports for `yes | head -1`
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+WATCH, LOOK, MAKE = "Watch this machine", "Look once", "Set up"
+COMMANDS = {
+    "up": Entry("bongsu.cli.observe:up", WATCH, "Everything on this machine: live page and /metrics, Ctrl-C stops it."),
+    "agent": Entry("bongsu.cli.observe:agent", WATCH, "The same without the page: for servers and services."),
+    "top": Entry("bongsu.cli.look:top", WATCH, "Processes live in the terminal."),
+    "status": Entry("bongsu.cli.look:status", LOOK, "One summary of this machine, and what is wrong with it."),
+    "collect": Entry("bongsu.cli.collect:collect", LOOK, "Read everything once, for Prometheus, programs or eyes."),
+    "explain": Entry("bongsu.cli.explain:explain", LOOK, "What a metric, collector or setting is, and its value here."),
+    "render": Entry("bongsu.cli.render:render", MAKE, "Write files for other systems: a systemd unit."),
+    "completion": Entry("bongsu.cli.completion:completion", MAKE, "Tab completion for bash, zsh or fish."),
+}  # fmt: skip
+
+HELP = """See what a machine is doing: its processors, memory, disks, network, temperatures and processes.
+
+\b
+Start here:
+  bongsu up                  a live page of this machine, and /metrics for Prometheus
+  bongsu status              one screen in the terminal
+  bongsu explain node_load1  what a number means and where it comes from
+
+Exit codes: 0 fine, 1 problems found, 2 bad input, 3 could not find out.
+"""
+
+
+def _show_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(f"bongsu {__version__}")
+        ctx.exit()
+
+
+cli = Families(
+    COMMANDS,
+    name="bongsu",
+    help=HELP,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    subcommand_metavar="COMMAND [OPTIONS]",
+    params=[
+        click.Option(
+            ["--log-level"], type=click.Choice(LOG_LEVELS), default="info", envvar="BONGSU_LOG_LEVEL",
+            metavar="LEVEL", help=f"How much to log on stderr: {', '.join(LOG_LEVELS)}.  [default: info]",
+        ),
+        click.Option(
+            ["--version"], is_flag=True, expose_value=False, is_eager=True, callback=_show_version,
+            help="Show the version and exit.",
+        ),
+    ],
+    callback=lambda log_level: log_level,  # commands that log read it from the context
+)  # fmt: skip
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and end the process with its exit code."""
+    code = run(sys.argv[1:] if argv is None else argv)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = _pipe_closed()
+    except OSError as error:
+        code = _complain(f"standard output: {error.strerror}", NOT_KNOWN)
+        _forget_stdout()
+    sys.exit(code)
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command line; the exit code."""
+    if not argv:
+        with cli.make_context("bongsu", [], resilient_parsing=True) as context:
+            click.echo(context.get_help(), err=True)
+        return BAD_INPUT
+    if "_BONGSU_COMPLETE" in os.environ:
+        cli.main(list(argv), prog_name="bongsu")  # asked by the shell; ends the process
+    try:
+        with cli.make_context("bongsu", list(argv)) as context:
+            answer = cli.invoke(context)
+        return answer if isinstance(answer, int) else FINE
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.UsageError as error:
+        if error.ctx is not None and type(error).__name__ == "NoArgsIsHelpError":  # click 8.1 has no such type
+            click.echo(error.ctx.get_help(), err=True)
+            return BAD_INPUT
+        where = error.ctx.command_path if error.ctx is not None else "bongsu"
+        text = " ".join(error.format_message().split()).replace(". Did you mean", "; did you mean")
+        return _complain(f"{text[:1].lower()}{text[1:].rstrip('.')} (see: {where} --help)", BAD_INPUT)
+    except click.ClickException as error:
+        return _complain(error.format_message(), BAD_INPUT)
+    except BongsuError as error:
+        return _complain(str(error), error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        return _pipe_closed()
+    except Exception as error:
+        if "debug" in argv[:2] or os.environ.get("BONGSU_LOG_LEVEL") == "debug":
+            raise
+        line = f"unexpected {type(error).__name__}: {error}; a fault of ours: bongsu --log-level debug … shows where"
+        return _complain(line, NOT_KNOWN)
+
+
+def _complain(line: str, code: int) -> int:
+    try:
+        sys.stderr.write(f"bongsu: {printable(line)}\n")
+        sys.stderr.flush()
+    except OSError:
+        pass  # nobody listens; the exit code still speaks
+    return code
+
+
+def _pipe_closed() -> int:
+    _forget_stdout()
+    return PIPE_CLOSED
+
+
+def _forget_stdout() -> None:
+    """Let the interpreter's own flush at exit succeed, so that it says nothing."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -1,0 +1,127 @@
+"""The options that commands share, among them two for each collector, generated from its class."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import click
+
+from bongsu.cli.settings_file import Given, Loaded, load
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_GIVEN = "bongsu.given"  # where a context keeps what flags set
+_CONFIG = "bongsu.config"
+
+
+class ObservingCommand(click.Command):
+    """A command that reads the machine: it takes every collector's options beside its own."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Its own parameters, then one switch for each collector and one option for each of its keywords."""
+        own = super().get_params(ctx)
+        return [*own[:-1], *_collector_options(), *own[-1:]] if own else list(_collector_options())
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The options, and one paragraph instead of a page for those of the collectors."""
+        super().format_options(ctx, formatter)
+        with formatter.section("Collectors (spelled as node_exporter spells them)"):
+            formatter.write_dl(
+                [
+                    ("--collector.NAME, --no-collector.NAME", "Turn one on or off."),
+                    ("--collector.NAME.OPTION VALUE", "Set one of its options; `bongsu explain NAME` lists them."),
+                    ("--collector.disable-defaults", "Only those that are named."),
+                ]
+            )
+
+
+def machine_options(command: _Function) -> _Function:
+    """The settings file and where the machine's trees are: for every command that reads the machine."""
+    for option in reversed(
+        (
+            click.option(
+                "-c", "--config", metavar="FILE", envvar="BONGSU_CONFIG", expose_value=False, is_eager=True,
+                callback=_keep_config, help="Settings (bongsu.yaml); flags and BONGSU_* variables override it.",
+            ),
+            setting("paths.procfs", "--procfs", "--path.procfs", metavar="DIR", help="Read this /proc."),
+            setting("paths.sysfs", "--sysfs", "--path.sysfs", metavar="DIR", help="Read this /sys."),
+            setting("paths.rootfs", "--rootfs", "--path.rootfs", metavar="DIR", help="The root of that machine."),
+            setting("paths.udev", "--path.udev.data", metavar="DIR", hidden=True),
+            click.option(
+                "--textfile-dir", metavar="DIR", expose_value=False, callback=_keep_textfile_dir,
+                help="Add the metrics of *.prom files in this directory.",
+            ),
+            click.option(
+                "--collector.disable-defaults", "no_defaults", is_flag=True, hidden=True, expose_value=False,
+                callback=_keep_no_defaults,
+            ),
+        )
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def setting(path: str, *spellings: str, **attributes: Any) -> Callable[[_Function], _Function]:
+    """An option that sets one key of the settings; the text is understood where the file's is."""
+    name = path.replace(".", "_")
+    return click.option(
+        *spellings, name, expose_value=False, callback=_keep(tuple(path.split(".")), spellings[0]), **attributes
+    )
+
+
+def loaded(ctx: click.Context) -> Loaded:
+    """The settings of this call: file, environment and flags together. Raises BadInput."""
+    return load(ctx.meta.get(_CONFIG), os.environ, tuple(ctx.meta.get(_GIVEN, ())))
+
+
+def _keep(path: tuple[str, ...], spelling: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    def keep(ctx: click.Context, _parameter: click.Parameter, value: Any) -> None:
+        if value is None or value == ():
+            return
+        for one in value if isinstance(value, tuple) else (value,):
+            shown = spelling.split("/")[-1 if one is False else 0]
+            ctx.meta.setdefault(_GIVEN, []).append(Given(path, one, shown))
+
+    return keep
+
+
+def _keep_config(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    if value:
+        ctx.meta[_CONFIG] = value
+
+
+def _keep_no_defaults(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value:
+        given = Given(("collector_defaults",), False, "--collector.disable-defaults")
+        ctx.meta.setdefault(_GIVEN, []).append(given)
+
+
+def _keep_textfile_dir(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        for key, one in (("enabled", True), ("directory", value)):
+            given = Given(("collectors", "textfile", key), one, "--textfile-dir")
+            ctx.meta.setdefault(_GIVEN, []).append(given)
+
+
+def _collector_options() -> Iterator[click.Option]:
+    from bongsu.cli.wire import CLASSES, keywords  # noqa: PLC0415  loads all collectors
+
+    for cls in CLASSES:
+        yield _option(
+            ("collectors", cls.name, "enabled"), f"--collector.{cls.name}/--no-collector.{cls.name}", switch=True
+        )
+        for keyword in keywords(cls):
+            flag = f"--collector.{cls.name}.{keyword.name.replace('_', '-')}"
+            path = ("collectors", cls.name, keyword.name)
+            if keyword.type is bool:
+                yield _option(path, f"{flag}/--no-{flag[2:]}", switch=True)
+            else:
+                yield _option(path, flag, switch=False)
+
+
+def _option(path: tuple[str, ...], spelling: str, *, switch: bool) -> click.Option:
+    return click.Option(
+        [spelling, "_".join(path).replace("-", "_")], default=None, hidden=True, expose_value=False,
+        callback=_keep(path, spelling), is_flag=True if switch else None,
+    )  # fmt: skip

@@ -1,0 +1,123 @@
+"""Builds what runs from settings: the machine, its collectors, the gatherer, the sinks."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from bongsu.cli.settings_file import Loaded, Origins, one, unknown_key
+from bongsu.collectors import COLLECTORS
+from bongsu.model.contract import Collector
+from bongsu.model.errors import BadInput
+from bongsu.model.message import Message
+from bongsu.model.metric import MetricPattern, MetricSpec
+from bongsu.model.settings import Duration
+from bongsu.pipeline import Gatherer
+from bongsu.sources.root import Machine
+
+
+class CollectorClass(Protocol):
+    """What every class in COLLECTORS offers before it is made."""
+
+    name: str
+    specs: tuple[MetricSpec | MetricPattern, ...]
+    may_block: bool
+    on_by_default: bool
+
+    def __call__(self, machine: Machine, **options: Any) -> Collector: ...  # noqa: D102  makes one
+
+
+class Keyword(NamedTuple):
+    """One option of a collector, as its ``__init__`` declares it."""
+
+    name: str
+    type: Any
+    default: Any
+
+
+CLASSES: tuple[CollectorClass, ...] = COLLECTORS  # type: ignore[assignment]  # classes of one shape, not one base
+
+
+def keywords(cls: CollectorClass) -> tuple[Keyword, ...]:
+    """A collector's options: the keyword-only arguments of its ``__init__``."""
+    signature = inspect.signature(cls.__init__, eval_str=True)  # type: ignore[misc]  # read, not called
+    return tuple(
+        Keyword(p.name, p.annotation, p.default)
+        for p in signature.parameters.values()
+        if p.kind is inspect.Parameter.KEYWORD_ONLY
+    )
+
+
+def machine(loaded: Loaded) -> Machine:
+    """The trees that the settings name. Raises BadInput."""
+    paths = loaded.settings.paths
+    return Machine.at(paths.procfs, paths.sysfs, paths.rootfs, paths.udev)
+
+
+def collectors(loaded: Loaded, on: Machine, *, only: Iterable[str] | None = None) -> list[Collector]:
+    """The collectors that the settings turn on, with their options; ``only`` picks from them by name.
+
+    Raises:
+        BadInput: a collector or option does not exist, or a value does not fit.
+    """
+    settings, origins = loaded.settings, loaded.origins
+    by_name = {cls.name: cls for cls in CLASSES}
+    for name in settings.collectors:
+        if name not in by_name:
+            raise unknown_key(("collectors", name), by_name, origins)
+    chosen = []
+    for cls in CLASSES:
+        wish = settings.collectors.get(cls.name, {})
+        options = {"enabled": wish} if isinstance(wish, bool) else dict(wish)
+        # Options in the file turn a collector on; a flag with an option only configures, as node_exporter's does.
+        by_default = ("collectors", cls.name) in origins.lines or (cls.on_by_default and settings.collector_defaults)
+        wanted = one(options.pop("enabled", by_default), bool, ("collectors", cls.name, "enabled"), origins)
+        options = _options(cls, options, origins)
+        if wanted and (only is None or cls.name in only):
+            chosen.append(cls(on, **options))
+    return chosen
+
+
+def gatherer(loaded: Loaded, collecting: Sequence[Collector]) -> Gatherer:
+    """A gatherer over these collectors with the settings' deadline and slower clocks."""
+    settings = loaded.settings
+    return Gatherer(collecting, deadline=settings.deadline, every={"processes": settings.processes.interval})
+
+
+def known(names: Iterable[str]) -> frozenset[str] | None:
+    """The collectors that a person named, or None if they named none.
+
+    Raises:
+        BadInput: there is no such collector.
+    """
+    all_names = [cls.name for cls in CLASSES]
+    for name in names:
+        if name not in all_names:
+            near = difflib.get_close_matches(name, all_names, n=1)
+            raise BadInput(
+                Message("{name}: there is no such collector; {advice}", name=name,
+                        advice=f"did you mean {near[0]}?" if near else f"there are: {', '.join(all_names)}")
+            )  # fmt: skip
+    return frozenset(names) or None
+
+
+def _options(cls: CollectorClass, wish: dict[str, Any], origins: Origins) -> dict[str, object]:
+    known = {keyword.name: keyword for keyword in keywords(cls)}
+    options: dict[str, object] = {}
+    for written, value in wish.items():
+        name = written.replace("-", "_")
+        path = ("collectors", cls.name, written)
+        if name not in known:
+            if not known:
+                raise BadInput(
+                    Message("{where}: the collector {name} has no options; write `{name}: on` or `{name}: off`",
+                            where=origins.of(path), name=cls.name)
+                )  # fmt: skip
+            raise unknown_key(path, known, origins)
+        kind = known[name].type
+        if kind is float and isinstance(value, str):
+            kind = Duration  # the only numbers with units that collectors take are times
+        options[name] = one(value, kind, path, origins)
+    return options

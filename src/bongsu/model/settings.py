@@ -1,0 +1,103 @@
+"""What a user can set, as types: the keys of bongsu.yaml, their defaults, and what is allowed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+# The description of a type is what an error message says is allowed.
+Duration = Annotated[
+    float,
+    Meta(
+        ge=0.1, le=86400, description="seconds from 0.1 to 86400, as a number or as 500ms, 5s, 2m, 1h",
+        extra={"duration": True}, extra_json_schema={"type": ["number", "string"]},
+    ),
+]  # fmt: skip
+Port = Annotated[int, Meta(ge=0, le=65535, description="a port number from 1 to 65535, or 0 for any free one")]
+Bytes = Annotated[int, Meta(ge=4096, description="a number of bytes, 4096 or more")]
+Count = Annotated[int, Meta(ge=0, le=10_000, description="a whole number from 0 to 10000")]
+Text = Annotated[str, Meta(min_length=1, description="a text that is not empty")]
+Path = Annotated[str, Meta(min_length=1, pattern="^[^\x00]*$", description="a path")]
+Switch = Annotated[bool, Meta(description="on or off")]
+Level = Annotated[str, Meta(pattern="^(debug|info|warning|error)$", description="debug, info, warning or error")]
+Collectors = dict[str, Annotated[bool | dict[str, Any], Meta(description="off, on, or the collector's options")]]
+
+
+class Paths(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where the machine's trees are mounted; moved to watch a host from a container, or a captured tree."""
+
+    procfs: Path = "/proc"
+    sysfs: Path = "/sys"
+    rootfs: Path = "/"
+    udev: Path | None = None
+
+
+class JsonlSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One line of JSON for each reading round, in a file that is rotated."""
+
+    path: Path
+    max_bytes: Bytes = 64 * 1024 * 1024
+    max_age: Duration = 86400.0
+    keep: Count = 7
+
+
+class SinkSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where readings go besides /metrics."""
+
+    textfile: Path | None = None
+    jsonl: JsonlSettings | None = None
+
+
+class ProcessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The table of processes, which costs more to read than the rest."""
+
+    interval: Duration = 5.0
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything that bongsu.yaml can hold. ``interval`` None is the command's own: up 1 s, agent 15 s."""
+
+    interval: Duration | None = None
+    host: Text = "127.0.0.1"
+    port: Port = 9420
+    data_dir: Path | None = None
+    token: Switch = True
+    web_config: Path | None = None
+    log_level: Level | None = None
+    deadline: Duration = 5.0
+    paths: Paths = Paths()
+    collector_defaults: Switch = True
+    collectors: Collectors = msgspec.field(default_factory=dict)
+    processes: ProcessSettings = ProcessSettings()
+    sinks: SinkSettings = SinkSettings()
+
+
+MEANING: dict[tuple[str, ...], str] = {
+    ("interval",): "How often the clock reads; without it 1 s for `bongsu up`, 15 s for `bongsu agent`.",
+    ("host",): "The address to listen on; anything but loopback needs authentication.",
+    ("port",): "The port to listen on.",
+    ("data_dir",): "Where what must survive a restart is kept (the token); "
+                   "default $STATE_DIRECTORY, $XDG_STATE_HOME/bongsu or ~/.local/state/bongsu.",
+    ("token",): "Whether the page asks for the token that the start line prints; off only on loopback.",
+    ("web_config",): "A web config file of the Prometheus exporters: TLS and basic auth.",
+    ("log_level",): "How much is logged on stderr.",
+    ("deadline",): "How long one collector may take before the others go on without it.",
+    ("paths",): "Where the machine's trees are mounted.",
+    ("paths", "procfs"): "The proc file system.",
+    ("paths", "sysfs"): "The sys file system.",
+    ("paths", "rootfs"): "The root file system.",
+    ("paths", "udev"): "udev's database; default run/udev/data below rootfs.",
+    ("collector_defaults",): "Whether the collectors that are on by default are on; off leaves only those named.",
+    ("collectors",): "By collector name: off, on, or its options (bongsu explain NAME lists them).",
+    ("processes",): "The table of processes.",
+    ("processes", "interval"): "How often processes are read.",
+    ("sinks",): "Where readings go besides /metrics.",
+    ("sinks", "textfile"): "A file for another exporter's textfile collector, replaced at each interval.",
+    ("sinks", "jsonl"): "One line of JSON for each interval.",
+    ("sinks", "jsonl", "path"): "The file to append to.",
+    ("sinks", "jsonl", "max_bytes"): "Rotate when it has grown to this size.",
+    ("sinks", "jsonl", "max_age"): "Rotate when it is this old.",
+    ("sinks", "jsonl", "keep"): "How many rotated files stay.",
+}  # fmt: skip

@@ -1,0 +1,1 @@
+"""Files for other systems, written from our own types."""

@@ -1,0 +1,1 @@
+"""What people see: tables, the terminal view, the live page."""
