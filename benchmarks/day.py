@@ -7,10 +7,10 @@ import tempfile
 import time
 
 from bongsu.sinks.textfile import Textfile
+from bongsu.sources.root import Machine
 
-from bongsu.cli.wire import build_gatherer
-from bongsu.model.settings import Settings
-from bongsu.pipeline import deliver
+from bongsu.collectors import COLLECTORS
+from bongsu.pipeline import Gatherer, deliver
 from bongsu.sinks.exposition import Exposition
 from measure import pss_bytes
 
@@ -20,7 +20,8 @@ GOAL_BYTES = 1_000_000
 
 def main() -> None:
     """Print the PSS after the first tenth and at the end."""
-    gatherer = build_gatherer(Settings())
+    machine = Machine.at()
+    gatherer = Gatherer([collector(machine) for collector in COLLECTORS if collector.on_by_default])
     exposition = Exposition()
     started, cpu = time.monotonic(), time.process_time()
     with tempfile.TemporaryDirectory() as folder:
