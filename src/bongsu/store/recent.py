@@ -157,7 +157,7 @@ class Recent:
                 {key: _column(rows, slots) for key, rows in self._groups(query, self._find(query)).items()}
                 for query in queries
             ]
-        stride = math.ceil(len(times) / points) if points else 1
+        stride = max(1, math.ceil(len(times) / points)) if points else 1
         if stride == 1:
             return [Window(times, rows) for rows in found]
         times = times[stride - 1 :: stride]

@@ -1,0 +1,216 @@
+"""Who may see what over HTTP: the token, the names that we answer to, and the headers that fence a page in."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import parse_qsl, urlencode
+
+from anyio import to_thread
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bongsu.model import message
+from bongsu.model.errors import BadInput
+from bongsu.views.web import words
+
+# Nothing from elsewhere, nothing inline, no frames around us, no forms: a name that slipped into the
+# page as markup could still do nothing (https://www.w3.org/TR/CSP3/).
+FENCE = {
+    "content-security-policy": "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "object-src 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+_OPEN_ON_LOOPBACK = frozenset({"/metrics"})
+_TRIES = 10  # wrong tokens or passwords that one address may send …
+_WITHIN_SECONDS = 60.0  # … in this time
+_REMEMBERED_ADDRESSES = 10_000
+
+
+@dataclass(slots=True)
+class Access:
+    """The rules of one server.
+
+    ``token``: what the page's address and ``Authorization: Bearer`` must carry; None for no token.
+    ``permits``: says whether an ``Authorization`` header carries a user and password of the web
+    config file; None where no users are set up. With users, ``/metrics`` asks for them too.
+    ``loopback``: whether the server listens on loopback only.
+    ``hosts``: names, besides loopback's own and IP addresses, that the Host header may hold. A name
+    is refused otherwise, or a web page elsewhere could point its own name at us (DNS rebinding).
+
+    Raises:
+        BadInput: neither a token nor users, beyond loopback.
+    """
+
+    token: str | None
+    permits: Callable[[str], bool] | None = None
+    loopback: bool = True
+    hosts: Iterable[str] = ()
+    _names: frozenset[str] = field(default=frozenset(), init=False)
+    _wrong: dict[str, list[float]] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        if not self.loopback and not self.token and self.permits is None:
+            raise BadInput(
+                message.Message(
+                    "beyond loopback nothing is served without authentication: leave out --no-token, "
+                    "or give users in --web-config"
+                )
+            )
+        self._names = frozenset({"localhost", *(host.lower().rstrip(".") for host in self.hosts)})
+
+    def knows_host(self, header: str) -> bool:
+        """Whether the Host header is a name of ours, or an IP address (which cannot be rebound)."""
+        name = header.strip().lower()
+        if name.startswith("["):
+            name = name[1:].partition("]")[0]
+        elif name.count(":") <= 1:
+            name = name.partition(":")[0]
+        name = name.rstrip(".")
+        if name in self._names or name.endswith(".localhost"):  # RFC 6761: never leaves the machine
+            return True
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return True
+
+    def is_token(self, candidate: str) -> bool:
+        """Whether it is the token; takes as long for a near miss as for a far one."""
+        return bool(self.token) and hmac.compare_digest(candidate.encode(), str(self.token).encode())
+
+    @property
+    def pass_value(self) -> str:
+        """What the cookie holds: proof that the token was shown, but not the token."""
+        return hmac.new(str(self.token).encode(), b"bongsu page", hashlib.sha256).hexdigest()
+
+    def is_pass(self, candidate: str) -> bool:
+        """Whether the cookie is one that we gave."""
+        return bool(self.token) and hmac.compare_digest(candidate.encode(), self.pass_value.encode())
+
+    async def admits(self, path: str, headers: Mapping[str, str], cookie_name: str) -> bool:
+        """Whether a request may see ``path``."""
+        if not self.token and self.permits is None:
+            return True
+        if self.loopback and self.permits is None and path in _OPEN_ON_LOOPBACK:
+            return True
+        authorization = headers.get("authorization", "")
+        scheme, _, value = authorization.partition(" ")
+        if scheme.lower() == "bearer" and self.is_token(value.strip()):
+            return True
+        if self.is_pass(_cookie(headers.get("cookie", ""), cookie_name)):
+            return True
+        if authorization and self.permits is not None:
+            # Checking a password takes long on purpose; the stream must not stand still meanwhile.
+            return await to_thread.run_sync(self.permits, authorization)
+        return False
+
+    def wait_seconds(self, address: str) -> int:
+        """For how long the address must wait after too many wrong answers; 0 if it need not."""
+        tries = self._wrong.get(address)
+        if tries is None:
+            return 0
+        now = time.monotonic()
+        tries[:] = [when for when in tries if now - when < _WITHIN_SECONDS]
+        if not tries:
+            del self._wrong[address]
+        return 0 if len(tries) < _TRIES else max(1, int(_WITHIN_SECONDS - (now - tries[0])))
+
+    def was_wrong(self, address: str) -> None:
+        """Remember a wrong token or password."""
+        if len(self._wrong) >= _REMEMBERED_ADDRESSES:
+            self._wrong.clear()
+        self._wrong.setdefault(address, []).append(time.monotonic())
+
+
+class Guard:
+    """Stands before the app: refuses unknown names and strangers, turns a token into a cookie, fences answers in."""
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        self._app = app
+        self._access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, as ASGI has it."""
+        if scope["type"] != "http":
+            return
+        answer = await self._refusal(scope)
+
+        async def fenced(event: Message) -> None:
+            if event["type"] == "http.response.start":
+                headers = MutableHeaders(scope=event)
+                for name, value in FENCE.items():
+                    headers[name] = value
+                headers.setdefault("cache-control", "no-store")
+            await send(event)
+
+        await (self._app if answer is None else answer)(scope, receive, fenced)
+
+    async def _refusal(self, scope: Scope) -> Response | None:
+        """The answer to give instead of the app's; None to let the request through."""
+        access, headers, path = self._access, Headers(scope=scope), scope["path"]
+        host = headers.get("host", "")
+        if not access.knows_host(host):
+            return words.refusal(
+                scope, 403, message.Message("This server does not answer to the name {host!r}.", host=host),
+                message.Message("Open it by its IP address, or start it with --allowed-host NAME."),
+            )  # fmt: skip
+        if scope["method"] not in {"GET", "HEAD"}:
+            answer = words.refusal(scope, 405, message.Message("Nothing can be changed here: only GET and HEAD."))
+            answer.headers["allow"] = "GET, HEAD"
+            return answer
+        address = scope["client"][0] if scope.get("client") else ""
+        cookie = cookie_name(scope)
+        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        given = [value for key, value in query if key == "token"]
+        shown = bool(given or headers.get("authorization"))
+        if shown and (wait := access.wait_seconds(address)):
+            answer = words.refusal(
+                scope, 429, message.Message("Too many wrong tokens or passwords; wait {wait} s.", wait=wait)
+            )
+            answer.headers["retry-after"] = str(wait)
+            return answer
+        if path == "/" and given and access.is_token(given[0]):
+            rest = urlencode([(key, value) for key, value in query if key != "token"])
+            redirect = RedirectResponse("/" + (f"?{rest}" if rest else ""), status_code=303)
+            redirect.set_cookie(
+                cookie, access.pass_value, httponly=True, samesite="strict", secure=scope["scheme"] == "https"
+            )
+            return redirect
+        if await access.admits(path, headers, cookie):
+            return None
+        if shown:
+            access.was_wrong(address)
+        if access.permits is not None:
+            answer = words.refusal(scope, 401, message.Message("This page asks for a user and a password."))
+            answer.headers["www-authenticate"] = 'Basic realm="bongsu", charset="UTF-8"'
+            return answer
+        return words.refusal(
+            scope, 403,
+            message.Message("That is not this server's token.") if given else
+            message.Message("This page is for those who hold its token."),
+            message.Message("Open the address that `bongsu up` printed when it started; it ends in ?token=…"),
+        )  # fmt: skip
+
+
+def cookie_name(scope: Scope) -> str:
+    """The cookie's name, with the port in it: a browser shares cookies among the ports of a machine."""
+    server = scope.get("server")
+    return f"bongsu_{server[1] if server else 0}"
+
+
+def _cookie(header: str, name: str) -> str:
+    try:
+        morsel = SimpleCookie(header).get(name)
+    except CookieError:
+        return ""
+    return "" if morsel is None else morsel.value

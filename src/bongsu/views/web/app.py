@@ -1,0 +1,154 @@
+"""The page's addresses: HTML, JSON, the event stream, and /metrics handed on to the one who renders it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Callable
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from bongsu.model.message import Message
+from bongsu.sinks import http_message
+from bongsu.views.web import static, words
+from bongsu.views.web.access import Access, Guard
+from bongsu.views.web.facts import facts
+from bongsu.views.web.live import Live
+from bongsu.views.web.stream import EventResponse
+
+_MOST_POINTS = 2000
+_log = logging.getLogger("bongsu.web")
+
+
+def create_app(
+    live: Live,
+    access: Access,
+    *,
+    metrics: Callable[[http_message.Request], http_message.Response] | None = None,
+    version: str = "",
+) -> ASGIApp:
+    """The web application of one machine.
+
+    ``live`` is the sink that is given each batch, ``access`` says who may see what. ``metrics``
+    answers ``/metrics`` and ``/-/…``; it may wait, and is called in a thread of its own::
+
+        recent = Recent(HOST.queries, interval=settings.interval)
+        live = Live(recent, [HOST], about={c.name: first_line_of(c) for c in collectors})
+        metrics = functools.partial(http.answer, gather=…, names=…, exposition=…)
+        app = create_app(live, Access(token, loopback=True), metrics=metrics)
+        server = WebServer(app, live, socket, tls=None)      # views/web/server.py
+        agent = Agent(…, sinks=[recent, live, …])
+
+    Addresses: ``/``, ``/static/…``, ``/api/status``, ``/api/board?name=&seconds=&points=``,
+    ``/api/processes``, ``/api/stream``; nothing changes anything.
+    """
+    files = static.load()
+
+    def page(request: Request) -> Response:
+        return files["index.html"].answer(request.headers)
+
+    def file(request: Request) -> Response:
+        found = files.get(request.path_params["path"])
+        if found is None:
+            raise HTTPException(404)
+        return found.answer(request.headers)
+
+    def status(_: Request) -> Response:
+        return words.json(
+            {
+                "version": version,
+                "boards": [{"name": d.board.name, "title": str(d.board.title)} for d in live.drawings.values()],
+                **facts(live.batch),
+                **live.health(),
+            }
+        )
+
+    def board(request: Request) -> Response:
+        name = request.query_params.get("name", next(iter(live.drawings), ""))
+        drawing = live.drawings.get(name)
+        if drawing is None:
+            known = ", ".join(live.drawings)
+            raise HTTPException(
+                404, str(Message("there is no board {name!r}; there are: {known}", name=name, known=known))
+            )
+        seconds = _number(request, "seconds", 900.0, 1.0, 86400.0)
+        points = _number(request, "points", 900.0, 2.0, _MOST_POINTS)
+        return words.json(drawing.history(time.time() - seconds, int(points)))
+
+    def processes(_: Request) -> Response:
+        return words.json(live.processes())
+
+    async def stream(request: Request) -> Response:
+        if live.hub.full:
+            return words.refusal(request.scope, 503, Message("Too many pages are open; close one and try again."))
+        live.attach(asyncio.get_running_loop())
+        first = await run_in_threadpool(live.first_events)
+        return EventResponse(live.hub.events(request.headers.get("last-event-id", ""), first))
+
+    async def scrape(request: Request) -> Response:
+        if metrics is None:
+            raise HTTPException(404)
+        asked = http_message.Request(
+            request.method, request.url.path, request.url.query, {k.lower(): v for k, v in request.headers.items()}
+        )
+        said = await run_in_threadpool(metrics, asked)
+        answer = Response(said.body, said.status)
+        answer.raw_headers = [(k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in said.headers]
+        return answer
+
+    app = Starlette(
+        routes=[
+            Route("/", page),
+            Route("/static/{path:path}", file),
+            Route("/api/status", status),
+            Route("/api/board", board),
+            Route("/api/processes", processes),
+            Route("/api/stream", stream),
+            Route("/metrics", scrape),
+            Route("/-/healthy", scrape),
+            Route("/-/ready", scrape),
+        ],
+        exception_handlers={HTTPException: _in_words, Exception: _failed},
+    )
+    return Guard(app, access)
+
+
+def _number(request: Request, name: str, default: float, least: float, most: float) -> float:
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not least <= value <= most:
+        raise HTTPException(
+            400,
+            str(
+                Message("{name}={text!r}: give a number from {least:g} to {most:g}",
+                        name=name, text=text, least=least, most=most)
+            ),
+        )  # fmt: skip
+    return value
+
+
+async def _in_words(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404 and error.detail == "Not Found":
+        return words.refusal(request.scope, 404, Message("There is no such page."))
+    return words.refusal(request.scope, error.status_code, Message("{detail}", detail=error.detail))
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    _log.error("%s failed", request.url.path, exc_info=error)
+    return words.refusal(
+        request.scope, 500, Message("This failed, and it should not have."), Message("The log says more.")
+    )

@@ -1,0 +1,188 @@
+"""What the page shows now: takes each batch and tells all who listen."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bongsu.boards.board import Board
+from bongsu.model.batch import Absence, Batch, Part
+from bongsu.model.process import ProcessRow
+from bongsu.store.recent import Recent
+from bongsu.views.printable import printable
+from bongsu.views.rates import NO_RATES, Rates
+from bongsu.views.web.drawing import Drawing
+from bongsu.views.web.stream import Hub, event
+
+_MOST_PROCESSES = 2000
+_MOST_ABSENCES = 50  # of one collector
+_HEALTH_SECONDS = 5.0  # how often collectors' health is told while nothing about it changes
+COLUMNS = (
+    "pid", "user", "executable", "state", "cpu", "memory", "read", "write", "threads", "start", "arguments",
+)  # fmt: skip
+
+
+class Live:
+    """A sink that feeds the page. Stands after ``recent`` in the list of sinks, whose answers it sends on.
+
+    ``about`` says in a sentence what each collector reads, by its name.
+    """
+
+    name = "web"
+
+    def __init__(self, recent: Recent, boards: Sequence[Board], *, about: Mapping[str, str] | None = None) -> None:
+        self.recent = recent
+        self.hub = Hub()
+        self.drawings = {board.name: Drawing(board, recent) for board in boards}
+        self.batch: Batch | None = None
+        self._about = dict(about or {})
+        self._rates = Rates()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._processes_of = self._health_of = -math.inf  # monotonic times of what was told last
+        self._states: list[str] = []
+        self._lock = threading.Lock()
+
+    def write(self, batch: Batch) -> None:
+        """Take one batch; costs little while nobody looks."""
+        with self._lock:
+            self.batch = batch
+            self._rates.take(batch)
+        loop = self._loop
+        if loop is None or not len(self.hub):
+            return
+        told: list[tuple[str, Any]] = [
+            ("values", {"time": round(batch.time, 3), **drawing.newest()}) for drawing in self.drawings.values()
+        ]
+        part = _part_with_processes(batch)
+        if part is not None and part.monotonic != self._processes_of:
+            self._processes_of = part.monotonic
+            told.append(("processes", self.processes()))
+        states = [_state(p) for p in batch.parts]
+        if states != self._states or batch.monotonic - self._health_of >= _HEALTH_SECONDS:
+            self._states, self._health_of = states, batch.monotonic
+            told.append(("health", self.health()))
+        try:
+            loop.call_soon_threadsafe(self._publish, told)
+        except RuntimeError:
+            self._loop = None  # the server has ended
+
+    def close(self) -> None:
+        """End every stream."""
+        loop, self._loop = self._loop, None
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self.hub.close)
+
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Tell the sink in which event loop its listeners are."""
+        self._loop = loop
+
+    def first_events(self) -> list[bytes]:
+        """What a client that has just come is told at once: processes and health."""
+        if self.batch is None:
+            return []
+        return [event("processes", self.processes()), event("health", self.health())]
+
+    def processes(self) -> dict[str, Any]:
+        """The table of processes, as rows in the order of `COLUMNS`; None is not known."""
+        with self._lock:
+            batch = self.batch
+            rates = self._rates.processes()
+        part = _part_with_processes(batch) if batch is not None else None
+        if part is None:
+            return {"columns": COLUMNS, "rows": [], "total": 0, "time": None}
+        found = [row for table in part.tables if table.name == "processes" for row in table.rows]
+        rows = [_process(row, rates) for row in found if isinstance(row, ProcessRow)]
+        total = len(rows)
+        if total > _MOST_PROCESSES:
+            rows.sort(key=lambda row: (row[4] or 0.0, row[5]), reverse=True)
+            del rows[_MOST_PROCESSES:]
+        return {"columns": COLUMNS, "rows": rows, "total": total, "time": round(part.time, 3)}
+
+    def health(self) -> dict[str, Any]:
+        """How each collector fares, and what is not there and why."""
+        batch = self.batch
+        problem = self.recent.problem
+        return {
+            "time": round(time.time(), 3),
+            "collectors": [] if batch is None else [self._collector(part) for part in batch.parts],
+            "problems": [] if problem is None else [printable(problem)],
+            "clients": len(self.hub),
+            "dropped": self.hub.dropped,
+        }
+
+    def _collector(self, part: Part) -> dict[str, Any]:
+        outcome = part.outcome
+        said = outcome.error or outcome.no_data
+        return {
+            "name": part.collector,
+            "about": self._about.get(part.collector, ""),
+            "state": _state(part),
+            "time": round(part.time, 3),
+            "seconds": float(f"{outcome.seconds:.3g}"),
+            "cpu": float(f"{outcome.cpu_seconds:.3g}"),
+            "samples": len(part.samples) + sum(len(table.rows) for table in part.tables),
+            "last_success": outcome.last_success,
+            "said": printable(said) if said is not None else None,
+            "cure": printable(outcome.cure) if outcome.cure is not None else None,
+            "absences": _absences(part.absences),
+        }
+
+    def _publish(self, told: Sequence[tuple[str, Any]]) -> None:
+        for name, data in told:
+            self.hub.publish(name, data)
+
+
+def _part_with_processes(batch: Batch) -> Part | None:
+    for part in batch.parts:
+        for table in part.tables:
+            if table.name == "processes":
+                return part
+    return None
+
+
+def _process(row: ProcessRow, rates: Mapping[tuple[int, int], Any]) -> list[Any]:
+    rate = rates.get(row.identity, NO_RATES)
+    return [
+        row.pid, printable(row.user), printable(row.executable), row.state, _brief(rate.cores), row.resident_bytes,
+        _brief(rate.read_bytes), _brief(rate.write_bytes), row.threads, round(row.start_time),
+        None if row.arguments is None else printable(row.arguments),
+    ]  # fmt: skip
+
+
+def _brief(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.4g}")
+
+
+def _state(part: Part) -> str:
+    """``ok``, ``late`` (no answer in time), ``failed``, ``none`` (this machine has none) or ``partly``."""
+    outcome = part.outcome
+    if outcome.timed_out:
+        return "late"
+    if outcome.error is not None:
+        return "failed"
+    if outcome.no_data is not None:
+        return "none"
+    return "partly" if part.absences else "ok"
+
+
+def _absences(absences: Sequence[Absence]) -> list[dict[str, Any]]:
+    """What is not there, one entry for each reason: which metrics and devices it is true of."""
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for absence in absences:
+        reason, cure = printable(absence.reason), "" if absence.cure is None else printable(absence.cure)
+        entry = found.get((absence.why.value, reason, cure))
+        if entry is None:
+            if len(found) >= _MOST_ABSENCES:
+                break
+            entry = found[absence.why.value, reason, cure] = {
+                "why": absence.why.value, "reason": reason, "cure": cure or None, "what": [], "count": 0,
+            }  # fmt: skip
+        entry["count"] += 1
+        if len(entry["what"]) < 5:
+            device = " ".join(map(printable, absence.labels))
+            entry["what"].append(f"{absence.spec.name} {device}".strip())
+    return list(found.values())

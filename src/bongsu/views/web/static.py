@@ -1,0 +1,54 @@
+"""The page's own files, read once and kept compressed."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+
+_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+FOLDER = os.path.join(os.path.dirname(__file__), "static")
+
+
+@dataclass(frozen=True, slots=True)
+class StaticFile:
+    """One file as it is sent."""
+
+    type: str
+    plain: bytes
+    packed: bytes
+    tag: str
+
+    def answer(self, headers: Headers) -> Response:
+        """The file, compressed where the client can take it, or 304 if it has it already."""
+        sent = {"etag": self.tag, "cache-control": "no-cache", "vary": "accept-encoding"}
+        if self.tag in headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=sent)
+        if "gzip" in headers.get("accept-encoding", ""):
+            return Response(self.packed, media_type=self.type, headers={**sent, "content-encoding": "gzip"})
+        return Response(self.plain, media_type=self.type, headers=sent)
+
+
+def load(folder: str = FOLDER) -> dict[str, StaticFile]:
+    """All files of the types that a browser is to have, by their path below ``folder``."""
+    found = {}
+    for path, _, names in os.walk(folder):
+        for name in names:
+            kind = _TYPES.get(os.path.splitext(name)[1])
+            if kind is None:
+                continue
+            full = os.path.join(path, name)
+            with open(full, "rb") as file:
+                plain = file.read()
+            tag = f'"{hashlib.sha256(plain).hexdigest()[:16]}"'
+            found[os.path.relpath(full, folder)] = StaticFile(kind, plain, gzip.compress(plain, 9, mtime=0), tag)
+    return found
