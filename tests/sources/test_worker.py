@@ -1,0 +1,320 @@
+"""The killable child: answers, deadlines, what is left behind and what is never left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bongsu.sources.worker import Failed, NotAsked, Silent, Worker
+
+Make = Callable[..., Worker]
+
+
+@pytest.fixture
+def make() -> Iterator[Make]:
+    """Makes workers and closes them at the end."""
+    made: list[Worker] = []
+
+    def worker(service: str, **options: object) -> Worker:
+        made.append(Worker(f"worker_service:{service}", **options))  # type: ignore[arg-type] # each test knows them
+        return made[-1]
+
+    yield worker
+    for each in made:
+        each.close()
+
+
+def alive(pid: int) -> bool:
+    """Whether the process lives (a zombie does not)."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
+    """Whether the condition came true within that time."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if condition():
+            return True
+        time.sleep(0.01)
+    return condition()
+
+
+def test_answers_each_item_in_order(make: Make) -> None:
+    """Answers stand in the order of the items; one that fails does not take the next along."""
+    worker = make("double", patience=2.0)
+    assert worker.ask([1, 0, 3, -1, 5]) == [
+        2, Failed(13, "Permission denied"), 6, Failed(0, "ValueError: negative"), 10,
+    ]  # fmt: skip
+    assert worker.ask([]) == []
+    assert worker.ask([7, 7]) == [14, 14]
+    assert len(worker.pids) == 1
+
+
+def test_one_child_serves_all_requests(make: Make) -> None:
+    """A request costs no new process and no new descriptor."""
+    worker = make("double", patience=2.0)
+    worker.ask([1])
+    pids, fds = worker.pids, len(os.listdir("/proc/self/fd"))
+    for _ in range(50):
+        worker.ask([1, 2])
+    assert worker.pids == pids
+    assert len(os.listdir("/proc/self/fd")) == fds
+
+
+def test_a_stuck_item_keeps_its_child_and_only_it(make: Make, tmp_path: Path) -> None:
+    """What hangs is asked once, however often one asks; the others are answered each time, in time."""
+    stuck = tmp_path / "stuck"
+    stuck.touch()
+    worker = make("until_gone", patience=0.3)
+    worker.ask([b"/nowhere"])
+    items = [b"/nowhere/1", bytes(stuck), b"/nowhere/2"]
+    seconds, children = [], set()
+    for _ in range(20):
+        started = time.monotonic()
+        first, second, third = worker.ask(items)
+        seconds.append(time.monotonic() - started)
+        children.add(worker.pids)
+        assert (first, third) == (items[0], items[2])
+        assert isinstance(second, Silent)
+        assert abs(second.since - time.time()) < 10
+    assert 0.3 <= seconds[0] < 1.5
+    assert max(seconds[1:]) < 0.15, "once known to hang, it costs nobody any time"
+    assert len(children) == 1
+    assert len(next(iter(children))) == 2
+    stuck.unlink()
+    assert wait_until(lambda: worker.ask(items) == items), "it comes back by itself"
+    assert wait_until(lambda: len(worker.ask(items)) == 3 and len(worker.pids) == 1), "and needs no child of its own"
+
+
+def test_a_late_answer_is_given_by_the_next_question(make: Make) -> None:
+    """What answers too late for one question is the answer to the next, with no second wait."""
+    worker = make("nap", patience=0.2)
+    assert isinstance(worker.ask([0.5])[0], Silent)
+    time.sleep(0.6)
+    started = time.monotonic()
+    assert worker.ask([0.5]) == [0.5]
+    assert time.monotonic() - started < 0.1
+
+
+def test_many_slow_items_end_at_the_deadline(make: Make) -> None:
+    """Items that are each within the patience, but too many, do not hold the asker: some are not asked."""
+    worker = make("nap", patience=0.3)
+    worker.ask([0.0])
+    items = [0.2 + i / 1000 for i in range(10)]
+    started = time.monotonic()
+    answers = worker.ask(items)
+    assert time.monotonic() - started < 1.0
+    assert answers[:2] == items[:2]
+    assert answers[-1] == NotAsked()
+
+
+def test_no_more_children_than_allowed(make: Make, tmp_path: Path) -> None:
+    """With ``most`` children hanging nothing more is asked, and it is said so."""
+    stuck = [bytes(tmp_path / f"stuck{i}") for i in range(4)]
+    for path in stuck:
+        Path(os.fsdecode(path)).touch()
+    worker = make("until_gone", patience=0.1, most=2)
+    for _ in range(5):
+        answers = worker.ask([*stuck, b"/nowhere"])
+    assert [type(answer) for answer in answers] == [Silent, Silent, NotAsked, NotAsked, NotAsked]
+    assert len(worker.pids) == 2
+
+
+def test_a_child_that_dies_fails_its_item_and_is_replaced(make: Make) -> None:
+    """A crash in a service is an answer in words; the other items and the next request are served."""
+    worker = make("die", patience=2.0)
+    answers = worker.ask([1, 13, 2])
+    assert (answers[0], answers[2]) == (1, 2)
+    assert answers[1] == Failed(0, "the child that asked ended: killed by signal 11")
+    assert worker.ask([4]) == [4]
+    os.kill(worker.pids[0], signal.SIGKILL)
+    assert wait_until(lambda: worker.ask([5]) == [5])
+
+
+def test_a_service_that_cannot_be_loaded_is_named(make: Make) -> None:
+    """A module that is not there is a failed answer, not a dead child."""
+    worker = make("no_such_function", patience=2.0)
+    assert "no_such_function" in worker.ask([1])[0].text
+    missing = Worker("no_such_module:function", patience=2.0)
+    assert "no_such_module" in missing.ask([1])[0].text
+    missing.close()
+
+
+def test_the_standard_streams_of_the_child_are_nowhere(make: Make) -> None:
+    """A library that prints or reads disturbs neither the answers nor our own output."""
+    worker = make("chatter", patience=2.0)
+    assert worker.ask(["a", "b"]) == ["a", "b"]
+
+
+def test_the_child_inherits_nothing(make: Make) -> None:
+    """The child has its four descriptors and /dev/null, and a process group of its own."""
+    with open("/dev/null") as leak:
+        os.set_inheritable(leak.fileno(), True)
+        fds, group = make("about", patience=2.0).ask(["fds", "group"])
+    assert len(fds) == 3 + 4 + 1, "one more while it lists the folder"
+    assert group != os.getpgid(0)
+
+
+def test_large_questions_and_answers(make: Make) -> None:
+    """Requests and answers longer than a pipe get through."""
+    worker = make("about", patience=5.0)
+    items = ["x" * 10 + str(i) for i in range(40)]
+    assert worker.ask(items) == [item * 100_000 for item in items]
+    many = make("double", patience=5.0)
+    assert many.ask(list(range(1, 60_000))) == list(range(2, 120_000, 2))
+
+
+def test_kill_ends_what_hangs_at_once(make: Make) -> None:
+    """With ``kill`` a child that hangs is ended at its deadline, and the item may then be asked again."""
+    worker = make("nap", patience=0.2, kill=True)
+    assert isinstance(worker.ask([60.0])[0], Silent)
+    pid = worker.pids[0]
+    assert wait_until(lambda: not alive(pid))
+    assert worker.ask([0.0]) == [0.0]
+    assert isinstance(worker.ask([60.0])[0], Silent)
+    assert pid not in worker.pids
+
+
+def test_close_leaves_no_process_and_no_descriptor(make: Make) -> None:
+    """After close no child lives, hung or idle, and all descriptors are given back."""
+    before = len(os.listdir("/proc/self/fd"))
+    worker = make("nap", patience=0.2)
+    worker.ask([0.0])
+    worker.ask([60.0, 0.01])
+    pids = worker.pids
+    assert len(pids) == 2
+    worker.close()
+    assert wait_until(lambda: not any(alive(pid) for pid in pids))
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert worker.ask([0.02]) == [0.02], "it can be used again"
+
+
+def test_rest_gives_the_memory_back(make: Make) -> None:
+    """An idle child ends on request, and the next question starts another."""
+    worker = make("double", patience=2.0)
+    worker.ask([1])
+    pid = worker.pids[0]
+    worker.rest()
+    assert wait_until(lambda: not alive(pid))
+    assert worker.ask([2]) == [4]
+
+
+def run_parent(body: str) -> subprocess.Popen[str]:
+    """A process that uses a worker, with the tests' modules at hand."""
+    script = "import os, signal, sys, time\nfrom bongsu.sources.worker import Worker, Silent\n" + textwrap.dedent(body)
+    return subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, start_new_session=True,
+        env={**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(__file__))},
+    )  # fmt: skip
+
+
+def test_children_die_with_their_parent() -> None:
+    """Idle or hung, the children end when the parent is killed without warning."""
+    with run_parent("""
+        w = Worker("worker_service:nap", patience=0.2)
+        w.ask([60.0, 0.0])
+        print(*w.pids, flush=True)
+        time.sleep(60)
+    """) as parent:
+        assert parent.stdout
+        pids = [int(word) for word in parent.stdout.readline().split()]
+        assert len(pids) == 2
+        assert all(alive(pid) for pid in pids)
+        parent.kill()
+        assert wait_until(lambda: not any(alive(pid) for pid in pids))
+
+
+def test_children_outlive_the_thread_that_started_them() -> None:
+    """The end of one thread of the parent does not end the child."""
+    with run_parent("""
+        import threading
+        w = Worker("worker_service:double", patience=2.0)
+        thread = threading.Thread(target=w.ask, args=([1],)); thread.start(); thread.join()
+        time.sleep(0.2)
+        before = w.pids
+        print(w.ask([2]) == [4] and w.pids == before, flush=True)
+        w.close()
+    """) as parent:
+        assert parent.stdout
+        assert parent.stdout.readline() == "True\n"
+
+
+def test_interrupt_of_the_group_spares_the_child() -> None:
+    """A Ctrl-C goes to the parent; its child still answers while the parent ends as it sees fit."""
+    with run_parent("""
+        w = Worker("worker_service:double", patience=2.0)
+        w.ask([1])
+        signal.signal(signal.SIGINT, lambda *_: None)
+        before = w.pids
+        print("ready", flush=True)
+        time.sleep(0.5)
+        print(w.ask([2]) == [4] and w.pids == before, flush=True)
+        w.close()
+    """) as parent:
+        assert parent.stdout
+        assert parent.stdout.readline() == "ready\n"
+        os.killpg(parent.pid, signal.SIGINT)
+        assert parent.stdout.readline() == "True\n"
+
+
+def test_works_without_standard_streams_and_with_few_descriptors(tmp_path: Path) -> None:
+    """A daemon that closed 0, 1 and 2 under ``ulimit -n 64`` has a working child."""
+    answer = tmp_path / "answer"
+    with run_parent(f"""
+        import resource
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        for fd in (0, 1, 2): os.close(fd)
+        w = Worker("worker_service:double", patience=2.0)
+        given = [w.ask([i]) for i in range(1, 200)]
+        w.close()
+        open({str(answer)!r}, "w").write(str(given == [[2 * i] for i in range(1, 200)]))
+    """) as parent:
+        assert parent.wait(20) == 0
+    assert answer.read_text() == "True"
+
+
+def test_no_descriptors_left_is_an_answer_in_words() -> None:
+    """When no child can be started the answer says so, and nothing leaks."""
+    with run_parent("""
+        import resource
+        resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20))
+        kept = []
+        try:
+            while True: kept.append(os.open("/dev/null", os.O_RDONLY))
+        except OSError: os.close(kept.pop())
+        w = Worker("worker_service:double")
+        first = w.ask([1])[0]
+        for fd in kept: os.close(fd)
+        print(first.text, "|", w.ask([1]), flush=True)
+        w.close()
+    """) as parent:
+        assert parent.stdout
+        assert parent.stdout.readline() == "no child could be started: Too many open files | [2]\n"
+
+
+def test_many_rounds_of_hanging_leak_nothing(make: Make, tmp_path: Path) -> None:
+    """A mount that hangs and comes back a hundred times costs no process and no descriptor."""
+    stuck = tmp_path / "stuck"
+    worker = make("until_gone", patience=0.02)
+    worker.ask([b"/nowhere"])
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(30):
+        stuck.touch()
+        assert isinstance(worker.ask([bytes(stuck)])[0], Silent)
+        stuck.unlink()
+        assert wait_until(lambda: worker.ask([bytes(stuck)]) == [bytes(stuck)])
+    worker.ask([b"/nowhere"])
+    assert len(worker.pids) == 1
+    assert len(os.listdir("/proc/self/fd")) == before
