@@ -20,8 +20,8 @@ class NameFilter:
     __slots__ = ("_exclude", "_include", "_known")
 
     def __init__(self, option: str, *, include: str = "", exclude: str = "") -> None:
-        self._include = _compile(f"{option}-include", include)
-        self._exclude = _compile(f"{option}-exclude", exclude)
+        self._include = compiled(f"{option}-include", include)
+        self._exclude = compiled(f"{option}-exclude", exclude)
         self._known: dict[str, bool] = {}
 
     def passes(self, name: str) -> bool:
@@ -37,7 +37,8 @@ class NameFilter:
         return known
 
 
-def _compile(option: str, expression: str) -> re.Pattern[str] | None:
+def compiled(option: str, expression: str) -> re.Pattern[str] | None:
+    """The regular expression of an option, None for an empty one; raises BadInput that names the option."""
     if not expression:
         return None
     try:
