@@ -71,10 +71,11 @@ class Gatherer:
         counts.error = error
 
     def close(self) -> None:
-        """Let the lanes end. A lane that hangs is a daemon thread and does not hold the process."""
-        for lane in self._lanes.values():
-            lane.leave()
-        self._lanes.clear()
+        """Let the lanes end, after what is being gathered now. One that hangs is a daemon and does not hold the process."""
+        with self._lock:
+            for lane in self._lanes.values():
+                lane.leave()
+            self._lanes.clear()
 
     def _is_due(self, collector: Collector, now: float, max_age: float) -> bool:
         if collector.name in self._stuck:

@@ -59,10 +59,13 @@ def _text(path: str) -> str:
         raise BadInput(
             Message("{path}: {reason}; {cure}", path=path, reason=(error.strerror or "").lower(), cure=cure)
         ) from None
+    mode = os.fstat(fd).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):  # a pipe is what <(…) of a shell gives
+        os.close(fd)
+        kind = "a directory" if stat.S_ISDIR(mode) else "not a file"
+        raise BadInput(Message("{path}: this is {kind}; give a file of settings", path=path, kind=kind))
+    os.set_blocking(fd, True)
     with os.fdopen(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode) and not stat.S_ISFIFO(os.fstat(fd).st_mode):
-            raise BadInput(Message("{path}: this is not a file; give a file of settings", path=path))
-        os.set_blocking(fd, True)
         content = file.read(_LARGEST + 1)
     if len(content) > _LARGEST:
         raise BadInput(
