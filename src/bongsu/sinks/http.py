@@ -25,8 +25,9 @@ from typing import Protocol
 from bongsu.model.batch import Batch
 from bongsu.sinks.exposition import OPENMETRICS_TYPE, TEXT_TYPE, Exposition
 from bongsu.sinks.http_message import Request, Response, plain
+from bongsu.sinks.http_server import MetricsServer
 
-__all__ = ["MAX_AGE", "MAX_SCRAPES", "Gather", "Request", "Response", "answer"]
+__all__ = ["MAX_AGE", "MAX_SCRAPES", "Gather", "MetricsServer", "Request", "Response", "answer"]
 
 MAX_AGE = 0.9  # seconds; a little less than 1, so that a scrape every second never gets the same part twice
 MAX_SCRAPES = 40  # as node_exporter's --web.max-requests

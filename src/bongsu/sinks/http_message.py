@@ -14,6 +14,7 @@ class Request:
     path: str
     query: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    http11: bool = True
 
 
 @dataclass(frozen=True, slots=True)
