@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import re
@@ -10,7 +11,7 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bongsu.model.batch import Sample
@@ -63,8 +64,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def scrape(collectors: Iterable[str], flags: Sequence[str] = ()) -> Exposed:
-    """What node_exporter says with only these of its collectors, without its own go_*, process_* and promhttp_*."""
+@contextlib.contextmanager
+def serving(collectors: Iterable[str], flags: Sequence[str] = ()) -> Iterator[Callable[[], Exposed]]:
+    """A running node_exporter with only these of its collectors; call what it gives to scrape it."""
     port = free_port()
     argv = [
         PROGRAM, f"--web.listen-address=127.0.0.1:{port}", "--collector.disable-defaults",
@@ -73,7 +75,8 @@ def scrape(collectors: Iterable[str], flags: Sequence[str] = ()) -> Exposed:
     with subprocess.Popen(
         argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={"PATH": os.environ["PATH"]}
     ) as process:
-        try:
+
+        def scrape_once() -> Exposed:
             for _ in range(200):
                 try:
                     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
@@ -84,8 +87,17 @@ def scrape(collectors: Iterable[str], flags: Sequence[str] = ()) -> Exposed:
                         raise AssertionError(process.stderr.read().decode()) from None
                     time.sleep(0.02)
             raise AssertionError("node_exporter did not answer within 4 s")
+
+        try:
+            yield scrape_once
         finally:
             process.send_signal(signal.SIGKILL)
+
+
+def scrape(collectors: Iterable[str], flags: Sequence[str] = ()) -> Exposed:
+    """What node_exporter says with only these of its collectors, without its own go_*, process_* and promhttp_*."""
+    with serving(collectors, flags) as scrape_once:
+        return scrape_once()
 
 
 def ours(collectors: Iterable[Collector]) -> Exposed:
