@@ -28,6 +28,9 @@ END_WITHIN = 1.5  # seconds from a signal to the end, whatever hangs
 class Server(Protocol):
     """Something that answers requests until it is stopped."""
 
+    @property
+    def port(self) -> int: ...  # noqa: D102  the one listened on, also where any free one was asked for
+
     def start(self) -> None:
         """Begin to answer. Raises BadInput where the address cannot be had."""
         ...
@@ -82,6 +85,16 @@ class Agent:
         """Ask the collectors of the setup that runs now; a handler keeps this across reloads."""
         return self._setup.gatherer.gather(max_age=max_age, only=only)
 
+    @property
+    def server(self) -> Server | None:
+        """The server that answers now."""
+        return self._server
+
+    @property
+    def setup(self) -> Setup:
+        """What runs now."""
+        return self._setup
+
     def start(self) -> None:
         """Open the server and start the clock; returns at once.
 
@@ -91,15 +104,17 @@ class Agent:
         self._server = self._open(self._setup)
         self._clock.start()
 
-    def run(self) -> bool:
+    def run(self, started: Callable[[], None] | None = None) -> bool:
         """Start, and serve until SIGTERM or SIGINT; SIGHUP reloads. Main thread only.
 
-        Returns whether everything could be closed within `END_WITHIN` seconds. A second SIGTERM or
+        ``started`` is called when the server answers. Returns whether everything could be closed within `END_WITHIN` seconds. A second SIGTERM or
         SIGINT ends the process at once.
         """
         with _signals() as wait:
             self.start()
             notify("READY=1")
+            if started is not None:
+                started()
             watchdog = _watchdog_seconds()
             while True:
                 number = wait(None if watchdog is None else watchdog / 2)

@@ -17,7 +17,6 @@ from bongsu.views.printable import printable
 FINE, PROBLEMS, BAD_INPUT, NOT_KNOWN = 0, 1, 2, 3
 INTERRUPTED = 130  # 128 + SIGINT, what a shell reports for Ctrl-C
 PIPE_CLOSED = 141  # 128 + SIGPIPE, what a shell reports for `yes | head -1`
-LOG_LEVELS = ("debug", "info", "warning", "error")
 
 WATCH, LOOK, MAKE = "Watch this machine", "Look once", "Set up"
 COMMANDS = {
@@ -43,6 +42,11 @@ Exit codes: 0 fine, 1 problems found, 2 bad input, 3 could not find out.
 """
 
 
+def _keep_log_level(ctx: click.Context, _option: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        ctx.meta["bongsu.log_level"] = value  # understood with the other settings, where one is needed
+
+
 def _show_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
     if wanted:
         click.echo(f"bongsu {__version__}")
@@ -57,15 +61,15 @@ cli = Families(
     subcommand_metavar="COMMAND [OPTIONS]",
     params=[
         click.Option(
-            ["--log-level"], type=click.Choice(LOG_LEVELS), default="info", envvar="BONGSU_LOG_LEVEL",
-            metavar="LEVEL", help=f"How much to log on stderr: {', '.join(LOG_LEVELS)}.  [default: info]",
+            ["--log-level"], metavar="LEVEL", expose_value=False, callback=_keep_log_level,
+            help="How much to log on stderr: debug, info, warning or error.  [default: info]",
         ),
         click.Option(
             ["--version"], is_flag=True, expose_value=False, is_eager=True, callback=_show_version,
             help="Show the version and exit.",
         ),
     ],
-    callback=lambda log_level: log_level,  # commands that log read it from the context
+    callback=lambda: None,
 )  # fmt: skip
 
 

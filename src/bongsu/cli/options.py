@@ -48,6 +48,7 @@ def machine_options(command: _Function) -> _Function:
             setting("paths.sysfs", "--sysfs", "--path.sysfs", metavar="DIR", help="Read this /sys."),
             setting("paths.rootfs", "--rootfs", "--path.rootfs", metavar="DIR", help="The root of that machine."),
             setting("paths.udev", "--path.udev.data", metavar="DIR", hidden=True),
+            setting("log_level", "--log-level", metavar="LEVEL", hidden=True),
             click.option(
                 "--textfile-dir", metavar="DIR", expose_value=False, callback=_keep_textfile_dir,
                 help="Add the metrics of *.prom files in this directory.",
@@ -72,7 +73,10 @@ def setting(path: str, *spellings: str, **attributes: Any) -> Callable[[_Functio
 
 def loaded(ctx: click.Context) -> Loaded:
     """The settings of this call: file, environment and flags together. Raises BadInput."""
-    return load(ctx.meta.get(_CONFIG), os.environ, tuple(ctx.meta.get(_GIVEN, ())))
+    given = list(ctx.meta.get(_GIVEN, ()))
+    if "bongsu.log_level" in ctx.meta:  # given before the command's name
+        given.insert(0, Given(("log_level",), ctx.meta["bongsu.log_level"], "--log-level"))
+    return load(ctx.meta.get(_CONFIG), os.environ, given)
 
 
 def _keep(path: tuple[str, ...], spelling: str) -> Callable[[click.Context, click.Parameter, Any], None]:

@@ -20,6 +20,7 @@ Path = tuple[str, ...]
 _Struct = typing.TypeVar("_Struct", bound=msgspec.Struct)
 _DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|m|h|d)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
+_LISTS = {"allowed_hosts"}  # settings that hold several texts; a comma parts them in the environment
 _SWITCH = {"on": True, "off": False, "yes": True, "no": False, "true": True, "false": False, "1": True, "0": False}
 
 
@@ -28,7 +29,7 @@ class Given:
     """One setting from the environment or a flag: a text, still to be understood."""
 
     path: Path
-    value: str | bool
+    value: str | bool | tuple[str, ...]
     origin: str  # as an error names it: --port, BONGSU_PORT
 
 
@@ -151,6 +152,10 @@ def not_allowed(path: Path, value: object, allowed: str, origins: Origins) -> Ba
             Message("{name}={value} in the environment is not allowed; set it to {allowed}, or unset it",
                     name=given.origin, value=shown, allowed=allowed)
         )  # fmt: skip
+    if given is not None:
+        return BadInput(
+            Message("{flag} {value} is not allowed; give {allowed}", flag=given.origin, value=shown, allowed=allowed)
+        )
     return BadInput(
         Message("{where}: {value} is not allowed; give {allowed}", where=origins.of(path), value=shown, allowed=allowed)
     )
@@ -194,7 +199,11 @@ def _put(tree: dict[str, object], given: Given) -> None:
             # `NAME: off` in the file and `--collector.NAME.OPTION` on the command line: both hold.
             below = node[key] = {"enabled": below} if isinstance(below, bool) else {}
         node = below
-    node[given.path[-1]] = given.value
+    last = given.path[-1]
+    if isinstance(given.value, tuple) or last in _LISTS:
+        node[last] = list(given.value) if isinstance(given.value, tuple) else str(given.value).split(",")
+    else:
+        node[last] = given.value
 
 
 def _struct_in(kind: object) -> type[msgspec.Struct] | None:
@@ -245,7 +254,7 @@ def _shown(value: object) -> str:
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list):
-        return "a list"
+        return "[" + ", ".join(map(_shown, value)) + "]"
     text = str(value)
     if isinstance(value, str) and (not text or text != text.strip()):
         text = repr(text)

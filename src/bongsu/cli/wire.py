@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 from bongsu.cli.settings_file import Loaded, Origins, one, unknown_key
 from bongsu.collectors import COLLECTORS
-from bongsu.model.contract import Collector
+from bongsu.model.contract import Collector, Sink
 from bongsu.model.errors import BadInput
 from bongsu.model.message import Message
 from bongsu.model.metric import MetricPattern, MetricSpec
@@ -84,6 +84,27 @@ def gatherer(loaded: Loaded, collecting: Sequence[Collector]) -> Gatherer:
     """A gatherer over these collectors with the settings' deadline and slower clocks."""
     settings = loaded.settings
     return Gatherer(collecting, deadline=settings.deadline, every={"processes": settings.processes.interval})
+
+
+def sinks(loaded: Loaded) -> list[Sink]:
+    """The sinks that the settings name. Raises BadInput where a path cannot be used."""
+    wanted = loaded.settings.sinks
+    found: list[Sink] = []
+    if wanted.textfile is not None:
+        from bongsu.sinks.textfile import TextfileSink  # noqa: PLC0415  only where one is written
+
+        found.append(TextfileSink(wanted.textfile))
+    if wanted.jsonl is not None:
+        from bongsu.sinks.jsonl import JsonlSink  # noqa: PLC0415  same
+
+        jsonl = wanted.jsonl
+        found.append(JsonlSink(jsonl.path, max_bytes=jsonl.max_bytes, max_age=jsonl.max_age, keep=jsonl.keep))
+    return found
+
+
+def first_line(cls: CollectorClass) -> str:
+    """What a collector reads, in one line."""
+    return (inspect.getdoc(cls) or "").split("\n")[0]
 
 
 def known(names: Iterable[str]) -> frozenset[str] | None:

@@ -22,6 +22,7 @@ Text = Annotated[str, Meta(min_length=1, description="a text that is not empty")
 Path = Annotated[str, Meta(min_length=1, pattern="^[^\x00]*$", description="a path")]
 Switch = Annotated[bool, Meta(description="on or off")]
 Level = Annotated[str, Meta(pattern="^(debug|info|warning|error)$", description="debug, info, warning or error")]
+Names = tuple[Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]+$", description="a host name")], ...]
 Collectors = dict[str, Annotated[bool | dict[str, Any], Meta(description="off, on, or the collector's options")]]
 
 
@@ -65,6 +66,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     data_dir: Path | None = None
     token: Switch = True
     web_config: Path | None = None
+    allowed_hosts: Names = ()
     log_level: Level | None = None
     deadline: Duration = 5.0
     paths: Paths = Paths()
@@ -82,6 +84,7 @@ MEANING: dict[tuple[str, ...], str] = {
                    "default $STATE_DIRECTORY, $XDG_STATE_HOME/bongsu or ~/.local/state/bongsu.",
     ("token",): "Whether the page asks for the token that the start line prints; off only on loopback.",
     ("web_config",): "A web config file of the Prometheus exporters: TLS and basic auth.",
+    ("allowed_hosts",): "Names, besides this machine's own, that a browser may use for it.",
     ("log_level",): "How much is logged on stderr.",
     ("deadline",): "How long one collector may take before the others go on without it.",
     ("paths",): "Where the machine's trees are mounted.",

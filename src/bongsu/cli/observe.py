@@ -1,0 +1,136 @@
+"""`bongsu up` and `bongsu agent`: watch this machine until told to stop."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from bongsu.cli.options import ObservingCommand, loaded, machine_options, setting
+
+if TYPE_CHECKING:
+    from bongsu.agent import Agent
+    from bongsu.cli.serve import Builder
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+UP = """Watch this machine: a live page, and /metrics for Prometheus.
+
+The page is for this machine only and asks for the token in the address that is printed. Ctrl-C stops it.
+
+\b
+Examples:
+  bongsu up                            look at this machine
+  bongsu up --port 8080 --interval 5   another port, a slower clock
+  bongsu up --host 0.0.0.0 --web.config.file web.yml
+                                       for others too, with TLS and users
+  bongsu up -c bongsu.yaml             settings in a file; SIGHUP reads it again
+"""
+AGENT = """Watch this machine without a page: /metrics for Prometheus, and the sinks of the settings.
+
+Reads when it is asked; where there are sinks (a textfile, JSON lines) also every 15 s. Made to run as a
+service: `bongsu render systemd` writes the unit, SIGHUP reads the settings again.
+
+\b
+Examples:
+  bongsu agent                         http://127.0.0.1:9420/metrics
+  bongsu agent -c /etc/bongsu.yaml     settings in a file
+  bongsu agent --host 0.0.0.0 --web.config.file web.yml
+"""
+
+
+def _serving_options(command: _Function) -> _Function:
+    for option in reversed(
+        (
+            setting("interval", "--interval", metavar="SECONDS", help="How often to read: 0.5, 5s, 1m."),
+            setting("port", "--port", metavar="PORT", help="The port to listen on; 0 takes a free one.  [default: 9420]"),
+            setting("host", "--host", metavar="ADDRESS", help="The address to listen on.  [default: 127.0.0.1]"),
+            setting("web_config", "--web.config.file", "--web-config", metavar="FILE", help="TLS and users."),
+            setting(
+                "allowed_hosts", "--allowed-host", metavar="NAME", multiple=True,
+                help="A name by which a browser may call this machine; may be repeated.",
+            ),
+            setting("data_dir", "--data-dir", metavar="DIR", help="Where the token is kept."),
+            setting("token", "--no-token", flag_value="off", is_flag=True, help="Ask for no token; only on loopback."),
+            click.option("--quiet", "-q", is_flag=True, help="Print the address only."),
+        )
+    ):  # fmt: skip
+        command = option(command)
+    return machine_options(command)
+
+
+@click.command(cls=ObservingCommand, help=UP)
+@_serving_options
+@click.option("--open", "open_browser", is_flag=True, help="Open the page in a browser.")
+@click.pass_context
+def up(ctx: click.Context, quiet: bool, open_browser: bool) -> int:
+    """Run the agent with the page."""
+    return _watch(ctx, page=True, quiet=quiet, open_browser=open_browser)
+
+
+@click.command(cls=ObservingCommand, help=AGENT)
+@_serving_options
+@click.pass_context
+def agent(ctx: click.Context, quiet: bool) -> int:
+    """Run the agent without the page."""
+    return _watch(ctx, page=False, quiet=quiet, open_browser=False)
+
+
+def _watch(ctx: click.Context, *, page: bool, quiet: bool, open_browser: bool) -> int:
+    from bongsu.agent import Agent  # noqa: PLC0415  loads collectors
+    from bongsu.cli import logs  # noqa: PLC0415  same time
+    from bongsu.cli.serve import Builder  # noqa: PLC0415  same
+
+    def load() -> Any:
+        settings = loaded(ctx)
+        logs.start(settings.settings.log_level or "info")
+        return settings
+
+    builder = Builder(load, page=page)
+    running = Agent(builder, builder.counts)
+
+    def started() -> None:
+        click.echo("\n".join(_greeting(running, builder, page=page, quiet=quiet)))
+        if open_browser:
+            import webbrowser  # noqa: PLC0415  rarely asked for
+
+            webbrowser.open(_address(running, builder))
+
+    if not running.run(started):
+        # Something hangs in a thread that the interpreter would wait for: leave without it.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+    return 0
+
+
+def _address(running: Agent, builder: Builder) -> str:
+    from bongsu.cli.serve import address  # noqa: PLC0415  loaded already
+
+    assert builder.loaded is not None
+    assert running.server is not None
+    return address(builder.loaded.settings, builder.access, running.server.port)
+
+
+def _greeting(running: Agent, builder: Builder, *, page: bool, quiet: bool) -> list[str]:
+    """Where to look, what is read, how to stop."""
+    url = _address(running, builder)
+    if not page:
+        url = f"{url.partition('?')[0]}metrics"
+    if quiet:
+        return [url]
+    setup = running.setup
+    when = f"every {setup.interval:g} s" if setup.sinks else "when asked"
+    open_to = "open to this machine" if builder.access.loopback else "behind the same authentication"
+    metrics = f" /metrics, for Prometheus, is {open_to}." if page else ""
+    if builder.access.token is not None and not page:
+        metrics = " It asks for the token: Authorization: Bearer, in Prometheus authorization: credentials_file."
+    return [
+        f"Bongsu watches {platform.node() or 'this machine'}: {url}",
+        f"Reads {len(setup.gatherer.names)} subjects {when}.{metrics}",
+        "Ctrl-C stops it.",
+    ]

@@ -1,0 +1,208 @@
+"""Builds what the agent runs: the setup behind /metrics alone, and the one with the live page."""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from bongsu.agent import Agent, Server, Setup
+from bongsu.cli import data_dir, wire
+from bongsu.cli.settings_file import Loaded
+from bongsu.collectors.agent import AgentCollector, AgentCounts
+from bongsu.model.contract import Sink
+from bongsu.model.errors import BadInput
+from bongsu.model.message import Message
+from bongsu.model.settings import Settings
+from bongsu.sinks import http, http_message
+from bongsu.sinks.exposition import Exposition
+
+if TYPE_CHECKING:
+    from bongsu.sinks.web_config import WebConfig
+    from bongsu.store.recent import Recent
+    from bongsu.views.web.live import Live
+
+_log = logging.getLogger("bongsu.serve")
+UP_INTERVAL, AGENT_INTERVAL = 1.0, 15.0
+Handler = Callable[[http_message.Request], http_message.Response]
+
+
+class Access(NamedTuple):
+    """How a server is protected."""
+
+    token: str | None
+    web_config: WebConfig | None
+    loopback: bool
+
+
+class Builder:
+    """Makes setups for the agent: each call reads the settings anew.
+
+    ``page`` adds the live page. What a reload does not change (the server, the last hour) is kept.
+    """
+
+    def __init__(self, load: Callable[[], Loaded], *, page: bool) -> None:
+        self._load = load
+        self._page = page
+        self.counts = AgentCounts()
+        self.loaded: Loaded | None = None
+        self.access = Access(None, None, loopback=True)
+        self._kept: tuple[Recent, Live] | None = None
+
+    def __call__(self, previous: Setup | None) -> Setup:
+        """A setup from the settings as they are now. Raises BadInput."""
+        loaded = self._load()
+        settings = loaded.settings
+        interval = settings.interval or (UP_INTERVAL if self._page else AGENT_INTERVAL)
+        collecting = [*wire.collectors(loaded, wire.machine(loaded)), AgentCollector(self.counts)]
+        place = (settings.host, settings.port, settings.token, settings.web_config, settings.allowed_hosts, interval)
+        moves = previous is None or previous.place != place
+        access = protection(settings, page=self._page) if moves else self.access
+        sinks: list[Sink] = wire.sinks(loaded)
+        if self._page and moves:
+            self._kept = _page_sinks(interval)
+        if self._kept is not None:
+            sinks = [*self._kept, *sinks]
+        setup = Setup(
+            wire.gatherer(loaded, collecting), tuple(sinks), interval,
+            functools.partial(self._serve, settings, access, self._kept), place,
+        )  # fmt: skip
+        self.loaded, self.access = loaded, access
+        return setup
+
+    def _serve(self, settings: Settings, access: Access, kept: tuple[Recent, Live] | None, agent: Agent) -> Server:
+        handler = functools.partial(
+            _answer, agent, Exposition(), threading.BoundedSemaphore(http.MAX_SCRAPES), _hosts(settings)
+        )
+        if kept is None:
+            return _metrics_server(settings, access, handler)
+        return _page_server(settings, access, handler, kept[1])
+
+
+def protection(settings: Settings, *, page: bool) -> Access:
+    """Who may see what. Raises BadInput where strangers could see something."""
+    web_config = None
+    if settings.web_config is not None:
+        from bongsu.sinks.web_config import load  # noqa: PLC0415  loads PyYAML
+
+        web_config = load(settings.web_config)
+    loopback = is_loopback(settings.host)
+    keeps_strangers_out = web_config is not None and web_config.authenticates
+    if not loopback and not settings.token and not keeps_strangers_out:
+        raise BadInput(
+            Message(
+                "--no-token --host {host}: beyond loopback nothing is served without authentication; leave out "
+                "--no-token, or give users in --web.config.file",
+                host=settings.host,
+            )
+        )  # fmt: skip
+    # Without a page there is only /metrics, which is open on loopback and may have users beyond it.
+    wants_token = settings.token and (page or not (loopback or keeps_strangers_out))
+    if not wants_token:
+        return Access(None, web_config, loopback)
+    token = data_dir.token(settings.data_dir, os.environ)
+    if token.note is not None:
+        _log.warning("%s", token.note)
+    return Access(token.value, web_config, loopback)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address. Raises BadInput where it is no address of any kind."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        pass
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise BadInput(
+            Message("--host {host}: this is not a name or address of this machine; 127.0.0.1 is", host=host)
+        ) from None
+    return all(ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback for *_, address in found)
+
+
+def address(settings: Settings, access: Access, port: int) -> str:
+    """The URL to open, with the token where there is one."""
+    host = settings.host
+    if host in {"0.0.0.0", "::"}:  # noqa: S104  a comparison, nothing is bound here
+        host = socket.gethostname()
+    if ":" in host:
+        host = f"[{host}]"
+    secure = access.web_config is not None and access.web_config.tls is not None
+    query = f"?token={access.token}" if access.token else ""
+    return f"{'https' if secure else 'http'}://{host}:{port}/{query}"
+
+
+def _hosts(settings: Settings) -> frozenset[str]:
+    own = socket.gethostname().lower()
+    return frozenset({own, own.partition(".")[0], settings.host.lower(), *map(str.lower, settings.allowed_hosts)})
+
+
+def _answer(
+    agent: Agent,
+    exposition: Exposition,
+    scrapes: threading.BoundedSemaphore,
+    hosts: frozenset[str],
+    request: http_message.Request,
+) -> http_message.Response:
+    return http.answer(
+        request, gather=agent.gather, names=agent.names, exposition=exposition, scrapes=scrapes, allowed_hosts=hosts
+    )
+
+
+def _bearer_only(token: str, handler: Handler, request: http_message.Request) -> http_message.Response:
+    """Answers those who carry the token, as Prometheus does with ``authorization: credentials_file``."""
+    import hmac  # noqa: PLC0415  loads OpenSSL; only beyond loopback
+
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and hmac.compare_digest(value.strip().encode(), token.encode()):
+        return handler(request)
+    return http_message.plain(
+        401, "This asks for the token: Authorization: Bearer …", ("WWW-Authenticate", 'Bearer realm="bongsu"')
+    )
+
+
+def _metrics_server(settings: Settings, access: Access, handler: Handler) -> Server:
+    from bongsu.sinks.http_server import MetricsServer  # noqa: PLC0415  not where a page is served
+
+    if access.token is not None:
+        handler = functools.partial(_bearer_only, access.token, handler)
+    return MetricsServer(settings.host, settings.port, handler, access.web_config)
+
+
+def _page_sinks(interval: float) -> tuple[Recent, Live]:
+    try:
+        from bongsu.views.web.live import Live  # noqa: PLC0415  loads Starlette
+    except ImportError as error:
+        raise BadInput(
+            Message(
+                "the live page needs the package {name}; install it with `pip install 'bongsu[web]'`, or use "
+                "`bongsu agent`, which has no page",
+                name=error.name,
+            )
+        ) from None  # fmt: skip
+    from bongsu.boards.host import HOST  # noqa: PLC0415  only for the page
+    from bongsu.store.recent import Recent  # noqa: PLC0415  same
+
+    recent = Recent(HOST.queries, interval=interval)
+    return recent, Live(recent, [HOST], about={cls.name: wire.first_line(cls) for cls in wire.CLASSES})
+
+
+def _page_server(settings: Settings, access: Access, handler: Handler, live: Live) -> Server:
+    from bongsu import __version__  # noqa: PLC0415  beside the others
+    from bongsu.views.web import access as web  # noqa: PLC0415  loads Starlette
+    from bongsu.views.web.app import create_app  # noqa: PLC0415  same
+    from bongsu.views.web.server import WebServer, listen  # noqa: PLC0415  loads uvicorn
+
+    config = access.web_config
+    permits = config.permits if config is not None and config.asks_password else None
+    rules = web.Access(access.token, permits, loopback=access.loopback, hosts=_hosts(settings))
+    app = create_app(live, rules, metrics=handler, version=__version__)
+    return WebServer(
+        app, live, listen(settings.host, settings.port), tls=None if config is None else config.ssl_context()
+    )
