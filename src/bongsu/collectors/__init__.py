@@ -8,6 +8,7 @@ from bongsu.collectors.cpufreq import CpufreqCollector
 from bongsu.collectors.dmi import DmiCollector
 from bongsu.collectors.entropy import EntropyCollector
 from bongsu.collectors.filefd import FilefdCollector
+from bongsu.collectors.filesystem import FilesystemCollector
 from bongsu.collectors.interrupts import InterruptsCollector
 from bongsu.collectors.loadavg import LoadavgCollector
 from bongsu.collectors.meminfo import MeminfoCollector
@@ -31,6 +32,7 @@ COLLECTORS = (
     DmiCollector,
     EntropyCollector,
     FilefdCollector,
+    FilesystemCollector,
     InterruptsCollector,
     LoadavgCollector,
     MeminfoCollector,

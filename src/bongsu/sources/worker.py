@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
 import marshal
@@ -210,6 +211,7 @@ class _Child:
             for fd in opened:
                 os.close(fd)
             raise
+        _STARTED.append(self._process)
         for fd in (theirs_in, theirs_out, theirs_life):
             os.close(fd)
         os.set_blocking(self._requests, False)
@@ -273,7 +275,6 @@ class _Child:
             for fd in (self._requests, self._answers, self._board, self._lifeline):
                 os.close(fd)
             self.kill()
-            _LEAVING.append(self._process)
 
     def _write(self, data: bytes) -> None:
         data = len(data).to_bytes(_LENGTH, "little") + data
@@ -298,11 +299,21 @@ class _Child:
         return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
 
 
-_LEAVING: list[subprocess.Popen[bytes]] = []  # children on their way out; reaped when they are gone
+_STARTED: list[subprocess.Popen[bytes]] = []  # all children until they are reaped, whoever forgets about them
 
 
 def _reap() -> None:
-    _LEAVING[:] = [process for process in _LEAVING if process.poll() is None]
+    _STARTED[:] = [process for process in _STARTED if process.poll() is None]
+
+
+@atexit.register
+def _end_all() -> None:
+    until = time.monotonic() + 0.2
+    for process in _STARTED:
+        process.kill()
+    for process in _STARTED:
+        with contextlib.suppress(subprocess.TimeoutExpired):  # the kernel holds it: init will reap it
+            process.wait(max(0.0, until - time.monotonic()))
 
 
 def _pipe(opened: list[int]) -> tuple[int, int]:
