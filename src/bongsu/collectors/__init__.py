@@ -15,6 +15,7 @@ from bongsu.collectors.meminfo import MeminfoCollector
 from bongsu.collectors.meminfo_numa import MeminfoNumaCollector
 from bongsu.collectors.os import OsCollector
 from bongsu.collectors.pressure import PressureCollector
+from bongsu.collectors.process import ProcessCollector
 from bongsu.collectors.processes import ProcessesCollector
 from bongsu.collectors.schedstat import SchedstatCollector
 from bongsu.collectors.selinux import SelinuxCollector
@@ -39,6 +40,7 @@ COLLECTORS = (
     MeminfoNumaCollector,
     OsCollector,
     PressureCollector,
+    ProcessCollector,
     ProcessesCollector,
     SchedstatCollector,
     SelinuxCollector,

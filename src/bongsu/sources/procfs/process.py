@@ -19,7 +19,7 @@ _REFUSED = frozenset({errno.EACCES, errno.EPERM})
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_CLOEXEC
 _CHUNK = 4096  # stat, statm and io are each far shorter
-_LONGEST_ARGUMENTS = 8192
+_LONGEST_ARGUMENTS = 4096
 _CUT = 15  # bytes of a name that the kernel keeps (TASK_COMM_LEN less the end mark)
 
 
@@ -56,6 +56,7 @@ class Process(msgspec.Struct, frozen=True, gc=False):
     state: str
     threads: int
     cpu_ticks: int
+    children_ticks: int  # CPU of children that it has waited for
     resident_bytes: int
     virtual_bytes: int
     read_bytes: int | None
@@ -157,7 +158,7 @@ class Processes:
         known[identity] = memory
         return Process(
             pid, stat.start_ticks, memory.start_time, stat.ppid, uid, memory.comm_text, memory.executable, kernel,
-            stat.state, stat.threads, stat.cpu_ticks, resident, stat.virtual_bytes, read_bytes, write_bytes,
+            stat.state, stat.threads, stat.cpu_ticks, stat.children_ticks, resident, stat.virtual_bytes, read_bytes, write_bytes,
             _arguments(directory) if self._arguments and not kernel else None,
         )  # fmt: skip
 
@@ -241,7 +242,7 @@ def program_name(comm: bytes, exe: bytes, arguments: bytes) -> bytes:
     ``exe`` and ``arguments`` are empty where they cannot be read. The first argument is the
     program's own claim and is believed only as far as the kernel's short name agrees with it.
     """
-    if exe:
+    if exe and not exe.startswith(b"/memfd:"):  # a program that was never in a file has a made-up name
         return exe.removesuffix(b" (deleted)").rpartition(b"/")[2] or comm
     if len(comm) == _CUT:
         claimed = arguments.split(b"\0", 1)[0].rpartition(b"/")[2]
