@@ -20,6 +20,7 @@ NO_ANSWER = frozenset(
     }
 )  # fmt: skip
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
+_GONE = frozenset({errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.ESTALE, errno.EBADF})  # of a descriptor we hold
 _PAGE = 4096
 _CHUNK = 65536
 _LARGEST = 256 * 1024 * 1024  # a /proc file longer than this is not one
@@ -116,14 +117,17 @@ class Root:
         if fd is not None:
             try:
                 return _read_to_end(fd, self._page_is_whole)
-            except OSError:
+            except OSError as error:
+                if error.errno not in _GONE:
+                    raise  # it is still there and has no answer now, as the speed of a link that is down
                 kept.forget(relative)  # the device may have been replaced by one of the same name
         fd = os.open(self.join(relative), os.O_RDONLY | os.O_CLOEXEC)
         kept.put(relative, fd)
         try:
             return _read_to_end(fd, self._page_is_whole)
-        except OSError:
-            kept.forget(relative)
+        except OSError as error:
+            if error.errno in _GONE:
+                kept.forget(relative)
             raise
 
     def read_once(self, relative: str) -> bytes:
