@@ -24,10 +24,10 @@ class Unit(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line, or one for each group of ``query.by``: ``(query - less - less …) / over``.
+    """One line, or one for each group of ``query.by``: ``(query + plus … - less …) / (over … - over_less …)``.
 
-    ``legend`` may hold the names of the labels in ``query.by``. A query in ``less`` or ``over`` has
-    the same ``by``, or none and then counts for every group. Where the divisor is 0 there is no value.
+    ``legend`` may hold the names of the labels in ``query.by``. The other queries have the same
+    ``by``, or none and then count for every group. Where the divisor is 0 there is no value.
 
     Raises:
         ValueError: labels do not fit together.
@@ -35,18 +35,20 @@ class Line:
 
     legend: Message
     query: Query
+    plus: tuple[Query, ...] = ()
     less: tuple[Query, ...] = ()
-    over: Query | None = None
+    over: tuple[Query, ...] = ()
+    over_less: tuple[Query, ...] = ()
 
     def __post_init__(self) -> None:
-        for query in self.less if self.over is None else (*self.less, self.over):
+        for query in self.queries:
             if query.by not in {(), self.query.by}:
                 raise ValueError(f"{query.spec.name} by {query.by} cannot be set against {self.query.by}")
 
     @property
     def queries(self) -> tuple[Query, ...]:
         """All that it asks for."""
-        return (self.query, *self.less) if self.over is None else (self.query, *self.less, self.over)
+        return (self.query, *self.plus, *self.less, *self.over, *self.over_less)
 
     def legend_of(self, group: tuple[str, ...]) -> Message:
         """The legend of the line of one group."""

@@ -127,14 +127,19 @@ def _lines(
 def _worked_out(
     line: Line, group: Group, values: Sequence[float], rows_of: Callable[[Query], Rows], length: int
 ) -> Sequence[float]:
+    def terms(start: Sequence[float], plus: Sequence[Query], less: Sequence[Query]) -> Sequence[float]:
+        for sign, queries in ((1.0, plus), (-1.0, less)):
+            for query in queries:
+                more = rows_of(query).get(group if query.by else (), unknown)
+                start = [a + sign * b for a, b in zip(start, more, strict=True)]
+        return start
+
     unknown = (_NAN,) * length
-    for query in line.less:
-        less = rows_of(query).get(group if query.by else (), unknown)
-        values = [a - b for a, b in zip(values, less, strict=True)]
-    if line.over is not None:
-        over = rows_of(line.over).get(group if line.over.by else (), unknown)
-        values = [a / b if b else _NAN for a, b in zip(values, over, strict=True)]
-    return values
+    made = terms(values, line.plus, line.less)
+    if not line.over:
+        return made
+    whole = terms((0.0,) * length, line.over, line.over_less)
+    return [a / b if b else _NAN for a, b in zip(made, whole, strict=True)]
 
 
 def _highest(tile: Tile, rows_of: Callable[[Query], Rows], length: int) -> tuple[Sequence[float], str]:

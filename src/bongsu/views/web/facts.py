@@ -4,9 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
+from bongsu.collectors import os as distribution
+from bongsu.collectors import stat, uname
 from bongsu.model.batch import Batch
+from bongsu.model.metric import MetricSpec
+from bongsu.views.printable import printable
 
 
 def facts(batch: Batch | None) -> dict[str, Any]:
-    """Its name, system and start; None where no collector told it."""
-    return {"host": None, "kernel": None, "boot_time": None, "ready": batch is not None}
+    """Its name, system, kernel and start (Unix s); None where no collector told it."""
+    found: dict[MetricSpec, tuple[dict[str, str], float]] = {}
+    for sample in batch.samples if batch is not None else ():
+        if sample.spec in _SPECS:
+            found[sample.spec] = (dict(zip(sample.spec.labels, sample.labels, strict=True)), sample.value)
+    kernel, _ = found.get(uname.INFO, ({}, 1.0))
+    system, _ = found.get(distribution.INFO, ({}, 1.0))
+    boot_time = found.get(stat.BOOT_TIME)
+    return {
+        "host": _text(kernel.get("nodename")),
+        "system": _text(system.get("pretty_name")),
+        "kernel": _text(" ".join(filter(None, (kernel.get("sysname"), kernel.get("release"))))),
+        "boot_time": None if boot_time is None else boot_time[1],
+        "ready": batch is not None,
+    }
+
+
+_SPECS = frozenset({uname.INFO, distribution.INFO, stat.BOOT_TIME})
+
+
+def _text(value: str | None) -> str | None:
+    return printable(value) if value else None

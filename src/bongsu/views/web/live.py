@@ -71,7 +71,10 @@ class Live:
             self._loop = None  # the server has ended
 
     def close(self) -> None:
-        """End every stream."""
+        """Nothing is held back. Pages stay connected: a sink may be closed and used again at a reload."""
+
+    def end(self) -> None:
+        """End every stream, for the server is about to stop."""
         loop, self._loop = self._loop, None
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(self.hub.close)

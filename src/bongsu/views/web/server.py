@@ -85,7 +85,7 @@ class WebServer:
 
     def stop(self) -> None:
         """End streams and connections; returns within `STOP_SECONDS`."""
-        self._live.close()
+        self._live.end()
         self._server.should_exit = True
         if self._thread.is_alive():
             self._thread.join(STOP_SECONDS)
