@@ -6,12 +6,11 @@ import os
 import tempfile
 import time
 
-from bongsu.sinks.textfile import Textfile
-from bongsu.sources.root import Machine
-
 from bongsu.collectors import COLLECTORS
 from bongsu.pipeline import Gatherer, deliver
 from bongsu.sinks.exposition import Exposition
+from bongsu.sinks.textfile import TextfileSink
+from bongsu.sources.root import Machine
 from measure import pss_bytes
 
 TICKS = 24 * 60 * 60 // 15
@@ -25,7 +24,7 @@ def main() -> None:
     exposition = Exposition()
     started, cpu = time.monotonic(), time.process_time()
     with tempfile.TemporaryDirectory() as folder:
-        sinks = [Textfile(os.path.join(folder, "out.prom"))]
+        sinks = [TextfileSink(os.path.join(folder, "out.prom"))]
         early = 0
         for tick in range(TICKS):
             batch = gatherer.gather()

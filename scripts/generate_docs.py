@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from bongsu.cli.main import cli
-from bongsu.collectors import COLLECTORS
+from bongsu.cli.wire import CLASSES, CollectorClass, keywords
 from bongsu.collectors.left_out import LEFT_OUT
 from bongsu.model import health
 from bongsu.model.metric import MetricPattern, MetricSpec
@@ -29,11 +29,10 @@ def _row(spec: MetricSpec | MetricPattern) -> str:
     return f"| `{name}` | {spec.kind.value} | {spec.unit} | {labels} | {_cell(help_text)} |"
 
 
-def _options(collector: type) -> Iterator[str]:
-    for parameter in inspect.signature(collector).parameters.values():
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
-            flag = parameter.name.replace("_", "-")
-            yield f"`--collector.{collector.name}.{flag}` (default `{_cell(str(parameter.default))}`)"  # type: ignore[attr-defined]  # a Collector class
+def _options(collector: CollectorClass) -> Iterator[str]:
+    for keyword in keywords(collector):
+        flag = f"--collector.{collector.name}.{keyword.name.replace('_', '-')}"
+        yield f"`{flag}` (default `{_cell(str(keyword.default))}`)"
 
 
 def metrics() -> str:
@@ -46,7 +45,7 @@ def metrics() -> str:
         "units; `process_*` are those of every Prometheus client library; all others are our own, in base units.",
         "",
     ]
-    for collector in sorted(COLLECTORS, key=lambda c: c.name):
+    for collector in sorted(CLASSES, key=lambda c: c.name):
         lines += [f"## {collector.name}", "", (inspect.getdoc(collector) or "").split("\n\n")[0].replace("\n", " "), ""]
         lines.append(
             f"{'On' if collector.on_by_default else 'Off'} by default"
