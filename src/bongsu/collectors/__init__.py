@@ -7,6 +7,7 @@ from bongsu.collectors.cpu import CpuCollector
 from bongsu.collectors.cpufreq import CpufreqCollector
 from bongsu.collectors.dmi import DmiCollector
 from bongsu.collectors.entropy import EntropyCollector
+from bongsu.collectors.exporter import ExporterCollector
 from bongsu.collectors.filefd import FilefdCollector
 from bongsu.collectors.filesystem import FilesystemCollector
 from bongsu.collectors.interrupts import InterruptsCollector
@@ -32,6 +33,7 @@ COLLECTORS = (
     CpufreqCollector,
     DmiCollector,
     EntropyCollector,
+    ExporterCollector,
     FilefdCollector,
     FilesystemCollector,
     InterruptsCollector,

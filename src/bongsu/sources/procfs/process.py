@@ -119,7 +119,7 @@ class Processes:
                     found.append(self._process(int(name), directory, boot, known))
                 except OSError as error:
                     self._missed(error)
-                except ValueError:
+                except (ValueError, IndexError):
                     self.unreadable += 1
                 finally:
                     os.close(directory)
