@@ -83,7 +83,7 @@ def collectors(loaded: Loaded, on: Machine, *, only: Iterable[str] | None = None
 def gatherer(loaded: Loaded, collecting: Sequence[Collector]) -> Gatherer:
     """A gatherer over these collectors with the settings' deadline and slower clocks."""
     settings = loaded.settings
-    return Gatherer(collecting, deadline=settings.deadline, every={"processes": settings.processes.interval})
+    return Gatherer(collecting, deadline=settings.deadline, every={"process": settings.processes.interval})
 
 
 def sinks(loaded: Loaded) -> list[Sink]:
