@@ -1,0 +1,381 @@
+"""The agent: a clock that does not drift, an end that does not wait, a reload that keeps what works."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bongsu.agent import Agent, Server, Setup, notify
+from bongsu.model.batch import Batch, Sample
+from bongsu.model.errors import BadInput
+from bongsu.model.message import Message
+from bongsu.model.metric import Kind, MetricSpec
+from bongsu.pipeline import Gatherer
+from cli.command import complaint, end, environment, running
+from node_exporter import free_port
+
+SPEC = MetricSpec("bongsu_test_beats", Kind.GAUGE, "Beats.")
+
+
+class Beat:
+    """A collector that waits as long as it is told."""
+
+    name = "beat"
+    specs = (SPEC,)
+    may_block = False
+    on_by_default = True
+
+    def __init__(self, wait: Callable[[], object] = lambda: None) -> None:
+        self._wait = wait
+
+    def collect(self) -> Iterator[Sample]:
+        self._wait()
+        yield Sample(SPEC, (), 1.0)
+
+
+class Log:
+    """A sink that remembers when it was written to."""
+
+    name = "log"
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+        self.closed = 0
+        self.wrote = threading.Event()
+
+    def write(self, batch: Batch) -> None:
+        self.times.append(batch.monotonic)
+        self.wrote.set()
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class Quiet:
+    """A server that only counts."""
+
+    port = 0
+
+    def __init__(self) -> None:
+        self.state = "new"
+
+    def start(self) -> None:
+        self.state = "started"
+
+    def stop(self) -> None:
+        self.state = "stopped"
+
+
+def _setup(*sinks: Log, interval: float = 0.05, collector: Beat | None = None, **more: object) -> Setup:
+    return Setup(Gatherer([collector or Beat()], deadline=30), sinks, interval, **more)  # type: ignore[arg-type]
+
+
+def test_ticks_lie_on_a_grid_that_does_not_drift() -> None:
+    """Readings that take time do not push the next ones later: the twentieth comes at twenty intervals."""
+    log = Log()
+    agent = Agent(lambda _: _setup(log, interval=0.05, collector=Beat(lambda: time.sleep(0.02))))
+    agent.start()
+    time.sleep(1.2)
+    assert agent.stop()
+    gaps = [t - log.times[0] for t in log.times]
+    assert len(gaps) >= 15
+    offsets = sorted(gap / 0.05 - round(gap / 0.05) for gap in gaps)
+    assert abs(offsets[len(offsets) // 2]) < 0.3, offsets
+    assert agent.counts.ticks >= 15
+
+
+def test_missed_ticks_are_left_out_and_counted() -> None:
+    """A reading of three intervals costs the ticks in between; they are not made up for."""
+    log = Log()
+    agent = Agent(lambda _: _setup(log, interval=0.05, collector=Beat(lambda: time.sleep(0.16))))
+    agent.start()
+    time.sleep(1.0)
+    agent.stop()
+    assert 3 <= agent.counts.ticks <= 6
+    assert agent.counts.missed >= 2 * agent.counts.ticks
+
+
+def test_without_sinks_nothing_is_read_between_requests() -> None:
+    """An agent that only answers scrapes sleeps in between, and gathers when asked."""
+    read = itertools.count()
+    agent = Agent(lambda _: _setup(collector=Beat(lambda: next(read))))
+    agent.start()
+    time.sleep(0.3)
+    assert next(read) == 0
+    assert [part.collector for part in agent.gather().parts] == ["beat", "self"]
+    assert agent.names == ("beat",)
+    assert agent.stop()
+
+
+def test_the_end_does_not_wait_for_a_collector_that_hangs() -> None:
+    """Sinks are closed and the agent has ended within two seconds while a collector hangs."""
+    hanging = threading.Event()
+    log = Log()
+    agent = Agent(lambda _: _setup(log, collector=Beat(lambda: hanging.wait(20))))
+    agent.start()
+    time.sleep(0.2)
+    started = time.monotonic()
+    assert agent.stop()
+    assert time.monotonic() - started < 2.0
+    assert log.closed == 1
+    assert log.times == []
+    hanging.set()
+    time.sleep(0.1)
+    assert log.times == [], "a sink was written to after it was closed"
+
+
+def test_the_end_does_not_wait_for_a_sink_that_hangs() -> None:
+    """A sink that does not return is left behind, and the agent says so."""
+    release = threading.Event()
+
+    class Stuck(Log):
+        def write(self, batch: Batch) -> None:  # noqa: ARG002  it never looks
+            release.wait(20)
+
+    agent = Agent(lambda _: _setup(Stuck()))
+    agent.start()
+    time.sleep(0.2)
+    started = time.monotonic()
+    assert not agent.stop()
+    assert time.monotonic() - started < 2.0
+    release.set()
+
+
+def test_a_round_that_fails_does_not_stop_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock goes on after an error that nobody expected."""
+    log = Log()
+    setup = _setup(log)
+    real, calls = setup.gatherer.gather, itertools.count()
+    monkeypatch.setattr(setup.gatherer, "gather", lambda: real() if next(calls) else 1 / 0)
+    agent = Agent(lambda _: setup)
+    agent.start()
+    assert log.wrote.wait(5)
+    agent.stop()
+
+
+def test_a_reload_changes_over_and_closes_what_is_no_longer_used() -> None:
+    """After a reload the new sinks are fed; sinks and the server that stay are not touched."""
+    first, second, kept, servers = Log(), Log(), Log(), [Quiet()]
+    setups = iter([
+        _setup(first, kept, serve=lambda _: servers[0], place="a"), _setup(second, kept, serve=lambda _: Quiet(), place="a"),
+    ])  # fmt: skip
+    agent = Agent(lambda _: next(setups))
+    agent.start()
+    assert first.wrote.wait(5)
+    assert agent.reload()
+    assert second.wrote.wait(5)
+    assert (first.closed, second.closed, kept.closed) == (1, 0, 0)
+    assert agent.server is servers[0]
+    assert servers[0].state == "started"
+    agent.stop()
+    assert (first.closed, second.closed, kept.closed) == (1, 1, 1)
+    assert servers[0].state == "stopped"
+    assert agent.counts.reloads == 1
+
+
+def test_a_bad_reload_keeps_what_runs(caplog: pytest.LogCaptureFixture) -> None:
+    """A builder that refuses leaves everything as it was, and one line says why."""
+    log = Log()
+
+    def build(previous: Setup | None) -> Setup:
+        if previous is not None:
+            raise BadInput(Message("bongsu.yaml:1: no"))
+        return _setup(log)
+
+    agent = Agent(build)
+    agent.start()
+    assert not agent.reload()
+    log.wrote.clear()
+    assert log.wrote.wait(5)
+    assert log.closed == 0
+    assert (agent.counts.reloads, agent.counts.failed_reloads) == (0, 1)
+    assert [r.getMessage() for r in caplog.records] == ["reload refused, the old settings stay: bongsu.yaml:1: no"]
+    agent.stop()
+
+
+def test_a_reload_to_an_address_that_is_taken_brings_the_old_server_back() -> None:
+    """The new server cannot be opened: the old one answers again."""
+
+    class Taken(Quiet):
+        def start(self) -> None:
+            raise BadInput(Message("--port 1: taken"))
+
+    made: list[Quiet] = []
+
+    def serve(server: type[Quiet]) -> Callable[[Agent], Server]:
+        def make(_agent: Agent) -> Server:
+            made.append(server())
+            return made[-1]
+
+        return make
+
+    setups = iter([_setup(serve=serve(Quiet), place=1), _setup(serve=serve(Taken), place=2)])
+    agent = Agent(lambda _: next(setups))
+    agent.start()
+    assert not agent.reload()
+    assert [server.state for server in made] == ["stopped", "new", "started"]
+    agent.stop()
+
+
+def test_word_to_systemd_is_one_datagram(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """sd_notify(3): the state goes to $NOTIFY_SOCKET, be it a path or an abstract name; without one nothing happens."""
+    for address in (str(tmp_path / "s"), f"@bongsu-test-{os.getpid()}"):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+            listening.bind(address.replace("@", "\0"))
+            monkeypatch.setenv("NOTIFY_SOCKET", address)
+            notify("READY=1")
+            assert listening.recv(100) == b"READY=1"
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
+    notify("READY=1")
+    monkeypatch.delenv("NOTIFY_SOCKET")
+    notify("READY=1")
+
+
+def _get(url: str) -> str:
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                return str(answer.read().decode())
+        except urllib.error.URLError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_command_serves_and_ends_quietly(number: int, tmp_path: Path) -> None:
+    """`bongsu agent` says where it is, answers /metrics, and ends within two seconds of a signal with code 0."""
+    with running("agent", "--port", "0", env={"XDG_STATE_HOME": str(tmp_path)}) as process:
+        assert process.stdout
+        url = process.stdout.readline().split()[-1]
+        text = _get(url)
+        assert "\nnode_load1 " in text
+        assert "\nprocess_resident_memory_bytes " in text
+        assert "bongsu_agent_interval_seconds 15" in text
+        code, seconds = end(process, number)
+        assert process.stderr
+        assert (code, process.stderr.read()) == (0, "")
+        assert seconds < 2.0
+    assert not list(tmp_path.iterdir()), "on loopback there is no token to keep"
+
+
+def test_the_headless_agent_loads_nothing_of_the_page() -> None:
+    """No uvicorn, Starlette, numpy, Rich or YAML in a headless agent: memory is for the machine's own work."""
+    code = (
+        "import sys, threading, os, signal\n"
+        "import bongsu.agent as a\n"
+        "was = a.Agent.stop\n"
+        "def stop(self):\n"
+        "    print('LOADED', *sorted({m.partition('.')[0] for m in sys.modules} & set(sys.argv[1].split(','))))\n"
+        "    return was(self)\n"
+        "a.Agent.stop = stop\n"
+        "threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()\n"
+        "from bongsu.cli.main import main\n"
+        "main(['agent', '--port', '0'])\n"
+    )
+    unwanted = "uvicorn,starlette,anyio,numpy,rich,yaml,asyncio,ssl,email,pygments,multiprocessing"
+    done = subprocess.run(
+        [sys.executable, "-c", code, unwanted], capture_output=True, text=True, check=False, timeout=30,
+        env=environment(),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "LOADED"
+
+
+def test_sighup_reloads_and_a_bad_file_is_refused_in_one_line(tmp_path: Path) -> None:
+    """SIGHUP reads the settings again: a good file takes effect, a bad one is named in one line and changes nothing."""
+    port, other = free_port(), free_port()
+    settings = tmp_path / "bongsu.yaml"
+    settings.write_text(f"port: {port}\ncollectors: {{meminfo: off}}\n")
+    with running("agent", "-c", str(settings)) as process:
+        assert process.stdout
+        assert process.stderr
+        assert "node_memory_MemTotal_bytes" not in _get(f"http://127.0.0.1:{port}/metrics")
+        settings.write_text("port: [\n")
+        process.send_signal(signal.SIGHUP)
+        assert process.stderr.readline().startswith(
+            f"bongsu: error: reload refused, the old settings stay: {settings}:2: this is not YAML"
+        )
+        assert "node_load1" in _get(f"http://127.0.0.1:{port}/metrics")
+        settings.write_text(f"port: {other}\n")
+        process.send_signal(signal.SIGHUP)
+        assert process.stderr.readline() == "bongsu: settings reloaded\n"
+        text = _get(f"http://127.0.0.1:{other}/metrics")
+        assert "node_memory_MemTotal_bytes" in text
+        assert 'bongsu_agent_reloads_total{outcome="done"} 1' in text
+        assert 'bongsu_agent_reloads_total{outcome="refused"} 1' in text
+        with pytest.raises(OSError, match="refused"):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5)
+        assert end(process)[0] == 0
+
+
+def test_systemd_is_told_ready_reloading_watchdog_and_stopping(tmp_path: Path) -> None:
+    """Type=notify works: READY when it answers, the watchdog in between, RELOADING and READY, STOPPING at the end."""
+    address = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(address)
+        listening.settimeout(10)
+        with running("agent", "--port", "0", env={"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "400000"}) as process:
+            assert listening.recv(200) == b"READY=1"
+            assert listening.recv(200) == b"WATCHDOG=1"
+            process.send_signal(signal.SIGHUP)
+            said = [listening.recv(200)]
+            while said[-1] != b"READY=1":
+                said.append(listening.recv(200))
+            assert any(word.startswith(b"RELOADING=1\nMONOTONIC_USEC=") for word in said)
+            process.send_signal(signal.SIGTERM)
+            while said[-1] != b"STOPPING=1":
+                said.append(listening.recv(200))
+            assert process.wait(5) == 0
+
+
+def test_a_taken_port_is_one_line() -> None:
+    """Another program on the port: one line with the cure, exit code 2."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert f"--port {port}: another program listens there" in complaint("agent", "--port", str(port))
+
+
+def test_beyond_loopback_the_headless_agent_asks_for_the_token(tmp_path: Path) -> None:
+    """Without users in a web config file, the kept token is asked for as Prometheus can send it."""
+    with running("agent", "--host", "0.0.0.0", "--port", "0", "--data-dir", str(tmp_path), "-q") as process:
+        assert process.stdout
+        port = process.stdout.readline().rpartition(":")[2].partition("/")[0]
+        url = f"http://127.0.0.1:{port}/metrics"
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            _get(url)
+        token = (tmp_path / "token").read_text().strip()
+        asked = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+        with urllib.request.urlopen(asked, timeout=10) as answer:
+            assert b"node_load1" in answer.read()
+        assert end(process)[0] == 0
+
+
+def test_clock_driven_sinks_are_fed_and_closed(tmp_path: Path) -> None:
+    """`sinks: jsonl` in the settings: lines appear at the interval, and the file ends with a whole line."""
+    pytest.importorskip("bongsu.sinks.jsonl")
+    settings = tmp_path / "bongsu.yaml"
+    settings.write_text(f"interval: 200ms\nsinks: {{jsonl: {{path: {tmp_path}/out.jsonl}}}}\n")
+    with running("agent", "--port", "0", "-c", str(settings)) as process:
+        time.sleep(2.0)
+        assert end(process)[0] == 0
+    lines = (tmp_path / "out.jsonl").read_text().splitlines()
+    assert len(lines) >= 3
+    for line in lines:
+        json.loads(line)
