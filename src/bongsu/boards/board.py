@@ -69,6 +69,7 @@ class Panel:
     help: Message
     stacked: bool = False
     top: float | None = None  # the highest value there can be, such as 1 for a ratio
+    whole: Query | None = None  # what the lines are parts of; the chart always shows all of it
     most: int = 12
 
 
@@ -101,5 +102,7 @@ class Board:
             if tile.of is not None:
                 yield tile.of
         for panel in self.panels:
+            if panel.whole is not None:
+                yield panel.whole
             for line in panel.lines:
                 yield from line.queries

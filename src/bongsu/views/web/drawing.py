@@ -64,7 +64,7 @@ class Drawing:
         tiles = {}
         for tile in self.board.tiles:
             values, legend = _highest(tile, rows.__getitem__, 1)
-            tiles[tile.name] = {"value": _short(values[0]), "of": self._of(tile, rows), "legend": legend}
+            tiles[tile.name] = {"value": _short(values[0]), "of": _last(tile.of, rows), "legend": legend}
         return {"board": self.board.name, "tiles": tiles, "panels": panels}
 
     def _panel(self, panel: Panel, rows: Mapping[Query, Rows], length: int, holes: Sequence[int]) -> dict[str, Any]:
@@ -84,6 +84,7 @@ class Drawing:
             "unit": panel.unit.value,
             "stacked": panel.stacked,
             "top": panel.top,
+            "whole": _last(panel.whole, rows),
             "note": None if total <= panel.most else str(
                 Message("the {shown} highest of {total} lines", shown=panel.most, total=total)
             ),
@@ -102,13 +103,9 @@ class Drawing:
             "top": tile.top,
             "values": _fill(values, holes, lambda _: None),
             "value": _short(values[-1]) if length else None,
-            "of": self._of(tile, rows),
+            "of": _last(tile.of, rows),
             "legend": legend,
         }
-
-    def _of(self, tile: Tile, rows: Mapping[Query, Rows]) -> float | None:
-        column = rows[tile.of].get((), ()) if tile.of is not None else ()
-        return _short(column[-1]) if column else None
 
 
 def _lines(
@@ -152,6 +149,11 @@ def _highest(tile: Tile, rows_of: Callable[[Query], Rows], length: int) -> tuple
     values = [max(filter(_known, column), default=_NAN) for column in zip(*(v for _, _, v in lines), strict=True)]
     now = max(lines, key=lambda line: line[2][-1] if length and _known(line[2][-1]) else -math.inf)
     return values, printable(now[1])
+
+
+def _last(query: Query | None, rows: Mapping[Query, Rows]) -> float | None:
+    column = rows[query].get((), ()) if query is not None else ()
+    return _short(column[-1]) if column else None
 
 
 def _holes(times: array[float], interval: float) -> list[int]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bongsu.boards.board import Board
+from bongsu.model import health
 from bongsu.model.batch import Absence, Batch, Part
 from bongsu.model.process import ProcessRow
 from bongsu.store.recent import Recent
@@ -111,7 +112,9 @@ class Live:
         problem = self.recent.problem
         return {
             "time": round(time.time(), 3),
-            "collectors": [] if batch is None else [self._collector(part) for part in batch.parts],
+            "collectors": []
+            if batch is None
+            else [self._collector(part) for part in batch.parts if part.collector != health.NAME],
             "problems": [] if problem is None else [printable(problem)],
             "clients": len(self.hub),
             "dropped": self.hub.dropped,

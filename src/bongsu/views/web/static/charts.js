@@ -1,6 +1,6 @@
 // Charts of a board's panels: a canvas for the eye, a table of values beneath for everyone.
 import { byId, make, say, set } from "./dom.js";
-import { BYTE_STEPS, clock, write } from "./units.js";
+import { BYTE_STEPS, clock, mark, write } from "./units.js";
 import { words } from "./words.js";
 
 const HEIGHT = 190;
@@ -51,8 +51,8 @@ class Chart {
     if (!this.panel.series.length) return;
     this.cells = this.panel.series.map((line, i) => {
       const cell = make("td");
-      const mark = make("span", { class: `mark hue-${i % HUES} dash-${Math.floor(i / HUES) % DASHES.length}`, "aria-hidden": "true" });
-      this.body.append(make("tr", {}, make("th", { scope: "row" }, mark, line.legend), cell));
+      const stroke = make("span", { class: `mark hue-${i % HUES} dash-${Math.floor(i / HUES) % DASHES.length}`, "aria-hidden": "true" });
+      this.body.append(make("tr", {}, make("th", { scope: "row" }, stroke, make("span", {}, line.legend)), cell));
       return cell;
     });
     this.plot = new uPlot(this.options(), this.data(), this.box);
@@ -81,7 +81,7 @@ class Chart {
       },
       axes: [
         { stroke: quiet, grid, ticks: grid, size: 28, font: style("--axis-font"), values: (_, marks) => marks.map((t) => clock(t).slice(0, this.series.range > 600 ? 5 : 8)), space: 80 },
-        { stroke: quiet, grid, ticks: grid, size: 72, font: style("--axis-font"), values: (_, marks) => marks.map((v) => write(v, unit)), ...(bytes ? { incrs: BYTE_STEPS } : {}) },
+        { stroke: quiet, grid, ticks: grid, size: 72, font: style("--axis-font"), values: (_, marks) => marks.map((v) => mark(v, unit)), ...(bytes ? { incrs: BYTE_STEPS } : {}) },
       ],
       series: [{}, ...lines],
       // Each line of a stack is filled down to the one below it.
@@ -92,6 +92,7 @@ class Chart {
 
   limits(low, high, top) {
     if (this.panel.unit === "celsius") return low === null ? [20, 60] : [Math.min(low - 2, 30), Math.max(high + 2, 60)];
+    if (this.panel.whole) return [0, Math.max(this.panel.whole, high ?? 0)];
     if (high === null) return [0, top ?? 1];
     // A ratio keeps its whole scale only when it comes near it: 2 % of a big scale would be a flat line.
     if (top !== null && high > 0.5 * top) return [0, Math.max(top, high)];

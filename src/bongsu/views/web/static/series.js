@@ -4,7 +4,7 @@ const GAP = 3.5; // ticks without news that make a hole
 
 export class Series {
   constructor() {
-    this.range = 900;
+    this.range = 300;
     this.take({ times: [], panels: [], tiles: [], interval: 1 });
   }
 

@@ -39,6 +39,7 @@ class Tile {
 
   show(now, values) {
     const { unit, top } = this.tile;
+    set(this.value, "class", now.value === null ? "value unknown" : "value");
     say(this.value, now.value === null ? words.noValue : write(now.value, unit));
     const detail = [now.of === null ? "" : words.of(write(now.of, unit)), now.legend].filter(Boolean).join(" · ");
     say(this.detail, detail);
