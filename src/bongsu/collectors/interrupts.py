@@ -25,7 +25,7 @@ class InterruptsCollector:
 
     def __init__(self, machine: Machine) -> None:
         self._proc = machine.proc
-        self._labels: dict[tuple[str, str, str], list[tuple[str, str, str, str]]] = {}
+        self._labels: dict[tuple[bytes, bytes], list[tuple[str, str, str, str]]] = {}
         self._cpus: tuple[str, ...] = ()
 
     def collect(self) -> Iterator[Sample]:
@@ -35,9 +35,10 @@ class InterruptsCollector:
             self._labels.clear()
             self._cpus = cpus
         for line in lines:
-            source = (line.name, line.info, line.devices)
-            labels = self._labels.get(source)
+            name, words, per_cpu = line
+            labels = self._labels.get((name, words))
             if labels is None:
-                labels = self._labels[source] = [(cpu, *source) for cpu in cpus]
-            for label, value in zip(labels, line.per_cpu, strict=True):
+                source = interrupts.source(line)
+                labels = self._labels[name, words] = [(cpu, *source) for cpu in cpus]
+            for label, value in zip(labels, per_cpu, strict=True):
                 yield Sample(INTERRUPTS, label, value)

@@ -34,8 +34,8 @@ class MeminfoNumaCollector:
 
     def __init__(self, machine: Machine) -> None:
         self._sys: Root = machine.sys
-        self._memory: dict[str, MetricSpec] = {}
-        self._labels: dict[str, tuple[str]] = {}
+        self._memory: dict[bytes, MetricSpec] = {}
+        self._events: dict[bytes, MetricSpec] = {}
 
     def collect(self) -> Iterator[Sample]:
         """A sample per node and field."""
@@ -43,12 +43,20 @@ class MeminfoNumaCollector:
         if not numbers:
             raise NoData(Message("this kernel knows no NUMA nodes"))
         for number in numbers:
-            node = meminfo_numa.read(self._sys, number)
-            labels = self._labels.setdefault(number, (number,))
-            for name, value in node.memory:
+            memory, events = meminfo_numa.read(self._sys, number)
+            labels = (number,)
+            for name, value in memory:
                 spec = self._memory.get(name)
                 if spec is None:
-                    spec = self._memory[name] = MEMORY.spec(_PARENTHESES.sub(r"_\1", name))
+                    spec = self._memory[name] = MEMORY.spec(_word(name))
                 yield Sample(spec, labels, value)
-            for name, value in node.events:
-                yield Sample(EVENTS.spec(name), labels, value)
+            for name, value in events:
+                spec = self._events.get(name)
+                if spec is None:
+                    spec = self._events[name] = EVENTS.spec(_word(name))
+                yield Sample(spec, labels, value)
+
+
+def _word(name: bytes) -> str:
+    """The name for a metric: Active(anon): becomes Active_anon."""
+    return _PARENTHESES.sub(r"_\1", name.decode("utf-8", "surrogateescape").rstrip(":"))

@@ -25,7 +25,10 @@ class UnameCollector:
 
     def __init__(self, machine: Machine) -> None:
         self._proc = machine.proc
+        self._kernel: uname.Kernel | None = None
 
     def collect(self) -> Iterator[Sample]:
         """One sample; the names are its labels."""
-        yield Sample(INFO, tuple(uname.read(self._proc)), 1)
+        if self._kernel is None:
+            self._kernel = uname.kernel(self._proc)
+        yield Sample(INFO, (*self._kernel, *uname.names(self._proc)), 1)

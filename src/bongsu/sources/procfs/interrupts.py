@@ -10,12 +10,19 @@ from bongsu.sources.root import Root
 
 
 class Interrupt(NamedTuple):
-    """One line: a number with its chip and devices, or a name such as ``LOC`` with its description."""
+    """One line. ``name`` and ``words`` are as written: the same bytes for the same interrupt at each reading."""
+
+    name: bytes
+    words: bytes
+    per_cpu: Sequence[int]  # in the order of the CPUs
+
+
+class Source(NamedTuple):
+    """What an interrupt is: a number with its chip and devices, or a name such as ``LOC`` with its description."""
 
     name: str
     info: str
     devices: str
-    per_cpu: Sequence[int]  # in the order of the CPUs
 
 
 def read(proc: Root) -> tuple[tuple[str, ...], Iterator[Interrupt]]:
@@ -32,15 +39,20 @@ def read(proc: Root) -> tuple[tuple[str, ...], Iterator[Interrupt]]:
     return tuple(cpu[3:].decode() for cpu in cpus), _lines(body, len(cpus))
 
 
+def source(line: Interrupt) -> Source:
+    """The line's words, taken apart."""
+    name = line.name.strip().decode("utf-8", "surrogateescape")
+    words = [word.decode("utf-8", "surrogateescape") for word in line.words.split()]
+    if name.isdecimal():
+        return Source(name, words[0], " ".join(words[1:]))
+    return Source(name, " ".join(words), "")
+
+
 def _lines(body: bytes, width: int) -> Iterator[Interrupt]:
     for line in body.split(b"\n"):
-        name, colon, rest = line.partition(b":")  # on arm64 no space follows the colon
-        parts = rest.split()
-        if not colon or len(parts) <= width:
+        name, _, rest = line.partition(b":")  # on arm64 no space follows the colon
+        parts = rest.split(None, width)
+        if len(parts) <= width:
             continue  # ERR and MIS are counted once for the machine
-        words = [part.decode("utf-8", "surrogateescape") for part in parts[width:]]
-        label = name.strip().decode("utf-8", "surrogateescape")
-        numbered = label.isdecimal()
-        info = words[0] if numbered else " ".join(words)
-        devices = " ".join(words[1:]) if numbered else ""
-        yield Interrupt(label, info, devices, counts(parts[:width]))
+        words = parts.pop()
+        yield Interrupt(name, words, counts(parts))

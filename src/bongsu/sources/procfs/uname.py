@@ -8,32 +8,39 @@ from typing import NamedTuple
 from bongsu.sources.root import Root
 
 
-class Uname(NamedTuple):
-    """The six fields of uname(2)."""
+class Kernel(NamedTuple):
+    """What does not change while a kernel runs."""
 
     sysname: str
     release: str
     version: str
     machine: str
-    nodename: str
-    domainname: str
 
 
-def read(proc: Root) -> Uname:
-    """Read the names of the machine whose proc this is.
+def kernel(proc: Root) -> Kernel:
+    """Read what kernel it is.
 
-    Python's `os.uname` has no domain name, hence the files. The machine's architecture is in a file since
-    Linux 6.1; before, it is that of the kernel which runs us.
+    The machine's architecture is in a file since Linux 6.1; before, it is that of the kernel which runs us.
+
+    Raises:
+        OSError: a name cannot be read.
+    """
+    sysname, release, version = (_name(proc, name) for name in ("ostype", "osrelease", "version"))
+    try:
+        machine = _name(proc, "arch")
+    except FileNotFoundError:
+        machine = os.uname().machine
+    return Kernel(sysname, release, version, machine)
+
+
+def names(proc: Root) -> tuple[str, str]:
+    """The host's name and its NIS domain, which Python's `os.uname` does not give.
 
     Raises:
         OSError: one cannot be read.
     """
-    sysname, release, version, nodename, domainname = (
-        proc.text(f"sys/kernel/{name}").rstrip("\n")
-        for name in ("ostype", "osrelease", "version", "hostname", "domainname")
-    )
-    try:
-        machine = proc.text("sys/kernel/arch").rstrip("\n")
-    except FileNotFoundError:
-        machine = os.uname().machine
-    return Uname(sysname, release, version, machine, nodename, domainname)
+    return _name(proc, "hostname"), _name(proc, "domainname")
+
+
+def _name(proc: Root, name: str) -> str:
+    return proc.text(f"sys/kernel/{name}").rstrip("\n")

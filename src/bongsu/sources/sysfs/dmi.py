@@ -18,7 +18,9 @@ def read(sys: Root) -> dict[str, str]:
     Raises:
         OSError: a file fails in another way than being absent or forbidden.
     """
-    found = {}
+    found: dict[str, str] = {}
+    if not sys.is_directory("class/dmi/id"):
+        return found
     for name in FILES:
         try:
             value = sys.attribute(f"class/dmi/id/{name}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from bongsu.sources.counts import count
+from bongsu.sources.counts import count, counts
 from bongsu.sources.root import Root
 
 _DIRECTORY = "devices/system/node"
@@ -13,9 +13,8 @@ _DIRECTORY = "devices/system/node"
 class Node(NamedTuple):
     """One node. Memory is in bytes (and HugePages_* in pages), events are counts since boot."""
 
-    number: str
-    memory: list[tuple[str, int]]
-    events: list[tuple[str, int]]
+    memory: list[tuple[bytes, int]]
+    events: list[tuple[bytes, int]]
 
 
 def numbers(sys: Root) -> list[str]:
@@ -31,19 +30,15 @@ def read(sys: Root, number: str) -> Node:
         ValueError: it is not what the kernel writes.
     """
     memory = []
-    for line in sys.text(f"{_DIRECTORY}/node{number}/meminfo").splitlines():
+    for line in sys.read(f"{_DIRECTORY}/node{number}/meminfo").splitlines():
         parts = line.split()  # Node 0 MemTotal: 5204184 kB
-        if not parts:
-            continue
-        if len(parts) not in {4, 5} or parts[4:] not in ([], ["kB"]):
+        if len(parts) == 5 and parts[4] == b"kB":
+            memory.append((parts[2], count(parts[3]) * 1024))
+        elif len(parts) == 4:
+            memory.append((parts[2], count(parts[3])))
+        elif parts:
             raise ValueError(f"node{number}/meminfo: {line[:40]!r} is not a name, a number and perhaps kB")
-        value = count(parts[3].encode("utf-8", "surrogateescape"))
-        memory.append((parts[2].rstrip(":"), value * 1024 if len(parts) == 5 else value))
-    events = []
-    for line in sys.text(f"{_DIRECTORY}/node{number}/numastat").splitlines():
-        parts = line.split()
-        if parts:
-            if len(parts) != 2:
-                raise ValueError(f"node{number}/numastat: {line[:40]!r} is not a name and a number")
-            events.append((parts[0], count(parts[1].encode("utf-8", "surrogateescape"))))
-    return Node(number, memory, events)
+    tokens = sys.read(f"{_DIRECTORY}/node{number}/numastat").split()
+    if len(tokens) % 2:
+        raise ValueError(f"node{number}/numastat is not a list of names and numbers")
+    return Node(memory, list(zip(tokens[::2], counts(tokens[1::2]), strict=True)))
