@@ -10,6 +10,7 @@ from bongsu.model.errors import BadInput, NoData
 from bongsu.model.message import Message
 from bongsu.model.metric import Kind, MetricSpec
 from bongsu.model.process import ProcessRow
+from bongsu.sources.names import Users
 from bongsu.sources.procfs.process import Process, Processes
 from bongsu.sources.redact import masked_line
 from bongsu.sources.root import Machine
@@ -89,7 +90,8 @@ class ProcessCollector:
             )  # fmt: skip
         self._path = machine.proc.path
         self._processes = Processes(machine.proc, arguments=arguments)
-        self._user = str
+        self._users = Users(machine.rootfs)
+        self._names: dict[int, str] = {}
         self._groups = Groups(self._user, groups)
         self._lines: dict[tuple[int, int], tuple[bytes, str]] = {}
 
@@ -101,6 +103,7 @@ class ProcessCollector:
                 Message("there are no processes in {path}", path=self._path),
                 Message("give the machine's own proc file system as --procfs"),
             )
+        self._names = {uid: user.name for uid, user in self._users.look_up({p.uid for p in processes}).items()}
         io = self._groups.take(processes)
         yield Table("processes", self._rows(processes, io))
         for group in self._groups.shown:
@@ -109,6 +112,9 @@ class ProcessCollector:
         yield Sample(GROUPS, (), self._groups.alive)
         yield Sample(FOLDED_GROUPS, (), self._groups.folded)
         yield from self._absences(processes)
+
+    def _user(self, uid: int) -> str:
+        return self._names[uid]
 
     def _rows(self, processes: list[Process], io: dict[tuple[int, int], OwnIO]) -> tuple[ProcessRow, ...]:
         rows = []
@@ -125,7 +131,7 @@ class ProcessCollector:
             own = io[identity]
             rows.append(
                 ProcessRow(
-                    p.pid, p.ppid, self._user(p.uid), p.uid, p.executable, p.state, p.start_time, p.start_ticks,
+                    p.pid, p.ppid, self._names[p.uid], p.uid, p.executable, p.state, p.start_time, p.start_ticks,
                     p.threads, seconds(p.cpu_ticks), p.resident_bytes, p.virtual_bytes, own.read, own.written,
                     p.kernel, p.comm, line,
                 )
