@@ -1,0 +1,58 @@
+"""/proc/net/netstat, snmp and snmp6: the counters of the network protocols (RFC 1213, RFC 4293, RFC 4113)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bongsu.sources.root import Root
+
+Block = tuple[bytes, bytes]  # a line of names, and the line of their values; both begin with the same protocol
+
+
+def read_blocks(proc: Root, path: str) -> list[Block]:
+    """The pairs of lines of net/netstat or net/snmp, not yet split: the names hardly ever change.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: names and values do not stand in pairs.
+    """
+    lines = proc.read(path).split(b"\n")
+    if lines[-1] == b"":
+        lines.pop()
+    if len(lines) % 2:
+        raise ValueError(f"{path}: the last line of names has no line of values")
+    blocks = list(zip(lines[::2], lines[1::2], strict=True))
+    for names, values in blocks:
+        protocol, colon, _ = names.partition(b":")
+        if not colon or not protocol or not values.startswith(protocol + b":"):
+            raise ValueError(f"{path}: {names[:40]!r} and {values[:40]!r} are not names and values of one protocol")
+    return blocks
+
+
+def names(block: Block) -> list[str]:
+    """The full names of a block, such as ``TcpExt_ListenDrops``, in the order of its values.
+
+    Raises:
+        ValueError: a name is not ASCII.
+    """
+    protocol, _, rest = block[0].partition(b":")
+    prefix = protocol.decode("ascii")
+    return [f"{prefix}_{word.decode('ascii')}" for word in rest.split()]
+
+
+def values(block: Block) -> list[bytes]:
+    """The values of a block; Tcp_MaxConn may be -1."""
+    return block[1].split()[1:]
+
+
+def read_snmp6(proc: Root) -> Sequence[tuple[bytes, bytes]]:
+    """The names and values of net/snmp6, such as ``Ip6InOctets`` and ``72``.
+
+    Raises:
+        OSError: it cannot be read; FileNotFoundError where the kernel has no IPv6.
+        ValueError: a line holds no pair.
+    """
+    words = proc.read("net/snmp6").split()
+    if len(words) % 2:
+        raise ValueError("net/snmp6 does not hold pairs of name and value")
+    return list(zip(words[::2], words[1::2], strict=True))
