@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from operator import gt
 
 from bongsu.model.batch import Sample
 from bongsu.model.filter import NameFilter
@@ -80,7 +81,7 @@ class CpuCollector:
         self._with_flags = bool(info_flags_include)
         self._with_bugs = bool(info_bugs_include)
         self._highest: dict[bytes, Sequence[int]] = {}
-        self._series: dict[bytes, list[tuple[MetricSpec, tuple[str, str]]]] = {}
+        self._series: dict[bytes, tuple[tuple[MetricSpec, ...], tuple[tuple[str, str], ...]]] = {}
         self._places: dict[cpu.Place, tuple[MetricSpec, tuple[str, ...]]] = {}
 
     def collect(self) -> Iterator[Sample]:
@@ -88,12 +89,12 @@ class CpuCollector:
         highest: dict[bytes, Sequence[int]] = {}
         for number, ticks in stat.cpus(self._proc):
             before = self._highest.get(number)
-            if before is not None and before != ticks:
+            if before is not None and any(map(gt, before, ticks)):
                 ticks = _never_back(before, ticks)  # noqa: PLW2901  the corrected reading replaces it
             highest[number] = ticks
-            series = self._series.get(number) or self._name(number)
-            for (spec, labels), value in zip(series, ticks, strict=False):
-                yield Sample(spec, labels, value / stat.TICKS_PER_SECOND)
+            specs, labels = self._series.get(number) or self._name(number)
+            # An old kernel has fewer modes, and map() ends with them.
+            yield from map(Sample, specs, labels, [tick / stat.TICKS_PER_SECOND for tick in ticks])
         self._highest = highest
         for place, count in self._throttles.read():
             throttled, at = self._places.get(place) or self._name_place(place)
@@ -101,12 +102,12 @@ class CpuCollector:
         if self._info:
             yield from self._describe()
 
-    def _name(self, number: bytes) -> list[tuple[MetricSpec, tuple[str, str]]]:
+    def _name(self, number: bytes) -> tuple[tuple[MetricSpec, ...], tuple[tuple[str, str], ...]]:
         text = str(int(number))
-        series = [(CPU_SECONDS, (text, mode)) for mode in stat.MODES[:_GUEST]]
-        if self._guest:
-            series += [(GUEST_SECONDS, (text, mode)) for mode in ("user", "nice")]
-        self._series[number] = series
+        modes = stat.MODES[:_GUEST]
+        guest_modes = ("user", "nice") if self._guest else ()
+        specs = (CPU_SECONDS,) * len(modes) + (GUEST_SECONDS,) * len(guest_modes)
+        series = self._series[number] = specs, tuple((text, mode) for mode in (*modes, *guest_modes))
         return series
 
     def _name_place(self, place: cpu.Place) -> tuple[MetricSpec, tuple[str, ...]]:

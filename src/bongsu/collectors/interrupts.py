@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import repeat
 
 from bongsu.model.batch import Sample
 from bongsu.model.metric import Kind, MetricSpec, Vocabulary
@@ -40,5 +41,4 @@ class InterruptsCollector:
             if labels is None:
                 source = interrupts.source(line)
                 labels = self._labels[name, words] = [(cpu, *source) for cpu in cpus]
-            for label, value in zip(labels, per_cpu, strict=True):
-                yield Sample(INTERRUPTS, label, value)
+            yield from map(Sample, repeat(INTERRUPTS), labels, per_cpu)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import repeat
+from operator import mul
 
 from bongsu.model.batch import Sample
 from bongsu.model.metric import Kind, MetricPattern, MetricSpec, Vocabulary
@@ -33,19 +35,20 @@ class MeminfoCollector:
     def __init__(self, machine: Machine) -> None:
         self._reader = meminfo.MeminfoReader(machine.proc)
         self._fields: tuple[meminfo.Field, ...] = ()
-        self._specs: list[tuple[MetricSpec, int]] = []
+        self._specs: list[MetricSpec] = []
+        self._factors: list[int] = []
 
     def collect(self) -> Iterator[Sample]:
         """A sample per field; those in kB become bytes."""
         fields, values = self._reader.read()
         if fields is not self._fields:
             self._specs = [_named(field) for field in fields]
+            self._factors = [1024 if field.in_kib else 1 for field in fields]
             self._fields = fields
-        for (spec, factor), value in zip(self._specs, values, strict=True):
-            yield Sample(spec, (), value * factor)
+        yield from map(Sample, self._specs, repeat(()), map(mul, values, self._factors))
 
 
-def _named(field: meminfo.Field) -> tuple[MetricSpec, int]:
+def _named(field: meminfo.Field) -> MetricSpec:
     """Active(anon) becomes Active_anon."""
     word = _PARENTHESES.sub(r"_\1", field.name)
-    return (FIELD.spec(word), 1024) if field.in_kib else (COUNT.spec(word), 1)
+    return (FIELD if field.in_kib else COUNT).spec(word)

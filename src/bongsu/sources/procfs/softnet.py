@@ -26,8 +26,8 @@ def read(proc: Root) -> list[CpuPackets]:
     """
     found = []
     for line in proc.read("net/softnet_stat").splitlines():
-        fields = hexadecimals(line.split())
+        fields = line.split()
         if len(fields) < 9:
             raise ValueError(f"softnet_stat has {len(fields)} columns, expected 9 or more")
-        found.append(CpuPackets(fields[12] if len(fields) > 12 else None, *fields[:3]))
+        found.append(CpuPackets(int(fields[12], 16) if len(fields) > 12 else None, *hexadecimals(fields[:3])))
     return found
