@@ -13,6 +13,7 @@ from bongsu.collectors.entropy import EntropyCollector
 from bongsu.collectors.exporter import ExporterCollector
 from bongsu.collectors.filefd import FilefdCollector
 from bongsu.collectors.filesystem import FilesystemCollector
+from bongsu.collectors.hwmon import HwmonCollector
 from bongsu.collectors.interrupts import InterruptsCollector
 from bongsu.collectors.loadavg import LoadavgCollector
 from bongsu.collectors.mdadm import MdadmCollector
@@ -51,6 +52,7 @@ COLLECTORS = (
     ExporterCollector,
     FilefdCollector,
     FilesystemCollector,
+    HwmonCollector,
     InterruptsCollector,
     LoadavgCollector,
     MdadmCollector,
