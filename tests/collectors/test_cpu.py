@@ -172,3 +172,12 @@ def test_an_expression_that_does_not_compile_names_its_option(tmp_path: Path) ->
     machine = kernel_tree.Tree(tmp_path).machine
     with pytest.raises(BadInput, match="info-flags-include"):
         CpuCollector(machine, info_flags_include="(")
+
+
+def test_the_first_thread_speaks_for_its_core(tmp_path: Path) -> None:
+    """Where threads disagree, the first by name counts, as in node_exporter: cpu10 comes before cpu2."""
+    tree = kernel_tree.Tree(tmp_path)
+    files = kernel_tree.cpu_directories(12, per_core=3, cores_per_package=2)
+    files |= {name: f"{place}\n" for place, name in enumerate(files) if name.endswith("throttle_count")}
+    tree.write({"proc/stat": kernel_tree.stat(range(12))} | files)
+    assert ne.differences(ne.scrape(["cpu"], tree.flags), ne.ours([CpuCollector(tree.machine)])) == []
