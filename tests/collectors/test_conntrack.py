@@ -9,6 +9,7 @@ import pytest
 import kernel_tree
 import node_exporter as ne
 from bongsu.collectors.conntrack import ConntrackCollector
+from bongsu.model.batch import Absence, Sample
 from bongsu.model.errors import NoData
 
 OLD = (
@@ -63,3 +64,11 @@ def test_a_table_that_is_cut_short_is_refused(tmp_path: Path) -> None:
     tree.write(table(OLD, 2) | {"proc/net/stat/nf_conntrack": OLD + "\n00000001 0000\n"})
     with pytest.raises(ValueError, match="not a table"):
         list(ConntrackCollector(tree.machine).collect())
+
+
+def test_a_kernel_without_the_table_of_counts_gives_the_fill_and_absences(tmp_path: Path) -> None:
+    """Without CONFIG_NF_CONNTRACK_PROCFS fill and limit are known, and each count is absent with its reason."""
+    tree = kernel_tree.Tree(tmp_path)
+    tree.write({name: text for name, text in table(OLD, 1).items() if "net/stat" not in name})
+    found = list(ConntrackCollector(tree.machine).collect())
+    assert [type(item) for item in found] == [Sample] * 2 + [Absence] * 8

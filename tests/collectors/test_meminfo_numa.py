@@ -40,3 +40,11 @@ def test_a_kernel_without_numa_is_said_in_words(tmp_path: Path) -> None:
     """No nodes is no failure."""
     with pytest.raises(NoData, match="NUMA"):
         list(MeminfoNumaCollector(kernel_tree.Tree(tmp_path).machine).collect())
+
+
+def test_a_node_that_vanishes_meanwhile_is_left_out(tmp_path: Path) -> None:
+    """A directory without its files is a node no more; the others are given."""
+    tree = kernel_tree.Tree(tmp_path)
+    tree.write(node(0) | node(1))
+    (tmp_path / "sys/devices/system/node/node0/meminfo").unlink()
+    assert {dict(labels)["node"] for _, labels in ne.ours([MeminfoNumaCollector(tree.machine)]).values} == {"1"}

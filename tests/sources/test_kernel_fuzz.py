@@ -31,6 +31,7 @@ from bongsu.collectors.stat import StatCollector
 from bongsu.collectors.time import TimeCollector
 from bongsu.collectors.uname import UnameCollector
 from bongsu.collectors.vmstat import VmstatCollector
+from bongsu.model.batch import Sample
 from bongsu.model.contract import Collector
 from bongsu.model.errors import NoData
 from bongsu.sources.root import Machine
@@ -118,9 +119,10 @@ def test_whatever_a_file_holds_only_expected_errors_come_out(tmp_path: Path, nam
     for fresh in (collector, make(tree.machine)):
         with contextlib.suppress(OSError, ValueError, NoData):
             for sample in fresh.collect():
-                assert len(sample.labels) == len(sample.spec.labels)  # type: ignore[union-attr]  # no Absence or Table here
-                assert math.isfinite(float(sample.value))  # type: ignore[union-attr]  # same
-                assert all(isinstance(label, str) for label in sample.labels)  # type: ignore[union-attr]  # same
+                assert isinstance(sample, Sample)
+                assert len(sample.labels) == len(sample.spec.labels)
+                assert math.isfinite(float(sample.value))
+                assert all(isinstance(label, str) for label in sample.labels)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bongsu.model.batch import Sample
+from bongsu.model.batch import Absence, Sample, Why
 from bongsu.model.errors import NoData
 from bongsu.model.message import Message
 from bongsu.model.metric import Kind, MetricSpec, Vocabulary
@@ -45,7 +45,7 @@ class ConntrackCollector:
     def __init__(self, machine: Machine) -> None:
         self._proc = machine.proc
 
-    def collect(self) -> Iterator[Sample]:
+    def collect(self) -> Iterator[Sample | Absence]:
         """Fill, limit, and a sample for each count that this kernel keeps."""
         try:
             entries, limit = conntrack.entries(self._proc), conntrack.limit(self._proc)
@@ -55,7 +55,12 @@ class ConntrackCollector:
             ) from None
         yield Sample(ENTRIES, (), entries)
         yield Sample(LIMIT, (), limit)
-        statistics = conntrack.statistics(self._proc)
+        try:
+            statistics = conntrack.statistics(self._proc)
+        except FileNotFoundError:
+            reason = Message("this kernel does not count it: it is built without CONFIG_NF_CONNTRACK_PROCFS")
+            yield from (Absence(spec, (), Why.UNSUPPORTED, reason) for spec in STATISTICS.values())
+            return
         for name, spec in STATISTICS.items():
             value = statistics.get(name)
             if value is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bongsu.model.batch import Sample
+from bongsu.model.batch import Absence, Sample, Why
 from bongsu.model.errors import NoData
 from bongsu.model.message import Message
 from bongsu.model.metric import Kind, MetricSpec, Vocabulary
@@ -36,16 +36,25 @@ class CpufreqCollector:
     on_by_default = True
 
     def __init__(self, machine: Machine) -> None:
+        self._sys = machine.sys
         self._files = CpuFiles(machine.sys, cpufreq.files)
+        self._forbidden: bool | None = None  # asked once: what we may read does not change while we run
         self._series: dict[cpufreq.Which, tuple[MetricSpec, tuple[str]]] = {}
 
-    def collect(self) -> Iterator[Sample]:
+    def collect(self) -> Iterator[Sample | Absence]:
         """A sample per CPU and file that its driver offers."""
         readings = self._files.read()
         if not readings:
             raise NoData(
                 Message("no CPU frequencies: the kernel has no frequency driver here, as in most virtual machines")
             )
+        if self._forbidden is None:
+            self._forbidden = cpufreq.is_forbidden(self._sys)
+        if self._forbidden:
+            yield Absence(
+                HERTZ, ("",), Why.FORBIDDEN, Message("only root may ask the hardware for its frequency"),
+                Message("use {name}, or run as root", name=SCALING_HERTZ.name),
+            )  # fmt: skip
         for which, kilohertz in readings:
             series = self._series.get(which)
             if series is None:

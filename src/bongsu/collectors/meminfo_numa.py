@@ -43,7 +43,10 @@ class MeminfoNumaCollector:
         if not numbers:
             raise NoData(Message("this kernel knows no NUMA nodes"))
         for number in numbers:
-            memory, events = meminfo_numa.read(self._sys, number)
+            try:
+                memory, events = meminfo_numa.read(self._sys, number)
+            except FileNotFoundError:
+                continue  # its memory was taken out since the list was read
             labels = (number,)
             for name, value in memory:
                 spec = self._memory.get(name)

@@ -23,6 +23,21 @@ class Which(NamedTuple):
     cpu: str
 
 
+def is_forbidden(sys: Root) -> bool:
+    """Whether the hardware's own frequency, which root alone may read, is there and kept from us.
+
+    Raises:
+        OSError: it fails in another way than being absent or forbidden.
+    """
+    for directory in cpu.directories(sys):
+        try:
+            if sys.attribute(f"{cpu.DIRECTORY}/{directory}/cpufreq/{FILES[0]}") is not None:
+                return False
+        except PermissionError:
+            return True
+    return False
+
+
 def files(sys: Root) -> list[tuple[Which, str]]:
     """The files that answer with a number; a driver offers some of FILES, and root may read more of them."""
     return [
