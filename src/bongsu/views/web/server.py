@@ -62,6 +62,7 @@ class WebServer:
     def __init__(self, app: ASGIApp, live: Live, listener: socket.socket, *, tls: ssl.SSLContext | None = None) -> None:
         self._live = live
         self._listener = listener
+        self._port = int(listener.getsockname()[1])
         # Its log would repeat ours, and speak of "ASGI" to people who only opened a page.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         config = uvicorn.Config(
@@ -77,7 +78,7 @@ class WebServer:
     @property
     def port(self) -> int:
         """The port it listens on."""
-        return int(self._listener.getsockname()[1])
+        return self._port
 
     def start(self) -> None:
         """Begin to answer; connections that came before wait in the socket's queue."""

@@ -1,0 +1,209 @@
+"""Who may see the page: token, cookie, users, names, headers."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from bongsu.boards.board import Board
+from bongsu.model.errors import BadInput
+from bongsu.store.recent import Recent
+from bongsu.views.web.access import Access
+from bongsu.views.web.app import create_app
+from bongsu.views.web.live import Live
+from live_page import BOARD, TOKEN, metrics, readings
+
+ALICE = "Basic " + base64.b64encode(b"alice:wonderland").decode()
+
+
+def client(access: Access, address: str = "http://127.0.0.1:9420", board: Board = BOARD) -> TestClient:
+    """A client of an app that has read one batch."""
+    recent = Recent(board.queries)
+    live = Live(recent, [board])
+    batch = readings(1)
+    recent.write(batch)
+    live.write(batch)
+    app = create_app(live, access, metrics=metrics, version="1.2.3")
+    return TestClient(app, base_url=address, follow_redirects=False)
+
+
+def is_alice(header: str) -> bool:
+    """The users of a web config file."""
+    return header == ALICE
+
+
+@pytest.mark.parametrize("path", ["/", "/api/status", "/api/board", "/api/stream", "/static/page.js", "/-/healthy"])
+def test_a_stranger_sees_nothing(path: str) -> None:
+    """Without the token each address answers 403 in words, and tells nothing of the machine."""
+    answer = client(Access(TOKEN)).get(path)
+    assert answer.status_code == 403
+    assert "token" in answer.text
+    assert TOKEN not in answer.text
+    assert "attic" not in answer.text
+
+
+def test_the_token_becomes_a_cookie_and_leaves_the_address() -> None:
+    """The printed address works once and then stays clean: no token in history, referrer or bookmarks."""
+    visitor = client(Access(TOKEN))
+    answer = visitor.get(f"/?token={TOKEN}&range=300")
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/?range=300"
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert re.search("SameSite=strict", cookie, re.IGNORECASE)
+    assert TOKEN not in cookie
+    assert "Secure" not in cookie
+    assert visitor.get("/").status_code == 200
+    assert visitor.get("/api/board").json()["name"] == "test"
+
+
+def test_the_cookie_is_kept_to_https_and_to_its_port() -> None:
+    """Over TLS it never travels in the clear; two servers on one machine do not take each other's."""
+    answer = client(Access(TOKEN), "https://127.0.0.1:9421").get(f"/?token={TOKEN}")
+    assert "Secure" in answer.headers["set-cookie"]
+    assert answer.headers["set-cookie"].startswith("bongsu_9421=")
+
+
+@pytest.mark.parametrize("token", ["", "wrong", TOKEN + " ", TOKEN[:-1], "\u00e9", "%00"])
+def test_a_wrong_token_is_refused(token: str) -> None:
+    """Nothing near it opens the page, also where it is not ASCII."""
+    answer = client(Access(TOKEN)).get("/", params={"token": token})
+    assert answer.status_code == 403
+    assert "not this server" in answer.text
+    assert "set-cookie" not in answer.headers
+
+
+def test_a_program_sends_the_token_as_bearer() -> None:
+    """A script on the shell needs no cookie."""
+    visitor = client(Access(TOKEN))
+    assert visitor.get("/api/board", headers={"authorization": f"Bearer {TOKEN}"}).status_code == 200
+    assert visitor.get("/api/board", headers={"authorization": f"bearer  {TOKEN}"}).status_code == 200
+    assert visitor.get("/api/board", headers={"authorization": "Bearer nope"}).status_code == 403
+
+
+def test_another_servers_cookie_is_refused() -> None:
+    """After a restart with another token, the old cookie is a stranger's."""
+    old = Access("old-token")
+    visitor = client(Access(TOKEN))
+    visitor.cookies.set("bongsu_9420", old.pass_value)
+    assert visitor.get("/").status_code == 403
+    visitor.cookies.set("bongsu_9420", TOKEN)
+    assert visitor.get("/").status_code == 403
+
+
+def test_guessing_is_slowed_down() -> None:
+    """After ten wrong tokens in a minute an address must wait, also with the right one; the cookie still works."""
+    visitor = client(Access(TOKEN))
+    visitor.get(f"/?token={TOKEN}")
+    cookie = dict(visitor.cookies)
+    visitor.cookies.clear()
+    assert {visitor.get("/?token=wrong").status_code for _ in range(10)} == {403}
+    answer = visitor.get(f"/?token={TOKEN}")
+    assert answer.status_code == 429
+    assert 1 <= int(answer.headers["retry-after"]) <= 60
+    visitor.cookies.update(cookie)
+    assert visitor.get("/").status_code == 200
+
+
+def test_metrics_are_open_on_loopback_only() -> None:
+    """A Prometheus on the machine needs no token; one elsewhere does."""
+    assert client(Access(TOKEN)).get("/metrics?collect[]=cpu").headers["x-query"] == "collect[]=cpu"
+    far = client(Access(TOKEN, loopback=False))
+    assert far.get("/metrics").status_code == 403
+    assert far.get("/metrics", headers={"authorization": f"Bearer {TOKEN}"}).text == "up 1\n"
+
+
+def test_users_of_the_web_config_are_asked_for_everywhere() -> None:
+    """With users set up, also loopback's /metrics asks for them; a browser is told to ask the person."""
+    visitor = client(Access(None, permits=is_alice, loopback=False))
+    answer = visitor.get("/metrics")
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Basic")
+    assert visitor.get("/metrics", headers={"authorization": ALICE}).status_code == 200
+    assert visitor.get("/", headers={"authorization": ALICE}).status_code == 200
+    assert client(Access(TOKEN, permits=is_alice)).get("/metrics").status_code == 401
+
+
+def test_nothing_is_served_beyond_loopback_without_authentication() -> None:
+    """Neither token nor users: refused before it starts, with the cure."""
+    with pytest.raises(BadInput, match="--web-config"):
+        Access(None, loopback=False)
+    assert client(Access(None)).get("/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200), ("LOCALHOST:9420", 200), ("127.0.0.1:9420", 200), ("[::1]:9420", 200), ("box.local", 200),
+        ("10.1.2.3", 200), ("a.localhost", 200), ("localhost.", 200), ("evil.example", 403), ("evil.example:9420", 403),
+        ("localhost.evil.example", 403), ("127.0.0.1.evil.example", 403), ("", 403), ("[::1", 200), ("[evil]", 403),
+    ],
+)  # fmt: skip
+def test_only_our_own_names_are_answered(host: str, status: int) -> None:
+    """A foreign name that points at us (DNS rebinding) gets nothing, /metrics included."""
+    visitor = client(Access(TOKEN, hosts=["Box.local"]))
+    headers = {"host": host, "authorization": f"Bearer {TOKEN}"}
+    assert visitor.get("/api/status", headers=headers).status_code == status
+    assert visitor.get("/metrics", headers=headers).status_code == status
+
+
+@pytest.mark.parametrize("path", ["/", "/api/status", "/static/page.js", "/metrics", "/nowhere", "/api/nowhere"])
+@pytest.mark.parametrize("token", [TOKEN, "wrong"])
+def test_every_answer_is_fenced_in(path: str, token: str) -> None:
+    """No inline script, no frame, no foreign source, no sniffing, no referrer, and nobody else may read it."""
+    headers = client(Access(TOKEN)).get(path, headers={"authorization": f"Bearer {token}"}).headers
+    policy = headers["content-security-policy"]
+    assert "default-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert "access-control-allow-origin" not in headers
+    assert headers["cache-control"] in {"no-store", "no-cache"}
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
+def test_nothing_can_be_changed(method: str) -> None:
+    """Only GET and HEAD are answered."""
+    answer = client(Access(TOKEN)).request(method, "/api/status", headers={"authorization": f"Bearer {TOKEN}"})
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET, HEAD"
+
+
+def test_hostile_host_and_path_stay_text() -> None:
+    """What a stranger sends is never markup in our answer."""
+    answer = client(Access(TOKEN)).get("/", headers={"host": "<script>alert(1)</script>"})
+    assert answer.status_code == 403
+    assert "<script>" not in answer.text
+    assert "&lt;script&gt;" in answer.text
+
+
+@pytest.mark.parametrize(
+    "cookie", ["bongsu_9420", "bongsu_9420=", 'bongsu_9420="', "a=b; =;;", "bongsu_9420=\u00e9", "x" * 9000]
+)
+def test_a_broken_cookie_is_no_cookie(cookie: str) -> None:
+    """It neither opens the page nor breaks the server."""
+    answer = client(Access(TOKEN)).get("/", headers={"cookie": cookie.encode("latin-1")})
+    assert answer.status_code == 403
+
+
+def test_the_token_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both token and cookie go through compare_digest."""
+    seen: list[Any] = []
+
+    def compare(a: bytes, b: bytes) -> bool:
+        seen.append((a, b))
+        return a == b
+
+    digest: Callable[[bytes, bytes], bool] = compare
+    monkeypatch.setattr("bongsu.views.web.access.hmac.compare_digest", digest)
+    visitor = client(Access(TOKEN))
+    visitor.get("/?token=wrong")
+    visitor.get("/", headers={"authorization": "Bearer wrong"})
+    assert (b"wrong", TOKEN.encode()) in seen
+    assert len(seen) >= 2
