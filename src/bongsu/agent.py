@@ -134,7 +134,7 @@ class Agent:
         try:
             self._change_to(self._builder(self._setup))
         except BongsuError as error:
-            self.counts.failed_reloads += 1
+            self.counts.refused_reloads += 1
             _log.error("reload refused, the old settings stay: %s", error)
             return False
         else:

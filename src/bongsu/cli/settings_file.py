@@ -140,24 +140,24 @@ def one(value: object, kind: object, path: Path, origins: Origins) -> object:
     try:
         return msgspec.convert(wanted, kind, strict=not origins.is_text(path))
     except msgspec.ValidationError:
-        raise not_allowed(path, value, _allowed(kind), origins) from None
+        raise not_allowed(path, value, allowed(kind), origins) from None
 
 
-def not_allowed(path: Path, value: object, allowed: str, origins: Origins) -> BadInput:
+def not_allowed(path: Path, value: object, may_be: str, origins: Origins) -> BadInput:
     """The complaint about a value."""
     shown = _shown(value)
     given = origins.given.get(path)
     if given is not None and given.origin.startswith("BONGSU_"):
         return BadInput(
             Message("{name}={value} in the environment is not allowed; set it to {allowed}, or unset it",
-                    name=given.origin, value=shown, allowed=allowed)
+                    name=given.origin, value=shown, allowed=may_be)
         )  # fmt: skip
     if given is not None:
         return BadInput(
-            Message("{flag} {value} is not allowed; give {allowed}", flag=given.origin, value=shown, allowed=allowed)
+            Message("{flag} {value} is not allowed; give {allowed}", flag=given.origin, value=shown, allowed=may_be)
         )
     return BadInput(
-        Message("{where}: {value} is not allowed; give {allowed}", where=origins.of(path), value=shown, allowed=allowed)
+        Message("{where}: {value} is not allowed; give {allowed}", where=origins.of(path), value=shown, allowed=may_be)
     )
 
 
@@ -237,7 +237,8 @@ def _takes(kind: object, wanted: type) -> bool:
     return False
 
 
-def _allowed(kind: object) -> str:
+def allowed(kind: object) -> str:
+    """What a value of this type may be, in words."""
     for meta in _metas(kind):
         if meta.description:
             return meta.description

@@ -56,8 +56,12 @@ def machine(loaded: Loaded) -> Machine:
     return Machine.at(paths.procfs, paths.sysfs, paths.rootfs, paths.udev)
 
 
-def collectors(loaded: Loaded, on: Machine, *, only: Iterable[str] | None = None) -> list[Collector]:
+def collectors(
+    loaded: Loaded, on: Machine, *, only: Iterable[str] | None = None, even_off: bool = False
+) -> list[Collector]:
     """The collectors that the settings turn on, with their options; ``only`` picks from them by name.
+
+    With ``even_off`` those picked are made also where they are turned off.
 
     Raises:
         BadInput: a collector or option does not exist, or a value does not fit.
@@ -75,15 +79,16 @@ def collectors(loaded: Loaded, on: Machine, *, only: Iterable[str] | None = None
         by_default = ("collectors", cls.name) in origins.lines or (cls.on_by_default and settings.collector_defaults)
         wanted = one(options.pop("enabled", by_default), bool, ("collectors", cls.name, "enabled"), origins)
         options = _options(cls, options, origins)
-        if wanted and (only is None or cls.name in only):
+        if (wanted or even_off) and (only is None or cls.name in only):
             chosen.append(cls(on, **options))
     return chosen
 
 
-def gatherer(loaded: Loaded, collecting: Sequence[Collector]) -> Gatherer:
-    """A gatherer over these collectors with the settings' deadline and slower clocks."""
+def gatherer(loaded: Loaded, collecting: Sequence[Collector], *, slower: bool = True) -> Gatherer:
+    """A gatherer over these collectors with the settings' deadline; ``slower`` reads processes at their own interval."""
     settings = loaded.settings
-    return Gatherer(collecting, deadline=settings.deadline, every={"process": settings.processes.interval})
+    every = {"process": settings.processes.interval} if slower else {}
+    return Gatherer(collecting, deadline=settings.deadline, every=every)
 
 
 def sinks(loaded: Loaded) -> list[Sink]:
