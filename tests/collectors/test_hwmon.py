@@ -137,7 +137,7 @@ def test_a_sensor_that_fails_is_absent_in_words(tmp_path: Path) -> None:
     assert [(absence.spec, absence.labels[1], absence.why) for absence in absences] == [
         (hwmon.TEMPERATURE, "temp7", Why.UNSUPPORTED)
     ]
-    assert str(absences[0].reason) == "temp7 of platform_nct6775_656 gives no reading: Input/output error"
+    assert str(absences[0].reason) == "temp7 of platform_nct6775_656: Input/output error"
     assert ("node_hwmon_temp_celsius", "platform_nct6775_656", "temp7") not in values
     assert ("node_hwmon_temp_celsius", "platform_nct6775_656", "temp8") not in values
     assert values["node_hwmon_fan_rpm", "platform_nct6775_656", "fan1"] == 1098

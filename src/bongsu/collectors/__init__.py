@@ -9,6 +9,7 @@ from bongsu.collectors.cpu import CpuCollector
 from bongsu.collectors.cpufreq import CpufreqCollector
 from bongsu.collectors.diskstats import DiskstatsCollector
 from bongsu.collectors.dmi import DmiCollector
+from bongsu.collectors.edac import EdacCollector
 from bongsu.collectors.entropy import EntropyCollector
 from bongsu.collectors.exporter import ExporterCollector
 from bongsu.collectors.filefd import FilefdCollector
@@ -24,16 +25,20 @@ from bongsu.collectors.netdev import NetdevCollector
 from bongsu.collectors.netstat import NetstatCollector
 from bongsu.collectors.nfs import NfsCollector
 from bongsu.collectors.nfsd import NfsdCollector
+from bongsu.collectors.nvme import NvmeCollector
 from bongsu.collectors.os import OsCollector
+from bongsu.collectors.powersupplyclass import PowersupplyclassCollector
 from bongsu.collectors.pressure import PressureCollector
 from bongsu.collectors.process import ProcessCollector
 from bongsu.collectors.processes import ProcessesCollector
+from bongsu.collectors.rapl import RaplCollector
 from bongsu.collectors.schedstat import SchedstatCollector
 from bongsu.collectors.selinux import SelinuxCollector
 from bongsu.collectors.sockstat import SockstatCollector
 from bongsu.collectors.softnet import SoftnetCollector
 from bongsu.collectors.stat import StatCollector
 from bongsu.collectors.tcpstat import TcpstatCollector
+from bongsu.collectors.thermal_zone import ThermalZoneCollector
 from bongsu.collectors.time import TimeCollector
 from bongsu.collectors.timex import TimexCollector
 from bongsu.collectors.udp_queues import UdpQueuesCollector
@@ -48,6 +53,7 @@ COLLECTORS = (
     CpufreqCollector,
     DiskstatsCollector,
     DmiCollector,
+    EdacCollector,
     EntropyCollector,
     ExporterCollector,
     FilefdCollector,
@@ -63,16 +69,20 @@ COLLECTORS = (
     NetstatCollector,
     NfsCollector,
     NfsdCollector,
+    NvmeCollector,
     OsCollector,
+    PowersupplyclassCollector,
     PressureCollector,
     ProcessCollector,
     ProcessesCollector,
+    RaplCollector,
     SchedstatCollector,
     SelinuxCollector,
     SockstatCollector,
     SoftnetCollector,
     StatCollector,
     TcpstatCollector,
+    ThermalZoneCollector,
     TimeCollector,
     TimexCollector,
     UdpQueuesCollector,

@@ -6,12 +6,13 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from bongsu.model.batch import Absence, Sample, Why
+from bongsu.collectors.device_file import absence
+from bongsu.model.batch import Absence, Sample
 from bongsu.model.errors import NoData
 from bongsu.model.filter import NameFilter
 from bongsu.model.message import Message
 from bongsu.model.metric import Kind, MetricPattern, MetricSpec, Vocabulary
-from bongsu.sources.root import NO_ANSWER, Machine, may_not_read
+from bongsu.sources.root import Machine
 from bongsu.sources.sysfs import hwmon
 
 _LABELS = ("chip", "sensor")
@@ -107,7 +108,8 @@ class HwmonCollector:
                 value = float(read(series.path))
             except OSError as error:
                 if series.reads:
-                    yield _absence(series, error)
+                    chip, sensor = series.labels
+                    yield absence(series.spec, series.labels, error, f"{sensor} of {chip}")
                 if isinstance(error, FileNotFoundError):
                     self._looked = float("-inf")
                 continue
@@ -192,17 +194,3 @@ def _series(chip: str, attribute: hwmon.Attribute, *, doubled: bool) -> _Series 
     if kind == "fan" and element in {"input", "min", "max", "target"}:
         return _Series(RPM.spec(word), labels, path, False, _ONE, reads)
     return _Series(PLAIN.spec(word), labels, path, False, _ONE, False)
-
-
-def _absence(series: _Series, error: OSError) -> Absence:
-    chip, sensor = series.labels
-    if may_not_read(error):
-        why = Why.FORBIDDEN
-    elif error.errno in NO_ANSWER:
-        why = Why.UNSUPPORTED
-    else:
-        why = Why.FAILED
-    return Absence(
-        series.spec, series.labels, why,
-        Message("{sensor} of {chip} gives no reading: {error}", sensor=sensor, chip=chip, error=error.strerror),
-    )  # fmt: skip
