@@ -120,8 +120,13 @@ class DiskstatsCollector:
             )  # fmt: skip
             found = {}
         say = found.get
-        serial = say("SCSI_IDENT_SERIAL") or say("ID_SERIAL_SHORT", "")
-        about = (say("ID_PATH", ""), say("ID_WWN", ""), say("ID_MODEL", ""), serial, say("ID_REVISION", ""))
+        about = (
+            say("ID_PATH", ""),
+            say("ID_WWN", ""),
+            say("ID_MODEL", ""),
+            say("ID_SERIAL_SHORT", ""),
+            say("ID_REVISION", ""),
+        )
         yield Sample(INFO, (*labels, str(major), str(minor), *about), 1)
         if kind := say("ID_FS_TYPE"):
             words = (kind, say("ID_FS_USAGE", ""), say("ID_FS_UUID", ""), say("ID_FS_VERSION", ""))

@@ -153,6 +153,7 @@ class NetclassCollector:
 def _number(text: bytes) -> int | None:
     """A decimal or 0x number; None for anything else."""
     try:
-        return int(text, 16) if text[:2] == b"0x" else int(text)
+        number = int(text, 16) if text[:2] == b"0x" else int(text)
     except ValueError:
         return None
+    return number if abs(number) < 1 << 63 else None

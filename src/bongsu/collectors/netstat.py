@@ -45,7 +45,7 @@ class NetstatCollector:
                 if len(values) != count:
                     raise ValueError(f"{path}: {block[0][:20]!r} has {count} names and {len(values)} values")
                 for position, spec in picked:
-                    yield Sample(spec, (), int(values[position]))
+                    yield Sample(spec, (), netstat.number(values[position]))
         try:
             pairs = netstat.read_snmp6(self._proc)
         except FileNotFoundError:
@@ -56,7 +56,7 @@ class NetstatCollector:
                 known[word] = self._pick_six(word)
             wanted = known[word]
             if wanted is not None:
-                yield Sample(wanted, (), int(value))
+                yield Sample(wanted, (), netstat.number(value))
 
     def _pick(self, block: netstat.Block) -> tuple[int, _Picked]:
         names = netstat.names(block)

@@ -83,7 +83,7 @@ def link_stats() -> list[tuple[str, LinkStats]]:
     request = struct.pack("=BBHII", 0, 0, 0, 0, 1 << (_LINK_STATS64 - 1))
     with _open(_ROUTE) as asked:
         stats = []
-        for answer in _dump(asked, _GETSTATS, request):
+        for answer in _dump(asked, _GETSTATS, request, 12):
             (index,) = struct.unpack_from("=I", answer, 4)
             for kind, value in _attributes(answer, 12):
                 if kind == _LINK_STATS64:
@@ -103,7 +103,7 @@ def addresses() -> list[Address]:
     """
     with _open(_ROUTE) as asked:
         found = []
-        for answer in _dump(asked, _GETADDR, bytes(8)):
+        for answer in _dump(asked, _GETADDR, bytes(8), 8):
             _family, prefix, _flags, _scope, index = struct.unpack_from("=BBBBI", answer)
             values = dict(_attributes(answer, 8))
             value = values.get(_IFA_LOCAL, values.get(_IFA_ADDRESS))
@@ -120,12 +120,13 @@ def tcp_states(family: socket.AddressFamily) -> tuple[dict[int, int], int, int]:
 
     Raises:
         OSError: netlink is not allowed here, or the kernel has no inet_diag for this family.
+        ValueError: the kernel's answer is not what linux/inet_diag.h says.
     """
     request = struct.pack("=BBBxI48s", family, _TCP, 0, 0xFFFFFFFF, bytes(48))
     states: dict[int, int] = {}
     received = sent = 0
     with _open(_SOCK_DIAG) as asked:
-        for answer in _dump(asked, _SOCK_DIAG_BY_FAMILY, request):
+        for answer in _dump(asked, _SOCK_DIAG_BY_FAMILY, request, 64):
             state = answer[1]
             states[state] = states.get(state, 0) + 1
             if state != _LISTEN:
@@ -150,8 +151,8 @@ def _name(any_socket: socket.socket, index: int) -> str | None:
     return answer.partition(b"\0")[0].decode("utf-8", "surrogateescape")
 
 
-def _dump(asked: socket.socket, kind: int, body: bytes) -> list[memoryview]:
-    """The bodies of all messages that answer one request for everything.
+def _dump(asked: socket.socket, kind: int, body: bytes, shortest: int) -> list[memoryview]:
+    """The bodies of all messages that answer one request for everything, each of ``shortest`` bytes or more.
 
     A list that changed while the kernel wrote it is asked for again, and taken as it is at the third time.
     """
@@ -175,6 +176,8 @@ def _dump(asked: socket.socket, kind: int, body: bytes) -> list[memoryview]:
                 if answer == _ERROR:
                     (number,) = struct.unpack_from("=i", packet, at + _HEADER.size)
                     raise OSError(-number, os.strerror(-number))
+                if length < _HEADER.size + shortest:
+                    raise ValueError(f"netlink: an answer of type {answer} has {length} bytes, which is too few")
                 answers.append(packet[at + _HEADER.size : at + length])
                 at += (length + 3) & ~3
         if not interrupted:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from bongsu.sources.counts import count
 from bongsu.sources.root import Root
 
 _WITHOUT_REDUNDANCY = (b"raid0", b"linear")  # these print no [n/m]: all their disks are needed
@@ -52,11 +53,11 @@ def read(proc: Root) -> Iterator[Array | tuple[str, str]]:
 
 def _array(name: str, line: bytes, below: list[bytes]) -> Array:
     words = line.split()
-    if len(words) < 3 or words[1] != b":" or not below:
+    if len(words) < 3 or words[1] != b":" or not below or not below[0].strip():
         raise ValueError("mdstat: an array has a line of members and one of blocks")
     state = words[2].decode("ascii", "replace")
     status = below[0].split()
-    blocks = int(status[0])
+    blocks = count(status[0])
     required: int | None
     if any(word in line for word in _WITHOUT_REDUNDANCY):
         active = required = line.count(b"[")
@@ -83,7 +84,7 @@ def _disks(status: bytes) -> tuple[int, int]:
     for word in status.split():
         if word.startswith(b"[") and b"/" in word:
             required, _, active = word.strip(b"[]").partition(b"/")
-            return int(required), int(active)
+            return count(required), count(active)
     raise ValueError(f"mdstat: {status[:80]!r} does not say how many disks the array has")
 
 
@@ -92,4 +93,4 @@ def _synced(progress: bytes) -> int:
     done, slash, _ = progress.partition(b"(")[2].partition(b"/")
     if not slash:
         raise ValueError(f"mdstat: {progress[:80]!r} does not say how far it is")
-    return int(done)
+    return count(done)

@@ -41,8 +41,20 @@ def names(block: Block) -> list[str]:
 
 
 def values(block: Block) -> list[bytes]:
-    """The values of a block; Tcp_MaxConn may be -1."""
+    """The values of a block, not yet numbers: few of them are wanted."""
     return block[1].split()[1:]
+
+
+def number(value: bytes) -> int:
+    """A value as a number; Tcp_MaxConn may be -1.
+
+    Raises:
+        ValueError: it is not one, or needs more than 64 bits.
+    """
+    parsed = int(value)
+    if not -(1 << 63) <= parsed < 1 << 64:
+        raise ValueError("a number is wider than 64 bits")
+    return parsed
 
 
 def read_snmp6(proc: Root) -> Sequence[tuple[bytes, bytes]]:

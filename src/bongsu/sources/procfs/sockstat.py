@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bongsu.sources.counts import count
 from bongsu.sources.root import Root
 
 
@@ -23,4 +24,4 @@ def read(proc: Root, path: str = "net/sockstat") -> Iterator[tuple[bytes, list[t
         words = rest.split()
         if not colon or len(words) < 2 or len(words) % 2:
             raise ValueError(f"{path}: {line[:80]!r} is not a protocol with pairs of word and number")
-        yield protocol, [(words[i], int(words[i + 1])) for i in range(0, len(words), 2)]
+        yield protocol, [(words[i], count(words[i + 1])) for i in range(0, len(words), 2)]

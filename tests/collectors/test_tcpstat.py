@@ -1,0 +1,141 @@
+"""TCP connections by state, beside node_exporter's, psutil's and our own count."""
+
+from __future__ import annotations
+
+import socket
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+import kernel_tree
+import network_tree
+import node_exporter as ne
+from bongsu.collectors.tcpstat import TcpstatCollector
+from bongsu.sources import netlink
+from bongsu.sources.procfs import sockets
+from bongsu.sources.root import Machine, Root
+
+CONNECTIONS = 300
+
+
+@pytest.fixture
+def connections() -> Iterator[int]:
+    """300 connections of IPv4 and 50 of IPv6 on loopback, and a port that only they use."""
+    with ExitStack() as opened:
+        ports = []
+        for family, address, count in ((socket.AF_INET, "127.0.0.1", CONNECTIONS), (socket.AF_INET6, "::1", 50)):
+            listener = opened.enter_context(socket.create_server((address, 0), family=family, backlog=count))
+            ports.append(listener.getsockname()[1])
+            for _ in range(count):
+                opened.enter_context(socket.create_connection(listener.getsockname()[:2]))
+                opened.enter_context(listener.accept()[0])
+        yield ports[0]
+
+
+def _states(root: Root) -> Counter[str]:
+    """What the kernel's file says, counted line by line in the plainest way."""
+    found: Counter[str] = Counter()
+    for name in ("tcp", "tcp6"):
+        with open(root.join(f"net/{name}")) as lines:
+            next(lines)
+            found.update(sockets.TCP_STATES[int(line.split()[3], 16)] for line in lines)
+    return found
+
+
+def test_a_file_of_many_pages_is_read_to_its_end(connections: int) -> None:
+    """/proc/net/tcp gives a page at each read: all 601 sockets of the test are found, and all others."""
+    root = Root("/proc")
+    text = root.read("net/tcp")
+    assert len(text) > 16 * 4096
+    port = b":%04X " % connections
+    assert text.count(port) == 2 * CONNECTIONS + 1
+    found = sockets.read(root, "net/tcp")
+    assert found.states[1] >= 2 * CONNECTIONS
+    assert sum(found.states.values()) == pytest.approx(text.count(b"\n") - 1, abs=5)
+
+
+def test_states_equal_node_exporters_and_those_of_psutil(connections: int) -> None:
+    """Established and listening sockets, over netlink and from the files; others come and go, within 20."""
+    import psutil
+
+    machine = Machine.at()
+    theirs = ne.scrape(["tcpstat"]).values
+    theirs_states = {key[1][0][1]: value for key, value in theirs.items() if key[0] == "node_tcp_connection_states"}
+    listed = Counter(connection.status for connection in psutil.net_connections("tcp"))
+    for collector in (TcpstatCollector(machine), _from_files(machine)):
+        mine = ne.ours([collector])
+        assert set(mine.types.items()) == {("node_tcp_connection_states", "gauge")}
+        states = {key[1][0][1]: value for key, value in mine.values.items()}
+        plain = _states(machine.proc)
+        assert states["established"] >= 2 * (CONNECTIONS + 50)
+        for state, others in (("established", "ESTABLISHED"), ("listen", "LISTEN")):
+            assert states[state] == pytest.approx(theirs_states[state], abs=20)
+            assert states[state] == pytest.approx(listed[others], abs=20)
+            assert states[state] == pytest.approx(plain[state], abs=20)
+        assert states.keys() - {
+            "time_wait",
+            "syn_sent",
+            "fin_wait1",
+            "fin_wait2",
+            "last_ack",
+        } <= theirs_states.keys() | {"close_wait"}
+
+
+def _from_files(machine: Machine) -> TcpstatCollector:
+    """As where netlink is not allowed."""
+    collector = TcpstatCollector(machine)
+    setattr(collector, "_ask", lambda _family: None)  # noqa: B010  mypy knows the method
+    return collector
+
+
+def test_bytes_in_queues_are_counted_and_a_listeners_backlog_is_not(connections: int) -> None:
+    """Bytes sent and not read show up as received ones; connections that wait to be accepted do not."""
+    machine = Machine.at()
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
+        waiting = [socket.create_connection(listener.getsockname()) for _ in range(100)]
+        before = {name: _queued(collector) for name, collector in _two(machine).items()}
+        for one in waiting:
+            one.sendall(b"x" * 1000)
+        after = {name: _queued(collector) for name, collector in _two(machine).items()}
+        for one in waiting:
+            one.close()
+    for name, received in after.items():
+        assert received - before[name] == pytest.approx(100_000, abs=20_000), name
+        assert before[name] < 20_000, name
+
+
+def _two(machine: Machine) -> dict[str, TcpstatCollector]:
+    return {"netlink": TcpstatCollector(machine), "files": _from_files(machine)}
+
+
+def _queued(collector: TcpstatCollector) -> float:
+    return ne.ours([collector]).values["node_tcp_connection_states", (("state", "rx_queued_bytes"),)]
+
+
+def test_a_captured_tree(tmp_path: Path) -> None:
+    """States of both files are added up; a state that the kernel has newly is unknown; IPv6 may be missing."""
+    tree = kernel_tree.Tree(tmp_path)
+    rows = [(1, 21, 1), (1, 0, 0), (10, 5, 99), (6, 0, 0), (8, 0, 7), (99, 0, 0)]
+    tree.write({"proc/net/tcp": network_tree.sockets(rows)})
+    expected = {
+        "established": 2, "listen": 1, "time_wait": 1, "close_wait": 1, "unknown": 1, "rx_queued_bytes": 8,
+        "tx_queued_bytes": 21,
+    }  # fmt: skip
+    assert _by_state(tree) == expected
+    tree.write({"proc/net/tcp6": network_tree.sockets([(1, 4, 0), (2, 0, 0)], six=True)})
+    assert _by_state(tree) == expected | {"established": 3, "syn_sent": 1, "tx_queued_bytes": 25}
+
+
+def _by_state(tree: kernel_tree.Tree) -> dict[str, float]:
+    return {key[1][0][1]: value for key, value in ne.ours([TcpstatCollector(tree.machine)]).values.items()}
+
+
+def test_a_kernel_that_refuses_the_question_is_an_oserror() -> None:
+    """The caller then reads the files; an answer of another kind is refused too."""
+    with pytest.raises(OSError):
+        netlink.tcp_states(socket.AF_APPLETALK)
+    with pytest.raises(ValueError):
+        netlink.tcp_states(socket.AF_UNIX)
