@@ -126,12 +126,9 @@ _PANELS = (
         ),
     ),
     Panel(
-        "swap", Message("Swap"), Unit.BYTES,
+        "swap", Message("Swap"), Unit.BYTES, stacked=True, whole=_memory("SwapTotal"),
         help=Message("Memory that was moved to disk; it is slow to come back."),
-        lines=(
-            Line(Message("in use"), _memory("SwapTotal"), less=(_memory("SwapFree"),)),
-            Line(Message("all"), _memory("SwapTotal")),
-        ),
+        lines=(Line(Message("in use"), _memory("SwapTotal"), less=(_memory("SwapFree"),)),),
     ),
     Panel(
         "disk-throughput", Message("Disk throughput"), Unit.BYTES_PER_SECOND,

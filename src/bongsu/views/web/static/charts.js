@@ -10,6 +10,15 @@ const SPEAK_EVERY = 10000; // ms between two sentences of one chart for a screen
 
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+// A value between two gaps makes no line: it is drawn as a dot.
+function alone(values) {
+  const found = [];
+  for (let i = 0; i < values.length; i += 1) {
+    if (values[i] !== null && (values[i - 1] ?? null) === null && (values[i + 1] ?? null) === null) found.push(i);
+  }
+  return found;
+}
+
 class Chart {
   constructor(panel, series) {
     this.panel = panel;
@@ -37,9 +46,10 @@ class Chart {
     const same = this.plot && panel.unit === this.panel.unit && panel.series.length === this.panel.series.length &&
       panel.series.every((line, i) => line.key === this.panel.series[i].key);
     this.panel = panel;
-    say(this.note, panel.series.length ? panel.note ?? "" : words.noSeries);
+    const nothing = panel.series.length === 0 ? words.noSeries : panel.whole === 0 ? words.noneHere : "";
+    say(this.note, nothing || (panel.note ?? ""));
     this.note.hidden = this.note.textContent === "";
-    this.box.hidden = panel.series.length === 0;
+    this.box.hidden = nothing !== "";
     this.spoken = -Infinity;
     if (!same) this.rebuild();
   }
@@ -67,9 +77,10 @@ class Chart {
     const lines = this.panel.series.map((line, i) => {
       const colour = style(`--hue-${i % HUES}`);
       return {
-        label: line.legend, stroke: colour, width: stacked ? 1 : 1.5, points: { show: false }, spanGaps: false,
+        label: line.legend, stroke: colour, width: stacked ? 0 : 1.5, spanGaps: false,
+        points: stacked ? { show: false } : { show: true, size: 4, fill: colour, filter: (plot, n) => alone(plot.data[n]) },
         dash: stacked ? [] : DASHES[Math.floor(i / HUES) % DASHES.length],
-        fill: stacked ? `${colour}99` : undefined,
+        fill: stacked ? `${colour}bb` : undefined,
       };
     });
     return {

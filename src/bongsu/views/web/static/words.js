@@ -24,6 +24,7 @@ export const words = {
   unknown: "–",
   noValue: "not known",
   noSeries: "Nothing to draw: this machine has none of it, or it was not read yet. Health says why.",
+  noneHere: "This machine has none.",
   chart: (title, range, values) => `${title}, chart of the last ${range}. Now: ${values || "not known"}.`,
   line: "Line",
   now: "Now",

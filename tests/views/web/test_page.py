@@ -1,0 +1,328 @@
+"""The page in a browser: what a person sees, also of a hostile machine, a server that went, a small screen."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from typing import Self
+
+import pytest
+from playwright.sync_api import Browser, Dialog, Page, expect, sync_playwright
+
+from bongsu.views.web.access import Access
+from live_page import TOKEN, page, readings
+from live_page import Page as Server
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run",
+    "--disable-quic", "--disable-gpu", "--disable-dev-shm-usage",
+]  # fmt: skip
+SHOWN = "<img src=x onerror=alert(1)>\\x1b[31m\\n\"'&\\u202eevil"
+
+pytestmark = pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="there is no chromium here")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One browser for all tests; each gets a page with its own cookies."""
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A server that reads five times a second."""
+    with page() as running:
+        running.tick(3)
+        clock = running.tick_on(0.2)
+        yield running
+        running.hold()
+        clock.join()
+
+
+class Visit:
+    """A page that was opened with the token, and all that went wrong on it."""
+
+    def __init__(self, browser: Browser, server: Server, width: int = 1400, scheme: str = "light") -> None:
+        self.context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if scheme == "dark" else "light",
+        )
+        self.page: Page = self.context.new_page()
+        self.wrong: list[str] = []
+        self.page.on("console", lambda m: self.wrong.append(m.text) if m.type in {"error", "warning"} else None)
+        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        self.page.on("dialog", self._dialog)
+        self.page.add_init_script(
+            "window.violations = []; addEventListener('securitypolicyviolation', e => violations.push(e.violatedDirective))"
+        )
+        self.page.goto(f"{server.address}/?token={TOKEN}")
+
+    def _dialog(self, dialog: Dialog) -> None:
+        self.wrong.append("a dialog")
+        dialog.dismiss()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self.context.close()
+
+    def live(self) -> None:
+        """Wait until readings come."""
+        expect(self.page.locator("#state")).to_have_text("live", timeout=10_000)
+
+    def clean(self) -> None:
+        """Nothing went wrong: no error in the console, nothing that the content policy refused, no dialog."""
+        assert self.page.evaluate("violations") == []
+        assert self.wrong == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_shows_the_machine_live(browser: Browser, server: Server, scheme: str) -> None:
+    """Tiles, charts and tables fill and go on; the token is not in the address; nothing is refused or fails."""
+    with Visit(browser, server, scheme=scheme) as visit:
+        visit.live()
+        assert "token" not in visit.page.url
+        expect(visit.page.locator('[data-tile="heat"] .value')).to_have_text("41 °C")
+        work = visit.page.locator("#chart-work")
+        expect(work.locator("canvas")).to_have_count(1)
+        expect(work.locator("tbody tr")).to_have_count(2)
+        before = server.ticks
+        cpu = visit.page.locator('tr:has(th[title="train.py"]) td').nth(2)
+        expect(cpu).to_contain_text("%", timeout=5000)
+        first = visit.page.locator('[data-tile="work"] path').get_attribute("d")
+        expect(visit.page.locator('[data-tile="work"] path')).not_to_have_attribute("d", first or "")
+        assert server.ticks > before
+        visit.clean()
+
+
+def test_points_arrive_one_by_one(browser: Browser, server: Server) -> None:
+    """The chart grows by what the stream brings, without asking for all again."""
+    with Visit(browser, server) as visit:
+        visit.live()
+        asked: list[str] = []
+        visit.page.on("request", lambda request: asked.append(request.url))
+        first = visit.page.evaluate("document.querySelector('.spark').getAttribute('d')")
+        visit.page.wait_for_function("d => document.querySelector('.spark').getAttribute('d') !== d", arg=first)
+        time.sleep(1)
+        assert asked == []
+        visit.clean()
+
+
+def test_a_chart_says_itself_in_a_sentence(browser: Browser, server: Server) -> None:
+    """A canvas says nothing to a screen reader: its label does, and the table beneath holds the values."""
+    with Visit(browser, server) as visit:
+        visit.live()
+        label = visit.page.locator("#chart-heat .canvas").get_attribute("aria-label") or ""
+        assert label.startswith("Heat, chart of the last 5 min. Now: attic 40 °C, ")
+        expect(visit.page.locator("#chart-none .quiet").last).to_contain_text("Nothing to draw")
+        visit.clean()
+
+
+def test_hostile_names_are_text(browser: Browser, server: Server) -> None:
+    """A process, a user, a room and an error that hold markup, escapes and line breaks are shown, not obeyed."""
+    with Visit(browser, server) as visit:
+        visit.live()
+        row = visit.page.locator("#processes-table tbody tr", has=visit.page.locator("td", has_text="7").first)
+        expect(row.locator("th").first).to_have_text(SHOWN)
+        expect(visit.page.locator("#chart-heat tbody th").nth(1)).to_have_text(SHOWN)
+        expect(visit.page.locator('[data-collector="broken"]')).to_contain_text("<b>it</b> broke")
+        expect(visit.page.locator('[data-collector="rooms"]')).to_contain_text(f"{SHOWN} is gone")
+        assert visit.page.locator("img, b, i").count() == 0
+        visit.clean()
+
+
+def test_processes_are_sorted_by_mouse_and_keyboard(browser: Browser, server: Server) -> None:
+    """A click on a column sorts by it, a second turns it round; Enter does the same; the state is told."""
+    with Visit(browser, server) as visit:
+        visit.live()
+        cpu = visit.page.locator('th[data-column="cpu"]')
+        expect(cpu).to_have_attribute("aria-sort", "descending")
+        expect(visit.page.locator("#processes-table tbody th").first).to_have_text(SHOWN, timeout=5000)
+        number = visit.page.locator('th[data-column="pid"]')
+        number.locator("button").click()
+        expect(number).to_have_attribute("aria-sort", "descending")
+        expect(cpu).to_have_attribute("aria-sort", "none")
+        expect(visit.page.locator("#processes-table tbody td").first).to_have_text("159")
+        number.locator("button").press("Enter")
+        expect(visit.page.locator("#processes-table tbody td").first).to_have_text("7")
+        visit.page.locator('th[data-column="executable"] button').click()
+        expect(visit.page.locator("#processes-table tbody th").first).to_have_text(SHOWN)
+        visit.clean()
+
+
+def test_processes_are_found_by_word(browser: Browser, server: Server) -> None:
+    """Number, user and name are searched; the count says how many of all; nothing found is said."""
+    with Visit(browser, server) as visit:
+        visit.live()
+        expect(visit.page.locator("#processes-count")).to_have_text("62")
+        expect(visit.page.locator("#processes-more")).to_have_text("Show 22 more")
+        search = visit.page.get_by_role("searchbox")
+        search.fill("TRAIN alice")
+        expect(visit.page.locator("#processes-table tbody tr")).to_have_count(1)
+        expect(visit.page.locator("#processes-count")).to_have_text("1 of 62")
+        search.fill("<img")
+        expect(visit.page.locator("#processes-table tbody th")).to_have_text([SHOWN])
+        search.fill("no such thing")
+        expect(visit.page.locator("#processes-table tbody")).to_have_text("No process matches.")
+        search.fill("")
+        visit.page.locator("#processes-more").click()
+        expect(visit.page.locator("#processes-table tbody tr")).to_have_count(62)
+        visit.clean()
+
+
+def test_health_says_what_is_absent_and_the_cure(browser: Browser, server: Server) -> None:
+    """Failures stand first, in words."""
+    with Visit(browser, server) as visit:
+        visit.live()
+        rows = visit.page.locator("#health-table tbody tr")
+        expect(rows.first).to_contain_text("broken")
+        expect(rows.first).to_contain_text("failed")
+        expect(rows.first).to_contain_text("never")
+        expect(rows.nth(1)).to_contain_text("Rooms of the house.")
+        expect(rows.nth(1)).to_contain_text("Cure: look for it")
+        expect(visit.page.locator("#health-count")).to_have_text("1 of 2 collectors read")
+        visit.clean()
+
+
+def test_it_says_stale_when_the_server_goes_and_comes_back_by_itself(browser: Browser) -> None:
+    """Never a frozen lie: the time of the newest reading is named, values are dimmed; a restart heals it."""
+    with page() as first:
+        first.tick(3)
+        with Visit(browser, first) as visit:
+            first.tick()
+            clock = first.tick_on(0.2)
+            visit.live()
+            first.hold()
+            clock.join()
+            port = first.server.port
+            first.server.stop()
+            state = visit.page.locator("#state")
+            expect(state).to_contain_text("stale since", timeout=5000)
+            expect(state).to_contain_text("the server does not answer")
+            expect(visit.page.locator("html")).to_have_attribute("data-state", "stale")
+            with page(port=port) as second:
+                second.tick(2)
+                clock = second.tick_on(0.2)
+                expect(state).to_have_text("live", timeout=15_000)
+                second.hold()
+                clock.join()
+
+
+def test_it_says_stale_when_readings_stop(browser: Browser) -> None:
+    """The connection stands but nothing new comes: that is told too."""
+    with page() as running:
+        running.tick(2)
+        clock = running.tick_on(0.2)
+        with Visit(browser, running) as visit:
+            visit.live()
+            running.hold()
+            clock.join()
+            expect(visit.page.locator("#state")).to_contain_text("no new readings arrive", timeout=10_000)
+            running.tick()
+            visit.live()
+            visit.clean()
+
+
+def test_another_token_is_asked_for_in_words(browser: Browser) -> None:
+    """A server that was started anew with another token says what to do, and the page keeps trying."""
+    with page() as first:
+        first.tick(2)
+        with Visit(browser, first) as visit:
+            expect(visit.page.locator("#processes-count")).to_have_text("62")
+            port = first.server.port
+            first.server.stop()
+            with page(port=port, access=Access("another")) as second:
+                second.tick()
+                expect(visit.page.locator("#notice")).to_contain_text(
+                    "Open the address that it printed", timeout=15_000
+                )
+                expect(visit.page.locator("#state")).to_contain_text("asks for its token")
+
+
+def test_a_hidden_page_rests_and_catches_up(browser: Browser, server: Server) -> None:
+    """Nobody looks, nothing is sent; when someone looks again, what was missed is there."""
+    with Visit(browser, server) as visit:
+        visit.live()
+        hide = "h => { Object.defineProperty(document, 'hidden', {value: h, configurable: true}); document.dispatchEvent(new Event('visibilitychange')) }"
+        visit.page.evaluate(hide, arg=True)
+        deadline = time.monotonic() + 5
+        while len(server.live.hub) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert len(server.live.hub) == 0
+        before = server.ticks
+        while server.ticks < before + 5:
+            time.sleep(0.05)
+        with visit.page.expect_response("**/api/board*") as caught:
+            visit.page.evaluate(hide, arg=False)
+        assert len(caught.value.json()["times"]) > before
+        visit.live()
+        visit.clean()
+
+
+def test_a_range_is_chosen(browser: Browser, server: Server) -> None:
+    """The pressed button is told, and the history of that range is asked for."""
+    with Visit(browser, server) as visit:
+        visit.live()
+        with visit.page.expect_response("**/api/board?seconds=3600*"):
+            visit.page.get_by_role("button", name="1 h").click()
+        expect(visit.page.get_by_role("button", name="1 h")).to_have_attribute("aria-pressed", "true")
+        expect(visit.page.get_by_role("button", name="5 min", exact=True)).to_have_attribute("aria-pressed", "false")
+        expect(visit.page.locator("#chart-work canvas")).to_have_count(1)
+        visit.clean()
+
+
+def test_a_new_device_appears_by_itself(browser: Browser) -> None:
+    """A line that the page does not know makes it ask for all; nobody needs to reload."""
+    rooms = ["attic"]
+    with page(make=lambda tick: readings(tick, tuple(rooms))) as running:
+        running.tick(2)
+        clock = running.tick_on(0.2)
+        with Visit(browser, running) as visit:
+            visit.live()
+            expect(visit.page.locator("#chart-heat tbody tr")).to_have_count(1)
+            rooms.append("cellar")
+            expect(visit.page.locator("#chart-heat tbody tr")).to_have_count(2, timeout=20_000)
+            visit.clean()
+        running.hold()
+        clock.join()
+
+
+@pytest.mark.parametrize("width", [360, 800, 1400, 2500])
+def test_it_fits_any_screen(browser: Browser, server: Server, width: int) -> None:
+    """From a phone to a wide screen nothing sticks out sideways; tables scroll in their own box."""
+    with Visit(browser, server, width=width) as visit:
+        visit.live()
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+        for chart in visit.page.locator("#charts canvas").all():
+            box = chart.bounding_box()
+            assert box
+            assert box["x"] + box["width"] <= width
+        visit.clean()
+
+
+def test_the_keyboard_reaches_everything(browser: Browser, server: Server) -> None:
+    """Tab goes through links, ranges, search and columns, and each shows that it has the focus."""
+    with Visit(browser, server) as visit:
+        visit.live()
+        seen = set()
+        for _ in range(19):
+            visit.page.keyboard.press("Tab")
+            seen.add(visit.page.evaluate("document.activeElement.textContent || document.activeElement.id"))
+            outline = visit.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+            assert outline != "none"
+        assert {"Overview", "5 min", "1 h", "processes-search", "CPU", "Memory"} <= seen
+        visit.clean()
+
+
+def test_the_first_paint_is_quick(browser: Browser, server: Server) -> None:
+    """The page is there before one wonders (the goal is half a second; a loaded machine gets more)."""
+    with Visit(browser, server) as visit:
+        visit.live()
+        paint = visit.page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+        assert paint < 2000
