@@ -38,6 +38,7 @@ from bongsu.collectors.sockstat import SockstatCollector
 from bongsu.collectors.softnet import SoftnetCollector
 from bongsu.collectors.stat import StatCollector
 from bongsu.collectors.tcpstat import TcpstatCollector
+from bongsu.collectors.textfile import TextfileCollector
 from bongsu.collectors.thermal_zone import ThermalZoneCollector
 from bongsu.collectors.time import TimeCollector
 from bongsu.collectors.timex import TimexCollector
@@ -82,6 +83,7 @@ COLLECTORS = (
     SoftnetCollector,
     StatCollector,
     TcpstatCollector,
+    TextfileCollector,
     ThermalZoneCollector,
     TimeCollector,
     TimexCollector,
