@@ -106,6 +106,21 @@ def test_an_unreadable_udev_entry_is_said_and_the_rest_is_there(tmp_path: Path) 
     assert len([item for item in items if isinstance(item, Sample)]) > whole
 
 
+def test_what_udev_writes_later_is_seen(tmp_path: Path) -> None:
+    """A disk that is formatted, renamed or forgotten meanwhile is described anew."""
+    tree = _tree(tmp_path)
+    collector = DiskstatsCollector(tree.machine)
+    entry = tmp_path / "root/run/udev/data/b8:5"
+    with ne.serving(["diskstats"], tree.flags) as scrape:
+        for text in (UDEV["b8:5"], "E:ID_FS_TYPE=xfs\n", "E:ID_MODEL=new\n", "", None):
+            if text is None:
+                entry.unlink()
+            else:
+                (tmp_path / "new").write_text(text)
+                (tmp_path / "new").replace(entry)
+            assert ne.differences(scrape(), ne.ours([collector])) == []
+
+
 def test_equals_node_exporter_on_this_machine() -> None:
     """The same devices and columns; values within 5 %, as disks go on working."""
     theirs = ne.scrape(["diskstats"])

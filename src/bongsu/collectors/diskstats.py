@@ -95,21 +95,36 @@ class DiskstatsCollector:
         self._proc = machine.proc
         self._udev = machine.udev
         self._filter = NameFilter("--collector.diskstats.device", include=device_include, exclude=device_exclude)
-        self._labels: dict[bytes, tuple[str]] = {}
+        self._labels: dict[bytes, tuple[str] | None] = {}  # None for a device that is left out
+        self._known: dict[tuple[str, int, int], tuple[tuple[int, int] | None, tuple[Sample | Absence, ...]]] = {}
 
     def collect(self) -> Iterator[Sample | Absence]:
         """A sample for each column that the kernel has, and what udev knows of the device."""
-        for disk in diskstats.read(self._proc):
-            labels = self._labels.get(disk.name)
+        if len(self._labels) > 20_000:  # names may come and go for ever
+            self._labels.clear()
+            self._known.clear()
+        for disk in diskstats.read(self._proc, self._wants):
+            labels = self._labels[disk.name]
             if labels is None:
-                if len(self._labels) > 20_000:
-                    self._labels.clear()
-                labels = self._labels[disk.name] = (disk.name.decode("utf-8", "surrogateescape"),)
-            if not self._filter.passes(labels[0]):
                 continue
             for (spec, worth), value in zip(_COLUMNS, disk.columns, strict=False):
                 yield Sample(spec, labels, value * worth)
-            yield from self._described(labels, disk.major, disk.minor)
+            yield from self._about(labels, disk.major, disk.minor)
+
+    def _wants(self, name: bytes) -> bool:
+        if name not in self._labels:
+            text = name.decode("utf-8", "surrogateescape")
+            self._labels[name] = (text,) if self._filter.passes(text) else None
+        return self._labels[name] is not None
+
+    def _about(self, labels: tuple[str], major: int, minor: int) -> tuple[Sample | Absence, ...]:
+        """What the device is: made anew only when udev has written its entry anew."""
+        key = (*labels, major, minor)
+        version = udev.version(self._udev, major, minor)
+        known = self._known.get(key)
+        if known is None or known[0] != version:
+            known = self._known[key] = version, tuple(self._described(labels, major, minor))
+        return known[1]
 
     def _described(self, labels: tuple[str], major: int, minor: int) -> Iterator[Sample | Absence]:
         try:

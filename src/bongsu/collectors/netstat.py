@@ -34,7 +34,8 @@ class NetstatCollector:
         self._proc = machine.proc
         self._wanted = compiled("--collector.netstat.fields", fields)
         self._picked: dict[bytes, tuple[int, _Picked]] = {}  # by the line of names: how many, and which we want
-        self._six: dict[bytes, MetricSpec | None] = {}
+        self._six_names: list[bytes] = []
+        self._six: _Picked = ()
 
     def collect(self) -> Iterator[Sample]:
         """A sample for each counter that is wanted."""
@@ -47,16 +48,15 @@ class NetstatCollector:
                 for position, spec in picked:
                     yield Sample(spec, (), netstat.number(values[position]))
         try:
-            pairs = netstat.read_snmp6(self._proc)
+            words = netstat.read_snmp6(self._proc)
         except FileNotFoundError:
             return  # a kernel without IPv6
-        known = self._six
-        for word, value in pairs:
-            if word not in known:
-                known[word] = self._pick_six(word)
-            wanted = known[word]
-            if wanted is not None:
-                yield Sample(wanted, (), netstat.number(value))
+        names = words[::2]
+        if names != self._six_names:
+            self._six = self._pick_six(names)
+            self._six_names = names
+        for position, spec in self._six:
+            yield Sample(spec, (), netstat.number(words[position]))
 
     def _pick(self, block: netstat.Block) -> tuple[int, _Picked]:
         names = netstat.names(block)
@@ -68,11 +68,14 @@ class NetstatCollector:
         self._picked[block[0]] = (len(names), wanted)
         return self._picked[block[0]]
 
-    def _pick_six(self, word: bytes) -> MetricSpec | None:
-        text = word.decode("ascii")
-        protocol, six, rest = text.partition("6")
-        name = f"{protocol}{six}_{rest}"
-        return FIELD.spec(name) if six and self._wants(name) else None
+    def _pick_six(self, words: list[bytes]) -> _Picked:
+        picked: dict[str, int] = {}
+        for place, word in enumerate(words):
+            protocol, six, rest = word.decode("ascii").partition("6")
+            name = f"{protocol}{six}_{rest}"
+            if six and self._wants(name):
+                picked[name] = 2 * place + 1
+        return tuple((position, FIELD.spec(name)) for name, position in picked.items())
 
     def _wants(self, name: str) -> bool:
         return self._wanted is None or self._wanted.search(name) is not None

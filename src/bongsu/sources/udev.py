@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import os
+
 from bongsu.sources.root import Root
+
+
+def version(udev: Root, major: int, minor: int) -> tuple[int, int] | None:
+    """What changes when udev writes a device's entry anew; None where there is no entry."""
+    try:
+        entry = os.stat(udev.join(f"b{major}:{minor}"))
+    except OSError:
+        return None
+    return entry.st_ino, entry.st_mtime_ns
 
 
 def properties(udev: Root, major: int, minor: int) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from bongsu.sources.counts import counts
@@ -21,8 +21,10 @@ class Disk(NamedTuple):
     columns: Sequence[int]
 
 
-def read(proc: Root) -> Iterator[Disk]:
-    """Each device, in the kernel's order. Partitions of kernels before 2.6.25 have fewer columns and are left out.
+def read(proc: Root, wanted: Callable[[bytes], bool]) -> Iterator[Disk]:
+    """Each device whose name is wanted, in the kernel's order.
+
+    Partitions of kernels before 2.6.25 have fewer columns, of another meaning, and are left out.
 
     Raises:
         OSError: it cannot be read.
@@ -34,6 +36,8 @@ def read(proc: Root) -> Iterator[Disk]:
             continue
         if len(fields) < 4:
             raise ValueError(f"diskstats: {line[:80]!r} is not a device")
+        if not wanted(fields[2]):
+            continue
         columns = counts(fields[3:])
         if len(columns) >= _FEWEST:
             major, minor = counts(fields[:2])

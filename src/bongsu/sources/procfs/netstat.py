@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from bongsu.sources.root import Root
 
 Block = tuple[bytes, bytes]  # a line of names, and the line of their values; both begin with the same protocol
@@ -57,14 +55,14 @@ def number(value: bytes) -> int:
     return parsed
 
 
-def read_snmp6(proc: Root) -> Sequence[tuple[bytes, bytes]]:
-    """The names and values of net/snmp6, such as ``Ip6InOctets`` and ``72``.
+def read_snmp6(proc: Root) -> list[bytes]:
+    """Names of net/snmp6, such as ``Ip6InOctets``, each followed by its value.
 
     Raises:
         OSError: it cannot be read; FileNotFoundError where the kernel has no IPv6.
-        ValueError: a line holds no pair.
+        ValueError: a name has no value.
     """
     words = proc.read("net/snmp6").split()
     if len(words) % 2:
         raise ValueError("net/snmp6 does not hold pairs of name and value")
-    return list(zip(words[::2], words[1::2], strict=True))
+    return words
