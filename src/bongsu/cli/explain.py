@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import json
 import re
 import sys
 import types
@@ -44,13 +43,15 @@ def _complete(_ctx: click.Context, _parameter: click.Parameter, incomplete: str)
 @click.pass_context
 def explain(ctx: click.Context, name: str, as_json: bool) -> None:
     """Find what NAME is and print all that is known of it."""
+    from bongsu.views.json_text import json_text  # noqa: PLC0415  loads msgspec
+
     if name == "settings" and as_json:
-        click.echo(json.dumps(settings_schema(), indent=2))
+        click.echo(json_text(settings_schema(), indent=2))
         return
     index = Index()
     facts = _facts(ctx, index, name)
     if as_json:
-        click.echo(json.dumps(facts))
+        click.echo(json_text(facts))
     else:
         from bongsu.views.explained import lines  # noqa: PLC0415  only where it is drawn
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bongsu.pipeline import Gatherer
     from bongsu.views.rates import Rates
 
+TOP_COLLECTORS = ("uname", "stat", "cpu", "loadavg", "meminfo", "pressure", "netdev", "diskstats", "process")
 WINDOW = 1.0  # seconds between the two readings that rates are made of
 
 STATUS = """Show this machine on one page: load, memory, disks, network, temperatures, the largest processes.
@@ -50,7 +51,7 @@ def status(ctx: click.Context, watch: str | None, as_json: bool) -> int:
     from bongsu.views.rates import Rates  # noqa: PLC0415  same
     from bongsu.views.summary import COLLECTORS  # noqa: PLC0415  same
 
-    again = _seconds(watch)
+    again = None if watch is None else _seconds("--watch", watch)
     settings = loaded(ctx)
     gatherer = wire.gatherer(settings, wire.collectors(settings, wire.machine(settings), only=COLLECTORS), slower=False)
     rates = Rates()
@@ -67,19 +68,57 @@ def status(ctx: click.Context, watch: str | None, as_json: bool) -> int:
         due += again * max(1, math.ceil((time.monotonic() - due) / again))
 
 
-@click.command(cls=ObservingCommand)
+TOP = """Show processes live, what they use and who they belong to.
+
+Keys: `c` `m` `i` sort by CPU, memory, disk use; `/` filters, `T` draws the tree, `k` sends a signal after
+asking, `h` lists all keys, `q` leaves. When the output is no terminal, one plain page is printed.
+
+\b
+Examples:
+  bongsu top
+  bongsu top --sort memory --filter python
+  bongsu top --json | jq '.processes[0]'
+"""
+SORTS = ("cpu", "memory", "io", "threads", "pid", "user")
+
+
+@click.command(cls=ObservingCommand, help=TOP)
 @machine_options
 @click.option("--interval", metavar="SECONDS", default="2", help="How often to read.  [default: 2]")
+@click.option(
+    "--sort", type=click.Choice(SORTS), default="cpu", metavar="KEY", help=f"{', '.join(SORTS)}.  [default: cpu]"
+)
+@click.option("--filter", "words", metavar="WORDS", default="", help="Only lines that hold all of these words.")
+@click.option("--tree", is_flag=True, help="Children below their parents.")
+@click.option("--arguments", is_flag=True, help="Read arguments too; what looks like a secret is masked.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object with all processes, and end.")
 @click.pass_context
-def top(ctx: click.Context, interval: str) -> int:
-    """Show processes live: sort, filter, tree, disk use of each, signals (after a question). `h` lists the keys.
-
-    When the output is no terminal, one page is printed.
-    """
+def top(
+    ctx: click.Context, interval: str, sort: str, words: str, tree: bool, arguments: bool, as_json: bool
+) -> int:  # fmt: skip
+    """Hand the terminal to the live view, or print once."""
     from bongsu.cli import wire  # noqa: PLC0415  loads all collectors
+    from bongsu.cli.settings_file import Given  # noqa: PLC0415  same
 
-    del wire, interval, ctx
-    raise click.ClickException("top is not wired yet")
+    seconds = _seconds("--interval", interval)
+    extra = (Given(("collectors", "process", "arguments"), value=True, origin="--arguments"),) if arguments else ()
+    settings = loaded(ctx, extra)
+    gatherer = wire.gatherer(
+        settings, wire.collectors(settings, wire.machine(settings), only=TOP_COLLECTORS), slower=False
+    )
+    if as_json:
+        from bongsu.views.process_json import process_json  # noqa: PLC0415  only here
+
+        before = gatherer.gather()
+        time.sleep(WINDOW)
+        click.echo(process_json(before, gatherer.gather()))
+        return 0
+    from bongsu.views.processes import Order, Sort  # noqa: PLC0415  loads Rich
+    from bongsu.views.top import run_top  # noqa: PLC0415  same
+
+    order = Order(Sort[sort.upper()], words=words, tree=tree)
+    # Elsewhere's process numbers mean nothing here: no signal may be sent by them.
+    return run_top(gatherer.gather, interval=seconds, order=order, may_signal=settings.settings.paths.procfs == "/proc")
 
 
 def _read(gatherer: Gatherer, rates: Rates, since: float) -> tuple[Summary, float]:
@@ -92,9 +131,9 @@ def _read(gatherer: Gatherer, rates: Rates, since: float) -> tuple[Summary, floa
 
 def _show(machine: Summary, *, as_json: bool, again: bool) -> None:
     if as_json:
-        import msgspec  # noqa: PLC0415  loaded already
+        from bongsu.views.json_text import json_text  # noqa: PLC0415  only here
 
-        click.echo(msgspec.json.encode(machine).decode())
+        click.echo(json_text(machine))
     else:
         from rich.console import Console  # noqa: PLC0415  loaded only to draw
 
@@ -109,13 +148,11 @@ def _show(machine: Summary, *, as_json: bool, again: bool) -> None:
     sys.stdout.flush()
 
 
-def _seconds(text: str | None) -> float | None:
-    if text is None:
-        return None
+def _seconds(option: str, text: str) -> float:
     try:
         seconds = float(text.removesuffix("s"))
     except ValueError:
         seconds = math.nan
     if not 0.1 <= seconds <= 86400:
-        raise click.UsageError(f"--watch {text} is not allowed; give seconds from 0.1 to 86400")
+        raise click.UsageError(f"{option} {text} is not allowed; give seconds from 0.1 to 86400")
     return seconds

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 import click
@@ -71,9 +71,9 @@ def setting(path: str, *spellings: str, **attributes: Any) -> Callable[[_Functio
     )
 
 
-def loaded(ctx: click.Context) -> Loaded:
-    """The settings of this call: file, environment and flags together. Raises BadInput."""
-    given = list(ctx.meta.get(_GIVEN, ()))
+def loaded(ctx: click.Context, more: Iterable[Given] = ()) -> Loaded:
+    """The settings of this call: file, environment and flags together, and what ``more`` adds. Raises BadInput."""
+    given = [*ctx.meta.get(_GIVEN, ()), *more]
     if "bongsu.log_level" in ctx.meta:  # given before the command's name
         given.insert(0, Given(("log_level",), ctx.meta["bongsu.log_level"], "--log-level"))
     return load(ctx.meta.get(_CONFIG), os.environ, given)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable
 from typing import IO
 
-import msgspec
-
 from bongsu.model.batch import Absence, Batch, Outcome, Part, Sample
 from bongsu.model.message import Message
+from bongsu.views.json_text import json_text
 from bongsu.views.printable import printable
 
 FORMAT = 1  # of the JSON document; grows when a key changes its meaning or goes
@@ -30,13 +28,9 @@ def batch_json(batch: Batch) -> str:
         "collectors": [outcome_object(outcome) for outcome in batch.outcomes],
         "samples": [_sample(sample) for sample in batch.samples],
         "absences": [absence_object(absence) for absence in batch.absences],
-        "tables": {
-            table.name: [msgspec.to_builtins(row) for row in table.rows]
-            for part in batch.parts
-            for table in part.tables
-        },
+        "tables": {table.name: list(table.rows) for part in batch.parts for table in part.tables},
     }
-    return json.dumps(document)
+    return json_text(document)
 
 
 def print_batch(batch: Batch, file: IO[str] | None = None) -> None:

@@ -1,0 +1,28 @@
+"""`bongsu completion`: what a shell needs to complete commands, options, collectors and metrics."""
+
+from __future__ import annotations
+
+import click
+
+HELP = """Print the lines that teach a shell to complete bongsu: commands, options, collectors, metrics.
+
+\b
+Examples:
+  eval "$(bongsu completion bash)"                           for this session
+  bongsu completion bash > ~/.local/share/bash-completion/completions/bongsu
+  bongsu completion zsh > ~/.zfunc/_bongsu                   with ~/.zfunc in $fpath
+  bongsu completion fish > ~/.config/fish/completions/bongsu.fish
+"""
+
+
+@click.command(help=HELP)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the script for a shell."""
+    from click.shell_completion import get_completion_class  # noqa: PLC0415  only here
+
+    from bongsu.cli.main import cli  # noqa: PLC0415  main imports this module's name only
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(cli, {}, "bongsu", "_BONGSU_COMPLETE").source())

@@ -1,0 +1,94 @@
+"""`bongsu render`: files for other systems."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+
+import click
+
+from bongsu.cli.families import Entry, Families
+
+SYSTEMD = """Write a unit that runs `bongsu agent` as a service with as few rights as its readings allow.
+
+The exposure that `systemd-analyze security` gives it is below 2.0. What each restriction costs in readings
+stands in the unit as a comment.
+
+\b
+Examples:
+  bongsu render systemd                              print it
+  bongsu render systemd -c /etc/bongsu.yaml --output /etc/systemd/system
+  bongsu render systemd --user monitor --process-io  an existing user; per-process disk use of all users
+"""
+
+
+@click.command(help=SYSTEMD)
+@click.option("-c", "--config", metavar="FILE", envvar="BONGSU_CONFIG", help="The settings that the service will use.")
+@click.option("--output", metavar="DIR", help="Write DIR/bongsu.service instead of printing.")
+@click.option("--user", metavar="USER", help="Run as this existing user; without it systemd makes one (DynamicUser).")
+@click.option("--program", metavar="PATH", help="The bongsu to run.  [default: the one that you just called]")
+@click.option("--process-io", is_flag=True, help="Allow reading what other users' processes read and write.")
+@click.option("--root-files", is_flag=True, help="Allow reading what only root may: energy counters, serial numbers.")
+def systemd(
+    config: str | None, output: str | None, user: str | None, program: str | None, process_io: bool, root_files: bool
+) -> None:
+    """Render the unit from the settings."""
+    from bongsu.cli.serve import is_loopback  # noqa: PLC0415  loads collectors
+    from bongsu.cli.settings_file import load  # noqa: PLC0415  same
+    from bongsu.model.errors import BadInput  # noqa: PLC0415  same
+    from bongsu.model.message import Message  # noqa: PLC0415  same
+    from bongsu.render.systemd import NAME, unit  # noqa: PLC0415  same
+
+    settings = load(config, {}, ()).settings
+    command = [program] if program else _self()
+    command += ["agent"] if config is None else ["agent", "-c", os.path.abspath(config)]
+    sinks = settings.sinks
+    paths = [sinks.textfile, None if sinks.jsonl is None else sinks.jsonl.path]
+    writable = sorted({os.path.dirname(os.path.abspath(path)) for path in paths if path is not None})
+    if settings.data_dir is not None:
+        writable.append(os.path.abspath(settings.data_dir))
+    text = unit(
+        command, user=user, loopback=is_loopback(settings.host), writable=writable, process_io=process_io,
+        root_files=root_files,
+    )  # fmt: skip
+    if command[0].startswith(("/root/", "/home/")):
+        click.echo(
+            f"bongsu: {command[0]} lies in a home directory, where a service of another user may not be able to run "
+            "it; install bongsu in /opt, say, and give --program",
+            err=True,
+        )
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    path = os.path.join(output, NAME)
+    try:
+        with open(f"{path}.new", "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(f"{path}.new", 0o644)
+        os.replace(f"{path}.new", path)
+    except OSError as error:
+        reason = (error.strerror or "").lower()
+        raise BadInput(
+            Message("--output {path}: {reason}; give a directory that you may write to", path=output, reason=reason)
+        ) from None
+    click.echo(f"{path} written. Now: systemctl daemon-reload && systemctl enable --now {NAME}")
+
+
+def _self() -> list[str]:
+    """How this program was called, with full paths."""
+    program = sys.argv[0]
+    if os.path.basename(program) == "bongsu":
+        found = shutil.which(program)
+        if found:
+            return [os.path.abspath(found)]
+    return [sys.executable, "-m", "bongsu"]
+
+
+render = Families(
+    {"systemd": Entry("bongsu.cli.render:systemd", "Files", "A hardened unit for the agent.")},
+    name="render",
+    help="Write files for other systems.",
+    subcommand_metavar="COMMAND [OPTIONS]",
+    no_args_is_help=True,
+)
