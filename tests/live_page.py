@@ -17,6 +17,7 @@ from bongsu.model.metric import MetricSpec
 from bongsu.model.process import ProcessRow
 from bongsu.model.query import Fold, Query
 from bongsu.sinks import http_message
+from bongsu.sinks.web_tls import ServerTls
 from bongsu.store.recent import Recent
 from bongsu.views.web.access import Access
 from bongsu.views.web.app import create_app
@@ -114,12 +115,18 @@ class Page:
 
 
 @contextmanager
-def page(*, access: Access | None = None, port: int = 0, make: Callable[[int], Batch] = readings) -> Iterator[Page]:
+def page(
+    *,
+    access: Access | None = None,
+    port: int = 0,
+    make: Callable[[int], Batch] = readings,
+    tls: ServerTls | None = None,
+) -> Iterator[Page]:
     """A page that runs until the end of the block."""
     recent = Recent(BOARD.queries, interval=0.1, seconds=60)
     live = Live(recent, [BOARD], about={"rooms": "Rooms of the house."})
     app = create_app(live, access or Access(TOKEN), metrics=metrics)
-    server = WebServer(app, live, listen("127.0.0.1", port))
+    server = WebServer(app, live, listen("127.0.0.1", port), tls=tls)
     running = Page(live, recent, server, make)
     server.start()
     try:

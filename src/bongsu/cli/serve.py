@@ -201,8 +201,10 @@ def _page_server(settings: Settings, access: Access, handler: Handler, live: Liv
 
     config = access.web_config
     permits = config.permits if config is not None and config.asks_password else None
-    rules = web.Access(access.token, permits, loopback=access.loopback, hosts=_hosts(settings))
-    if config is not None:
-        rules.trusted, rules.headers, rules.admits_one_more = config.authenticates, config.headers, config.admits
+    rules = web.Access(
+        access.token, permits, loopback=access.loopback, hosts=_hosts(settings),
+        trusted=config is not None and config.authenticates, headers=() if config is None else config.headers,
+        admits_one_more=None if config is None else config.admits,
+    )  # fmt: skip
     app = create_app(live, rules, metrics=handler, version=__version__)
     return WebServer(app, live, listen(settings.host, settings.port), tls=None if config is None else config.tls)

@@ -37,7 +37,7 @@ def is_alice(header: str) -> bool:
     return header == ALICE
 
 
-@pytest.mark.parametrize("path", ["/", "/api/status", "/api/board", "/api/stream", "/static/page.js", "/-/healthy"])
+@pytest.mark.parametrize("path", ["/", "/api/status", "/api/board", "/api/stream", "/static/page.js"])
 def test_a_stranger_sees_nothing(path: str) -> None:
     """Without the token each address answers 403 in words, and tells nothing of the machine."""
     answer = client(Access(TOKEN)).get(path)
@@ -173,6 +173,21 @@ def test_nothing_can_be_changed(method: str) -> None:
     answer = client(Access(TOKEN)).request(method, "/api/status", headers={"authorization": f"Bearer {TOKEN}"})
     assert answer.status_code == 405
     assert answer.headers["allow"] == "GET, HEAD"
+
+
+def test_headers_and_rate_of_the_web_config_are_kept() -> None:
+    """What the operator set wins over ours, and the limit counts every request."""
+    left = [True, True]
+    access = Access(
+        TOKEN, headers=[("Strict-Transport-Security", "max-age=600"), ("Content-Security-Policy", "default-src 'none'")],
+        admits_one_more=lambda: bool(left and left.pop()),
+    )  # fmt: skip
+    visitor = client(access)
+    answer = visitor.get("/metrics")
+    assert answer.headers["strict-transport-security"] == "max-age=600"
+    assert answer.headers["content-security-policy"] == "default-src 'none'"
+    assert visitor.get("/").status_code == 403
+    assert visitor.get("/metrics").status_code == 429
 
 
 def test_hostile_host_and_path_stay_text() -> None:

@@ -2,12 +2,90 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
+import ssl
+import subprocess
+from pathlib import Path
 
+import httpx
 import pytest
 
 from bongsu.model.errors import BadInput
+from bongsu.sinks.web_tls import ServerTls, TlsSettings
+from bongsu.views.web.access import Access
 from bongsu.views.web.server import listen
+from live_page import TOKEN, page
+
+needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no openssl here")
+
+
+def certificate(folder: Path, name: str) -> tuple[str, str]:
+    """A self-signed certificate for 127.0.0.1 and its key, as files."""
+    cert, key = str(folder / f"{name}.crt"), str(folder / f"{name}.key")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name},IP:127.0.0.1", "-keyout", key, "-out", cert],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return cert, key
+
+
+def subject(port: int) -> str:
+    """Whose certificate the server shows."""
+    pem = ssl.get_server_certificate(("127.0.0.1", port))
+    text = subprocess.run(
+        ["openssl", "x509", "-noout", "-subject"], input=pem, text=True, check=True, capture_output=True
+    )
+    return text.stdout.rpartition("=")[2].strip()
+
+
+@needs_openssl
+def test_tls_takes_up_a_renewed_certificate(tmp_path: Path) -> None:
+    """The page comes over TLS, with a cookie for TLS alone; a new certificate is used without a restart."""
+    cert, key = certificate(tmp_path, "first")
+    with page(tls=ServerTls(TlsSettings("web.yml:1", cert, key))) as running:
+        running.tick()
+        address = running.address.replace("http:", "https:")
+        context = ssl.create_default_context(cafile=cert)
+        answer = httpx.get(f"{address}/?token={TOKEN}", verify=context, trust_env=False)
+        assert answer.status_code == 303
+        assert "Secure" in answer.headers["set-cookie"]
+        assert subject(running.server.port) == "first"
+        for old, new in zip((cert, key), certificate(tmp_path, "second"), strict=True):
+            Path(new).replace(old)
+        assert subject(running.server.port) == "second"
+
+
+@needs_openssl
+def test_only_clients_with_the_right_certificate_get_through(tmp_path: Path) -> None:
+    """Required certificates are authentication enough; one without the name asked for gets no answer."""
+    cert, key = certificate(tmp_path, "server")
+    friend, friend_key = certificate(tmp_path, "friend")
+    stranger, stranger_key = certificate(tmp_path, "stranger")
+    authorities = tmp_path / "ca.pem"
+    authorities.write_text(Path(friend).read_text() + Path(stranger).read_text())
+    tls = ServerTls(
+        TlsSettings(
+            "web.yml:1", cert, key, str(authorities), "RequireAndVerifyClientCert", client_allowed_sans=("friend",)
+        )
+    )
+    assert tls.requires_client
+    access = Access(None, loopback=False, trusted=True)
+    with page(access=access, tls=tls) as running:
+        running.tick()
+        address = running.address.replace("http:", "https:")
+
+        def ask(*chain: str) -> int:
+            context = ssl.create_default_context(cafile=cert)
+            if chain:
+                context.load_cert_chain(*chain)
+            return httpx.get(f"{address}/api/status", verify=context, trust_env=False).status_code
+
+        assert ask(friend, friend_key) == 200
+        for chain in ((stranger, stranger_key), ()):
+            with pytest.raises(httpx.TransportError):
+                ask(*chain)
 
 
 def test_a_taken_port_is_one_line() -> None:

@@ -30,7 +30,7 @@ FENCE = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
-_OPEN_ON_LOOPBACK = frozenset({"/metrics"})
+_OPEN_ON_LOOPBACK = frozenset({"/metrics", "/-/healthy", "/-/ready"})
 _TRIES = 10  # wrong tokens or passwords that one address may send …
 _WITHIN_SECONDS = 60.0  # … in this time
 _REMEMBERED_ADDRESSES = 10_000
@@ -46,6 +46,8 @@ class Access:
     ``loopback``: whether the server listens on loopback only.
     ``hosts``: names, besides loopback's own and IP addresses, that the Host header may hold. A name
     is refused otherwise, or a web page elsewhere could point its own name at us (DNS rebinding).
+    ``trusted``: whether the connection itself keeps strangers out, by client certificates.
+    ``headers`` and ``admits_one_more`` (whether one more request may be answered now) are the web config file's.
 
     Raises:
         BadInput: neither a token nor users, beyond loopback.
@@ -55,11 +57,14 @@ class Access:
     permits: Callable[[str], bool] | None = None
     loopback: bool = True
     hosts: Iterable[str] = ()
+    trusted: bool = False
+    headers: Iterable[tuple[str, str]] = ()
+    admits_one_more: Callable[[], bool] | None = None
     _names: frozenset[str] = field(default=frozenset(), init=False)
     _wrong: dict[str, list[float]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        if not self.loopback and not self.token and self.permits is None:
+        if not (self.loopback or self.token or self.permits or self.trusted):
             raise BadInput(
                 message.Message(
                     "beyond loopback nothing is served without authentication: leave out --no-token, "
@@ -151,6 +156,8 @@ class Guard:
                 for name, value in FENCE.items():
                     headers[name] = value
                 headers.setdefault("cache-control", "no-store")
+                for name, value in self._access.headers:
+                    headers[name] = value
             await send(event)
 
         await (self._app if answer is None else answer)(scope, receive, fenced)
@@ -159,6 +166,8 @@ class Guard:
         """The answer to give instead of the app's; None to let the request through."""
         access, headers, path = self._access, Headers(scope=scope), scope["path"]
         host = headers.get("host", "")
+        if access.admits_one_more is not None and not access.admits_one_more():
+            return words.refusal(scope, 429, message.Message("Too many requests; the web config file limits them."))
         if not access.knows_host(host):
             return words.refusal(
                 scope, 403, message.Message("This server does not answer to the name {host!r}.", host=host),

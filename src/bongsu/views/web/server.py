@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import os
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from bongsu.model.errors import BadInput
 from bongsu.model.message import Message
+from bongsu.sinks.web_tls import ServerTls
 from bongsu.views.web.live import Live
 
 STOP_SECONDS = 2.0
@@ -56,22 +60,46 @@ def listen(host: str, port: int) -> socket.socket:
     return opened
 
 
+def _renewed(tls: ServerTls) -> Callable[[ssl.SSLObject, str | None, ssl.SSLContext], None]:
+    """Gives each new connection the certificate that is there then: it may have been renewed."""
+
+    def choose(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        connection.context = tls.context()
+
+    return choose
+
+
+def _protocol(tls: ServerTls | None) -> type[H11Protocol]:
+    """The protocol of uvicorn, without a word to clients whose certificate has none of the names asked for."""
+
+    class Protocol(H11Protocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+            super().connection_made(transport)
+            connection = transport.get_extra_info("ssl_object")
+            if tls is not None and connection is not None and not tls.accepts(connection):
+                transport.abort()
+
+    return Protocol
+
+
 class WebServer:
     """The server in its own thread. Signals are left to the process that made it."""
 
-    def __init__(self, app: ASGIApp, live: Live, listener: socket.socket, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, app: ASGIApp, live: Live, listener: socket.socket, *, tls: ServerTls | None = None) -> None:
         self._live = live
         self._listener = listener
         self._port = int(listener.getsockname()[1])
         # Its log would repeat ours, and speak of "ASGI" to people who only opened a page.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         config = uvicorn.Config(
-            app, loop="asyncio", http="h11", ws="none", lifespan="off", log_config=None, access_log=False,
+            app, loop="asyncio", http=_protocol(tls), ws="none", lifespan="off", log_config=None, access_log=False,
             server_header=False, proxy_headers=False, timeout_keep_alive=30, timeout_graceful_shutdown=1,
             h11_max_incomplete_event_size=_MOST_HEADER_BYTES, limit_concurrency=_MOST_CONNECTIONS,
         )  # fmt: skip
         config.load()
-        config.ssl = tls
+        if tls is not None:
+            config.ssl = tls.context()
+            config.ssl.sni_callback = _renewed(tls)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._serve, name="bongsu-web", daemon=True)
 
