@@ -126,7 +126,7 @@ def test_a_file_that_may_not_be_read_is_one_line(tmp_path: Path) -> None:
         (("--log-level", "loud"), "--log-level loud is not allowed; give debug, info, warning or error"),
         (("--allowed-host", "a b"), "--allowed-host [a b] is not allowed; give a host name"),
         (("--web.config.file", "/nowhere"), "/nowhere: no such file or directory"),
-        (("--collector.lodavg",), "no such option '--collector.lodavg'"),
+        (("--collector.lodavg",), "there is no option --collector.lodavg; did you mean --collector.loadavg"),
         (("--port",), "option '--port' requires an argument"),
     ],
 )

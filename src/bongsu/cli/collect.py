@@ -19,9 +19,15 @@ Exit code 3 if a collector failed (the others are printed all the same).
 """
 
 
+def _complete(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    from bongsu.cli.wire import CLASSES  # noqa: PLC0415  loads all collectors
+
+    return [cls.name for cls in CLASSES if cls.name.startswith(incomplete)]
+
+
 @click.command(cls=ObservingCommand, help=HELP)
 @machine_options
-@click.argument("names", nargs=-1, metavar="[COLLECTOR]...")
+@click.argument("names", nargs=-1, metavar="[COLLECTOR]...", shell_complete=_complete)
 @click.option("--once", is_flag=True, help="Collect once; what this command does anyway.")
 @click.option(
     "--format", "form", type=click.Choice(["prometheus", "json", "table"]), metavar="FORMAT",

@@ -166,6 +166,7 @@ def settings_schema() -> Facts:
     from bongsu.model.settings import Settings  # noqa: PLC0415  same
 
     schema = msgspec.json.schema(Settings)
+    _allow_units(schema)
     properties = schema["$defs"]["Settings"]["properties"]
     properties["collectors"] = {
         "type": ["object", "null"], "additionalProperties": False, "default": {},
@@ -187,6 +188,19 @@ def settings_schema() -> Facts:
         },
     }  # fmt: skip
     return schema
+
+
+def _allow_units(node: Any) -> None:
+    """Times may be texts with a unit, which msgspec's schema of a number does not say."""
+    if isinstance(node, dict):
+        if node.get("type") == "number" and node.get("description", "").startswith("seconds"):
+            node["type"] = ["number", "string"]
+            node["pattern"] = r"^(\d+(\.\d*)?|\.\d+)\s*(ms|s|m|h|d)?$"
+        for below in node.values():
+            _allow_units(below)
+    elif isinstance(node, list):
+        for below in node:
+            _allow_units(below)
 
 
 def _name(spec: Any) -> str:

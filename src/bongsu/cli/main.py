@@ -82,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     except BrokenPipeError:
         code = _pipe_closed()
     except OSError as error:
-        code = _complain(f"standard output: {error.strerror}", NOT_KNOWN)
+        code = _complain(f"standard output: {(error.strerror or str(error)).lower()}", NOT_KNOWN)
         _forget_stdout()
     sys.exit(code)
 
@@ -92,12 +92,12 @@ def run(argv: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal of another encoding shows \\u2588 for a bar
+    if "_BONGSU_COMPLETE" in os.environ:
+        cli.main(list(argv), prog_name="bongsu")  # asked by the shell; ends the process
     if not argv:
         with cli.make_context("bongsu", [], resilient_parsing=True) as context:
             click.echo(context.get_help(), err=True)
         return BAD_INPUT
-    if "_BONGSU_COMPLETE" in os.environ:
-        cli.main(list(argv), prog_name="bongsu")  # asked by the shell; ends the process
     try:
         with cli.make_context("bongsu", list(argv)) as context:
             answer = cli.invoke(context)
@@ -109,7 +109,10 @@ def run(argv: Sequence[str]) -> int:
             click.echo(error.ctx.get_help(), err=True)
             return BAD_INPUT
         where = error.ctx.command_path if error.ctx is not None else "bongsu"
-        text = " ".join(error.format_message().split()).replace(". Did you mean", "; did you mean")
+        text = " ".join(error.format_message().split())
+        if isinstance(error, click.NoSuchOption):
+            near = list(error.possibilities or ())[:2]
+            text = f"there is no option {error.option_name}" + (f"; did you mean {' or '.join(near)}?" if near else "")
         return _complain(f"{text[:1].lower()}{text[1:].rstrip('.')} (see: {where} --help)", BAD_INPUT)
     except click.ClickException as error:
         return _complain(error.format_message(), BAD_INPUT)
@@ -119,6 +122,10 @@ def run(argv: Sequence[str]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return _pipe_closed()
+    except OSError as error:
+        if error.filename is None:  # what we print could not be written
+            _forget_stdout()
+        return _complain(f"{error.filename or 'standard output'}: {(error.strerror or str(error)).lower()}", NOT_KNOWN)
     except Exception as error:
         if "debug" in argv[:2] or os.environ.get("BONGSU_LOG_LEVEL") == "debug":
             raise

@@ -12,7 +12,7 @@ Duration = Annotated[
     float,
     Meta(
         ge=0.1, le=86400, description="seconds from 0.1 to 86400, as a number or as 500ms, 5s, 2m, 1h",
-        extra={"duration": True}, extra_json_schema={"type": ["number", "string"]},
+        extra={"duration": True},
     ),
 ]  # fmt: skip
 Port = Annotated[int, Meta(ge=0, le=65535, description="a port number from 1 to 65535, or 0 for any free one")]

@@ -90,13 +90,18 @@ def _settings(facts: dict[str, Any]) -> Iterator[str]:
     yield ""
     for row in facts["settings"]:
         default = row["default"]
-        shown = {None: "", True: "on", False: "off"}.get(default, default) if default != {} else ""
-        shown = f" (default {shown})" if shown not in {"", ()} else ""
+        shown = f" (default {_default(default)})" if default not in (None, {}, ()) else ""
         variable = f"; {row['variable']}" if row["variable"] else ""
         yield f"{row['key']}{shown}{variable}"
         yield from _wrapped(row["meaning"])
         if row["allowed"]:
             yield from _wrapped(f"Allowed: {row['allowed']}.")
+
+
+def _default(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _word(facts: dict[str, Any]) -> Iterator[str]:

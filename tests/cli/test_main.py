@@ -1,0 +1,153 @@
+"""The command itself: help that reads well and starts fast, errors of one line, exit codes, quiet ends."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from bongsu import __version__
+from bongsu.cli.main import COMMANDS, cli, run
+from cli.command import ARGV, bongsu, complaint, environment
+
+
+def test_help_names_every_command_under_a_heading() -> None:
+    """`bongsu --help` shows each command with its summary, grouped, and the exit codes."""
+    done = bongsu("--help")
+    assert done.returncode == 0
+    for name, entry in COMMANDS.items():
+        assert f"\n  {name} " in done.stdout
+        assert entry.section + ":" in done.stdout
+        assert " ".join(entry.summary.split()[:4]) in done.stdout
+    assert "0 fine, 1 problems found, 2 bad input, 3 could not find out" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_every_command_has_help_with_examples(name: str) -> None:
+    """Each command's help says what it does and shows how it is used."""
+    done = bongsu(name, "--help")
+    assert done.returncode == 0, done.stderr
+    if name != "render":
+        assert "Examples:\n" in done.stdout
+        assert f"bongsu {name}" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_help_costs_little_cpu() -> None:
+    """`bongsu --help` loads neither collectors nor Rich nor YAML, and uses at most 0.15 s of CPU."""
+    times = []
+    for _ in range(5):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([*ARGV, "--help"], stdout=subprocess.DEVNULL, check=True, env=environment())
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert sorted(times)[2] <= 0.15, times
+    code = (
+        "import sys\nfrom bongsu.cli.main import run\nrun(['--help'])\n"
+        "unwanted = {'rich', 'msgspec', 'yaml', 'json', 'logging', 'bongsu.collectors', 'bongsu.pipeline'}\n"
+        "sys.exit(str(unwanted & set(sys.modules)) if unwanted & set(sys.modules) else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment())
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_version_is_the_packages() -> None:
+    """`bongsu --version` says one line."""
+    assert bongsu("--version").stdout == f"bongsu {__version__}\n"
+
+
+def test_a_command_that_does_not_exist_gets_the_nearest() -> None:
+    """A typing mistake is answered with what was probably meant."""
+    assert complaint("statsu") == "there is no command 'statsu'; did you mean status? (see: bongsu --help)"
+    assert "there are: up, agent, top" in complaint("xyzzy")
+
+
+def test_an_option_that_does_not_exist_gets_the_nearest() -> None:
+    """So are options."""
+    assert complaint("up", "--prot", "1") == "there is no option --prot; did you mean --port or --procfs? (see: bongsu up --help)"
+
+
+def test_without_a_command_help_goes_to_stderr() -> None:
+    """`bongsu` alone is a question: help is shown, and the exit code says that nothing was done."""
+    done = bongsu()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Usage: bongsu" in done.stderr
+
+
+def test_a_reader_that_leaves_ends_it_quietly() -> None:
+    """`bongsu collect | head -1`: no message, and the exit code that a shell gives for SIGPIPE."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [*ARGV, "collect", "--once"], stdout=writing, stderr=subprocess.PIPE, text=True, check=False, env=environment()
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_full_disk_is_one_line() -> None:
+    """Output that cannot be written is said, not lost."""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*ARGV, "explain", "collectors"], stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+            env=environment(),
+        )  # fmt: skip
+    assert done.returncode == 3
+    assert done.stderr == "bongsu: standard output: no space left on device\n"
+
+
+def test_ctrl_c_ends_quietly_with_130() -> None:
+    """An interrupted command says nothing and gives the code of SIGINT."""
+    with subprocess.Popen(
+        [*ARGV, "status", "--watch", "60"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=environment(), preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+    ) as process:  # fmt: skip
+        assert process.stdout
+        process.stdout.readline()
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
+        assert process.stderr
+        assert process.stderr.read() == ""
+
+
+def test_a_fault_of_ours_is_one_line_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """An error that nobody expected is one line on stderr, and says how to see where it came from."""
+    monkeypatch.setattr(cli, "invoke", lambda _: {}["\x1b"])
+    assert run(["status"]) == 3
+    assert capsys.readouterr().err == (
+        "bongsu: unexpected KeyError: '\\x1b'; a fault of ours: bongsu --log-level debug … shows where\n"
+    )
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts_exist_for_the_shells(shell: str) -> None:
+    """Each shell gets a script that asks bongsu what fits."""
+    done = bongsu("completion", shell)
+    assert done.returncode == 0
+    assert "_BONGSU_COMPLETE" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("bongsu st", "status"),
+        ("bongsu explain node_loa", "node_load15"),
+        ("bongsu explain hwm", "hwmon"),
+        ("bongsu collect memi", "meminfo"),
+        ("bongsu up --por", "--port"),
+        ("bongsu collect --format pro", "prometheus"),
+    ],
+)
+def test_completion_knows_commands_options_collectors_and_metrics(words: str, expected: str) -> None:
+    """What the shell asks is answered with names that exist here."""
+    done = bongsu(
+        env={"_BONGSU_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+    )
+    assert f"plain,{expected}" in done.stdout.splitlines()
