@@ -29,10 +29,9 @@ def batch(*parts: Part | Sequence[Sample]) -> Batch:
 def readable(value: str) -> str:
     """A label value as both formats should give it back."""
     try:
-        text = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     except UnicodeEncodeError:
-        text = "".join("\ufffd" if 0xD800 <= ord(c) <= 0xDFFF else c for c in value)
-    return text.replace("\0", "\ufffd")
+        return "".join("\ufffd" if 0xD800 <= ord(c) <= 0xDFFF else c for c in value)
 
 
 def wanted(batch: Batch) -> dict[Series, str]:
