@@ -70,7 +70,7 @@ def test_a_command_that_does_not_exist_gets_the_nearest() -> None:
 
 def test_an_option_that_does_not_exist_gets_the_nearest() -> None:
     """So are options."""
-    assert complaint("up", "--prot", "1") == "there is no option --prot; did you mean --port or --procfs? (see: bongsu up --help)"
+    assert complaint("up", "--prot", "1") == "there is no option --prot; did you mean --port? (see: bongsu up --help)"
 
 
 def test_without_a_command_help_goes_to_stderr() -> None:
@@ -119,7 +119,7 @@ def test_ctrl_c_ends_quietly_with_130() -> None:
 
 def test_a_fault_of_ours_is_one_line_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """An error that nobody expected is one line on stderr, and says how to see where it came from."""
-    monkeypatch.setattr(cli, "invoke", lambda _: {}["\x1b"])
+    monkeypatch.setattr(cli, "invoke", lambda _: dict[str, str]()["\x1b"])
     assert run(["status"]) == 3
     assert capsys.readouterr().err == (
         "bongsu: unexpected KeyError: '\\x1b'; a fault of ours: bongsu --log-level debug … shows where\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import io
 import os
 import sys
@@ -111,8 +112,8 @@ def run(argv: Sequence[str]) -> int:
         where = error.ctx.command_path if error.ctx is not None else "bongsu"
         text = " ".join(error.format_message().split())
         if isinstance(error, click.NoSuchOption):
-            near = list(error.possibilities or ())[:2]
-            text = f"there is no option {error.option_name}" + (f"; did you mean {' or '.join(near)}?" if near else "")
+            near = difflib.get_close_matches(error.option_name, error.possibilities or (), n=1)
+            text = f"there is no option {error.option_name}" + (f"; did you mean {near[0]}?" if near else "")
         return _complain(f"{text[:1].lower()}{text[1:].rstrip('.')} (see: {where} --help)", BAD_INPUT)
     except click.ClickException as error:
         return _complain(error.format_message(), BAD_INPUT)
