@@ -20,7 +20,9 @@ _LOOKUP, _FORGET, _GETATTR, _STATFS, _INIT, _INTERRUPT, _BATCH_FORGET = 1, 2, 3,
 _IN = struct.Struct("<IIQQIIII")  # length, opcode, unique, node, uid, gid, pid, padding
 _OUT = struct.Struct("<IiQ")  # length, error, unique
 _MS_NOSUID_NODEV = 2 | 4
+_MS_REC_PRIVATE = 1 << 14 | 1 << 18
 _MNT_DETACH = 2
+_CLONE_NEWNS = 0x20000
 _CONNECTIONS = "/sys/fs/fuse/connections"
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -34,7 +36,8 @@ def _mount(source: str, target: str, fstype: str, options: str) -> None:
 class Fuse:
     """A mounted file system with one empty folder; ``hang()`` and ``resume()`` decide whether statfs is answered.
 
-    At the end of the ``with`` block its connection is aborted, so nobody stays blocked, and it is unmounted.
+    It lies in a mount namespace of its own, so that nobody else on the machine can stumble over it. At the
+    end of the ``with`` block its connection is aborted, so nobody stays blocked, and it is unmounted.
     """
 
     def __init__(self, where: Path, *, blocks: int = 1000, block_size: int = 4096, fragment_size: int = 4096) -> None:
@@ -50,6 +53,11 @@ class Fuse:
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
     def __enter__(self) -> Self:
+        self._outside = os.open("/proc/thread-self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+        self._folder = os.getcwd()
+        if _libc.unshare(_CLONE_NEWNS):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        _libc.mount(None, b"/", None, _MS_REC_PRIVATE, None)
         self._fd = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
         _mount("slow disk", self.where, "fuse.test", f"fd={self._fd},rootmode=40000,user_id=0,group_id=0")
         self._thread.start()
@@ -64,6 +72,10 @@ class Fuse:
         _libc.umount2(self.where.encode(), _MNT_DETACH)
         self._thread.join(5)
         os.close(self._fd)
+        if _libc.setns(self._outside, _CLONE_NEWNS):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        os.close(self._outside)
+        os.chdir(self._folder)
 
     def hang(self) -> None:
         """From now on statfs waits for ever, as on a dead server."""

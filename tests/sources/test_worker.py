@@ -121,15 +121,34 @@ def test_many_slow_items_end_at_the_deadline(make: Make) -> None:
 
 
 def test_no_more_children_than_allowed(make: Make, tmp_path: Path) -> None:
-    """With ``most`` children hanging nothing more is asked, and it is said so."""
+    """With ``most`` children hanging only what answered before is asked, and it is said of the others."""
     stuck = [bytes(tmp_path / f"stuck{i}") for i in range(4)]
     for path in stuck:
         Path(os.fsdecode(path)).touch()
     worker = make("until_gone", patience=0.1, most=2)
+    worker.ask([b"/nowhere"])
     for _ in range(5):
-        answers = worker.ask([*stuck, b"/nowhere"])
-    assert [type(answer) for answer in answers] == [Silent, Silent, NotAsked, NotAsked, NotAsked]
-    assert len(worker.pids) == 2
+        answers = worker.ask([b"/nowhere", *stuck, b"/new"])
+        assert answers[0] == b"/nowhere"
+    assert [type(answer) for answer in answers[1:]] == [Silent, Silent, NotAsked, NotAsked, NotAsked]
+    assert len(worker.pids) == 3
+    Path(os.fsdecode(stuck[0])).unlink()
+    assert wait_until(lambda: worker.ask([*stuck, b"/new"])[0] == stuck[0])
+    assert len(worker.pids) <= 3
+
+
+def test_items_that_share_their_fate(make: Make, tmp_path: Path) -> None:
+    """With ``most`` 0 one item that hangs speaks for all, and there is one child."""
+    stuck = tmp_path / "stuck"
+    stuck.touch()
+    worker = make("until_gone", patience=0.1, most=0)
+    assert worker.ask([b"/nowhere"]) == [b"/nowhere"]
+    for _ in range(5):
+        assert [type(answer) for answer in worker.ask([bytes(stuck), b"/nowhere"])] == [Silent, NotAsked]
+        assert worker.ask([b"/nowhere"]) == [NotAsked()]
+    assert len(worker.pids) == 1
+    stuck.unlink()
+    assert wait_until(lambda: worker.ask([b"/nowhere"]) == [b"/nowhere"])
 
 
 def test_a_child_that_dies_fails_its_item_and_is_replaced(make: Make) -> None:

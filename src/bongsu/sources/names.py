@@ -45,7 +45,7 @@ class Users:
 
     def __init__(self, rootfs: Root, *, patience: float = 0.4, service: str = nss.SERVICE) -> None:
         self._rootfs = rootfs
-        self._worker = Worker(service, patience=patience, most=1) if rootfs.path == "/" else None
+        self._worker = Worker(service, patience=patience, most=0) if rootfs.path == "/" else None
         self._passwd: dict[int, str] = {}
         self._stamp: tuple[int, int, int] | None = None
         self._looked = float("-inf")

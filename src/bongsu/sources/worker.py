@@ -47,8 +47,9 @@ class Worker:
 
     An item that has not answered within ``patience`` keeps its child, which goes on waiting for it:
     no second one is ever started for the same item, its late answer is given by a later `ask`, and
-    the next items go to another child. ``most`` children may hang; then nothing new is asked that
-    needs one more. With ``kill`` a child that hangs is killed at once (it may still live until the
+    the next items go to another child. While ``most`` children hang, only items are asked that answered
+    the last time. With ``most`` 0 the items share one fate (a name service has one server): while one
+    hangs, none is asked. With ``kill`` a child that hangs is killed at once (it may still live until the
     kernel lets it go, and until then its item is not asked again): for what must not be left running.
 
     One thread at a time may use a worker.
@@ -61,6 +62,7 @@ class Worker:
         self._kill = kill
         self._free: _Child | None = None
         self._hung: dict[Any, _Child] = {}
+        self._answered: Sequence[Any] = ()  # the items that answered the last time
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -77,7 +79,8 @@ class Worker:
         if not self._hung and self._free is not None:  # the usual way: one child, one round trip
             deadline = time.monotonic() + 2 * self._patience
             answers = self._round(self._free, items, deadline)
-            if len(answers) == len(items):
+            if len(answers) == len(items) and not self._hung:
+                self._answered = items
                 return answers
             known = dict(zip(items, answers, strict=False))
         else:
@@ -119,12 +122,18 @@ class Worker:
         return {item: answer for item, answer in known.items() if item in wanted}
 
     def _rest(self, items: Sequence[Any], known: dict[Any, Any], deadline: float) -> list[Any]:
+        trusted = frozenset(self._answered)
+        late = time.monotonic() >= deadline
         while True:
             open_items = [item for item in dict.fromkeys(items) if item not in known]
-            if not open_items:
-                break
-            if len(self._hung) >= self._most or (known and time.monotonic() >= deadline):
+            if len(self._hung) >= max(1, self._most):
+                out_of_bounds = len(self._hung) > self._most
+                refused = [item for item in open_items if out_of_bounds or item not in trusted]
+                known.update(dict.fromkeys(refused, NotAsked()))
+                open_items = [item for item in open_items if item not in known]
+            if late:
                 known.update(dict.fromkeys(open_items, NotAsked()))
+            if late or not open_items:
                 break
             child = self._free
             if child is None:
@@ -136,6 +145,8 @@ class Worker:
                     break
                 deadline = max(deadline, time.monotonic() + 2 * self._patience)
             known.update(zip(open_items, self._round(child, open_items, deadline), strict=False))
+            late = time.monotonic() >= deadline
+        self._answered = [item for item in items if not isinstance(known[item], (Silent, NotAsked))]
         return [known[item] for item in items]
 
     def _round(self, child: _Child, items: Sequence[Any], deadline: float) -> list[Any]:
