@@ -32,6 +32,7 @@ docs: $(VENV)/.dev-ready ## regenerate docs/metrics.md and docs/commands.md
 
 screenshots: $(VENV)/.dev-ready debian ## docs/images
 	$(BIN)/python scripts/screenshot.py
+	$(BIN)/python scripts/terminal_pictures.py
 
 debian: ## the Debian packages that tests and benchmarks use; without root it says what is missing
 	@sh scripts/debian_packages.sh
