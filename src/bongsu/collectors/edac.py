@@ -40,23 +40,30 @@ class EdacCollector:
 
     def __init__(self, machine: Machine) -> None:
         self._sys = machine.sys
+        self._controllers: list[tuple[str, str]] = []
+        self._counters: list[tuple[MetricSpec, tuple[str, ...], str]] = []
 
     def collect(self) -> Iterator[Sample | Absence]:
         """Four counters a controller and two a row."""
         controllers = edac.controllers(self._sys)
         if not controllers:
             raise NoData(Message("no memory controller reports errors: no ECC memory, no driver, or a virtual machine"))
-        for folder, number in controllers:
-            yield self._count(CORRECTED, (number,), f"{folder}/ce_count")
-            yield self._count(ROW_CORRECTED, (number, "unknown"), f"{folder}/ce_noinfo_count")
-            yield self._count(UNCORRECTED, (number,), f"{folder}/ue_count")
-            yield self._count(ROW_UNCORRECTED, (number, "unknown"), f"{folder}/ue_noinfo_count")
-            for row_folder, row in edac.rows(self._sys, folder):
-                yield self._count(ROW_CORRECTED, (number, row), f"{row_folder}/ce_count")
-                yield self._count(ROW_UNCORRECTED, (number, row), f"{row_folder}/ue_count")
+        if controllers != self._controllers:
+            self._controllers = controllers
+            self._counters = list(self._learn())
+        for spec, labels, path in self._counters:
+            try:
+                yield Sample(spec, labels, edac.count(self._sys, path))
+            except (OSError, ValueError) as error:
+                yield absence(spec, labels, error, path.removeprefix(f"{edac.AT}/"))
+                self._controllers = []  # its rows may have changed
 
-    def _count(self, spec: MetricSpec, labels: tuple[str, ...], path: str) -> Sample | Absence:
-        try:
-            return Sample(spec, labels, edac.count(self._sys, path))
-        except (OSError, ValueError) as error:
-            return absence(spec, labels, error, path.removeprefix(f"{edac.AT}/"))
+    def _learn(self) -> Iterator[tuple[MetricSpec, tuple[str, ...], str]]:
+        for folder, number in self._controllers:
+            yield CORRECTED, (number,), f"{folder}/ce_count"
+            yield ROW_CORRECTED, (number, "unknown"), f"{folder}/ce_noinfo_count"
+            yield UNCORRECTED, (number,), f"{folder}/ue_count"
+            yield ROW_UNCORRECTED, (number, "unknown"), f"{folder}/ue_noinfo_count"
+            for row_folder, row in edac.rows(self._sys, folder):
+                yield ROW_CORRECTED, (number, row), f"{row_folder}/ce_count"
+                yield ROW_UNCORRECTED, (number, row), f"{row_folder}/ue_count"
