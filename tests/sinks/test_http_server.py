@@ -11,12 +11,23 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
+import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from bongsu.model.batch import Sample
 from bongsu.model.errors import BadInput
+from bongsu.model.metric import Kind, MetricSpec
 from bongsu.sinks import http_server
+from bongsu.sinks.exposition import Exposition
+from bongsu.sinks.http import answer
 from bongsu.sinks.http_message import Request, Response, plain
 from bongsu.sinks.http_server import MetricsServer
+from bongsu.sinks.http_wire import Malformed, parse
+from exposed import batch
+
+THING = MetricSpec("bongsu_thing", Kind.GAUGE, "A thing.", ("number",))
 
 
 def echo(request: Request) -> Response:
@@ -277,6 +288,58 @@ def test_a_taken_port_is_explained() -> None:
             MetricsServer("127.0.0.1", server.port, echo).start()
         with pytest.raises(BadInput, match=r"^sinks\.http\.port "):
             MetricsServer("127.0.0.1", server.port, echo, options=("sinks.http.host", "sinks.http.port")).start()
+
+
+@given(
+    st.binary(max_size=60)
+    | st.lists(st.sampled_from([b"GET", b"HEAD", b" ", b"/", b"HTTP/1.1", b"HTTP/1.0", b"\r\n", b"\n", b"Host: a", b":",
+                                b"Connection: close", b"Content-Length: 1", b"\0", b"\xff", b"%zz", b"?", b"#", b"http://",
+                                b"https://h", b"X", b"\t", b"\r", b","]), max_size=14).map(b"".join)
+)  # fmt: skip
+@settings(deadline=None, max_examples=500)
+def test_any_bytes_are_a_request_or_an_error_of_the_client(head: bytes) -> None:
+    """Whatever is sent, it is parsed or refused with a status of HTTP, and a kept request leaves no body behind."""
+    try:
+        request, keep = parse(head)
+    except Malformed as problem:
+        refused = problem.status
+    else:
+        refused = 400
+        assert request.path.startswith("/")
+        assert " " not in request.method
+        assert not (keep and request.headers.get("content-length", "0") != "0")
+    assert refused in {400, 414, 431, 505}
+
+
+def test_what_the_answer_holds_cannot_add_a_header() -> None:
+    """Characters that end a line never get from a request into the head of a response."""
+    with serving() as server:
+        got = talk(server, b"GET /%0d%0aX-Evil:%201 HTTP/1.0\r\n\r\n")
+    head, _, body = got.partition(b"\r\n\r\n")
+    assert b"X-Evil" not in head
+    assert b"X-Evil" in body
+
+
+def test_httpx_gets_the_metrics() -> None:
+    """An ordinary client gets both formats, compressed, over one connection."""
+    many = batch([Sample(THING, (str(i),), i) for i in range(300)])
+    exposition = Exposition()
+
+    def handler(request: Request) -> Response:
+        return answer(request, gather=lambda **_: many, names=("a",), exposition=exposition)
+
+    with serving(handler=handler) as server, httpx.Client(base_url=server.url, trust_env=False) as client:
+        plain_text = client.get("/metrics")
+        assert plain_text.headers["content-encoding"] == "gzip"
+        assert plain_text.content == exposition.text(many)
+        openmetrics = client.get("/metrics", headers={"accept": "application/openmetrics-text"})
+        assert openmetrics.content == exposition.text(many, openmetrics=True)
+        identity = client.get("/metrics", headers={"accept-encoding": "identity"})
+        head = client.head("/metrics", headers={"accept-encoding": "identity"})
+        assert head.headers["content-length"] == identity.headers["content-length"] == str(len(identity.content))
+        assert client.post("/metrics").status_code == 405
+        assert client.get("/-/ready").text == "ready\n"
+        assert len(server._connections) == 1
 
 
 def test_curl_is_content() -> None:

@@ -324,8 +324,30 @@ BAD = {
     "- a\n": "{path}:1: a web config file holds sections", "just text": "a web config file holds sections",
     "a: b: c\n": "{path}:1: this is not YAML", "\t- x": "{path}:1: this is not YAML",
     "x: !!python/object:os.system {}\n": "{path}:1: x: there is no such key",
-    "[a]: b\n": "there is no such key", "\x00": "this is not",
+    "[a]: b\n": "there is no such key", '"a\\nb\\e[31m": 1\n': "{path}:1: 'a\\nb\\x1b[31m': there is no such key",
+    'rate_limit:\n  interval: "1\\n2"\n': "'1\\n2' is not a duration", "\x00": "this is not",
 }  # fmt: skip
+
+
+_WORDS = st.sampled_from([*"{}[]:,-|>&*!%@`'\"#?~\n\t ", "tls_server_config:", "basic_auth_users:", "headers:", "http2",
+                          "http_server_config:", "rate_limit:", "interval", "burst", "cert_file", "key_file", "cert",
+                          "\n  ", "\n- ", "true", "null", "1s", "9" * 20, "server.pem", "server.key", "&a", "*a", "<<:",
+                          "cipher_suites", "client_auth_type", "min_version", "TLS13", "!!binary", "\x00", "\ud7ff"])  # fmt: skip
+
+
+@given(st.lists(_WORDS, max_size=12).map("".join) | st.text(max_size=40))
+@settings(deadline=None, max_examples=300)
+def test_any_text_is_a_config_or_one_clear_line(keys: Path, text: str) -> None:
+    """Whatever stands in the file, it is read or refused in one line: never a traceback."""
+    path = keys / "fuzz.yml"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    said = str(path)
+    try:
+        web_config.load(str(path))
+    except BadInput as problem:
+        said = str(problem)
+    assert str(path) in said
+    assert said.isprintable()
 
 
 @pytest.mark.parametrize("text", BAD, ids=range(len(BAD)))

@@ -138,9 +138,10 @@ class _Section:
 
     def wrong(self, what: Message, key: str = "", line: int = 0) -> BadInput:
         """The complaint about a key of this section."""
+        full = ".".join(filter(None, (self.name, key)))
         return BadInput(
             Message("{path}:{line}: {key}: {what}", path=self.path, line=line or self._lines.get(key, self.line),
-                    key=".".join(filter(None, (self.name, key))), what=what)
+                    key=full if full.isprintable() else repr(full), what=what)
         )  # fmt: skip
 
     def check_keys(self, allowed: Collection[str]) -> None:
