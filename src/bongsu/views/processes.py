@@ -85,6 +85,7 @@ def heading(width: int, order: Order, *, io: bool = True) -> Text:
         line.append(" ")
     line.append("PROGRAM")
     line.append(" " * max(0, width - line.cell_len))
+    line.truncate(width, overflow="crop")
     return line
 
 
@@ -97,7 +98,7 @@ def line(entry: Entry, width: int, *, selected: bool = False, io: bool = True, a
         cell = set_cell_size(cell, column.width) if column.left else cell.rjust(column.width)
         text.append(cell, style="" if selected else _style(column, entry))
         text.append(" ")
-    left = width - text.cell_len
+    left = max(0, width - text.cell_len)
     name = program(row, arguments=arguments)
     text.append(set_cell_size(entry.branch + name, left), style="dim" if row.kernel and not selected else "")
     return text
@@ -187,8 +188,8 @@ _COLUMNS = (
     Column("USER", 8, 60, lambda e: printable(e.row.user), left=True, sort=Sort.USER),
     Column("S", 1, 50, lambda e: printable(e.row.state)[:1], left=True),
     Column("THR", 4, 72, lambda e: str(e.row.threads), sort=Sort.THREADS),
-    Column("CPU %", 6, 0, _cpu, sort=Sort.CPU),
-    Column("MEM", 5, 0, lambda e: short_bytes(e.row.resident_bytes), sort=Sort.MEMORY),
+    Column("CPU %", 6, 24, _cpu, sort=Sort.CPU),
+    Column("MEM", 5, 32, lambda e: short_bytes(e.row.resident_bytes), sort=Sort.MEMORY),
     Column("READ/s", 6, 66, lambda e: short_bytes(e.rates.read_bytes), sort=Sort.IO),
     Column("WRIT/s", 6, 66, lambda e: short_bytes(e.rates.write_bytes), sort=Sort.IO),
     Column("TIME", 7, 56, lambda e: clock_text(e.row.cpu_seconds)),
