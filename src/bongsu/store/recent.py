@@ -307,26 +307,38 @@ def _picker(have: tuple[str, ...], want: tuple[str, ...]) -> Callable[[tuple[str
 def _sum(values: Iterable[float]) -> float:
     """The sum of what is known; NaN if nothing is."""
     known = [value for value in values if value == value]  # noqa: PLR0124  NaN is unequal to itself, and nothing tests it faster
-    return math.fsum(known) if known else NAN
+    return sum(known) if known else NAN
 
 
 def _column(rows: Sequence[_Row], slots: Sequence[int]) -> array[float]:
-    if len(rows) == 1:
-        values = rows[0].values
+    if not slots:
+        return array("d")
+    columns = [_cut(row.values, slots) for row in rows]
+    return columns[0] if len(columns) == 1 else array("d", map(_sum, zip(*columns, strict=True)))
+
+
+def _cut(values: array[float], slots: Sequence[int]) -> array[float]:
+    """The values in these slots; in slices where slots follow each other round the ring, as they do but for a clock set back."""
+    first, last, capacity = slots[0], slots[-1], len(values)
+    if (last - first) % capacity + 1 != len(slots):
         return array("d", [values[i] for i in slots])
-    return array("d", [_sum(row.values[i] for row in rows) for i in slots])
+    return values[first : last + 1] if first <= last else values[first:] + values[: last + 1]
 
 
 def _thin(values: array[float], stride: int, fold: Fold) -> array[float]:
     thinned = array("d")
     for start in range(0, len(values) - stride + 1, stride):
-        known = [v for v in values[start : start + stride] if v == v]  # noqa: PLR0124  as above
-        if not known:
+        group: Sequence[float] = values[start : start + stride]
+        total = sum(group)
+        if total != total:  # noqa: PLR0124  NaN, so some are not known
+            group = [v for v in group if v == v]  # noqa: PLR0124  as above
+            total = sum(group)
+        if not group:
             thinned.append(NAN)
         elif fold is Fold.LAST:
-            thinned.append(known[-1])
+            thinned.append(group[-1])
         elif fold is Fold.MAX:
-            thinned.append(max(known))
+            thinned.append(max(group))
         else:
-            thinned.append(math.fsum(known) / len(known))
+            thinned.append(total / len(group))
     return thinned

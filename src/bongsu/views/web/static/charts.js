@@ -28,15 +28,16 @@ class Chart {
     this.box = make("div", { class: "canvas", role: "img" });
     this.body = make("tbody");
     this.note = make("p", { class: "quiet" });
+    this.legendTable = make("table", { class: "legend" },
+      make("caption", { class: "hidden" }, words.legendOf(panel.title)),
+      make("thead", { class: "hidden" }, make("tr", {}, make("th", { scope: "col" }, words.line), make("th", { scope: "col" }, words.now))),
+      this.body);
     const id = `chart-${panel.name}`;
     this.figure = make(
       "figure", { class: "chart", id, "aria-labelledby": `${id}-title` },
       make("figcaption", {}, make("h2", { id: `${id}-title` }, panel.title), make("p", { class: "quiet" }, panel.help)),
       this.box,
-      make("table", { class: "legend" },
-        make("caption", { class: "hidden" }, words.legendOf(panel.title)),
-        make("thead", { class: "hidden" }, make("tr", {}, make("th", { scope: "col" }, words.line), make("th", { scope: "col" }, words.now))),
-        this.body),
+      this.legendTable,
       this.note,
     );
   }
@@ -49,7 +50,8 @@ class Chart {
     const nothing = panel.series.length === 0 ? words.noSeries : panel.whole === 0 ? words.noneHere : "";
     say(this.note, nothing || (panel.note ?? ""));
     this.note.hidden = this.note.textContent === "";
-    this.box.hidden = nothing !== "";
+    this.box.hidden = this.legendTable.hidden = nothing !== "";
+    this.figure.classList.toggle("empty", nothing !== "");
     this.spoken = -Infinity;
     if (!same) this.rebuild();
   }
@@ -87,11 +89,11 @@ class Chart {
       width: this.width(), height: HEIGHT, legend: { show: false }, pxAlign: 1,
       cursor: { drag: { x: false, y: false }, sync: { key: "time" }, points: { size: 5 }, y: false },
       scales: {
-        x: { time: true, range: () => [this.series.now - this.series.range, this.series.now] },
+        x: { time: true, range: () => this.series.span },
         y: { range: (_, low, high) => this.limits(low, high, top) },
       },
       axes: [
-        { stroke: quiet, grid, ticks: grid, size: 28, font: style("--axis-font"), values: (_, marks) => marks.map((t) => clock(t).slice(0, this.series.range > 600 ? 5 : 8)), space: 80 },
+        { stroke: quiet, grid, ticks: grid, size: 28, font: style("--axis-font"), values: (_, marks) => marks.map((t) => clock(t).slice(0, this.series.seconds > 600 ? 5 : 8)), space: 80 },
         { stroke: quiet, grid, ticks: grid, size: 72, font: style("--axis-font"), values: (_, marks) => marks.map((v) => mark(v, unit)), ...(bytes ? { incrs: BYTE_STEPS } : {}) },
       ],
       series: [{}, ...lines],

@@ -1,5 +1,6 @@
 // The values behind the charts: one list of times, one list of values for each line, kept to the range shown.
 
+const LEAST = 60; // seconds that a chart shows at least
 const GAP = 3.5; // ticks without news that make a hole
 
 export class Series {
@@ -25,6 +26,17 @@ export class Series {
 
   get now() {
     return this.times.length ? this.times[this.times.length - 1] : Date.now() / 1000;
+  }
+
+  // The times that charts show: the range, or what there is of it while the machine has not been watched for so long.
+  get span() {
+    const first = this.times.length ? this.times[0] : this.now;
+    return [Math.max(this.now - this.range, Math.min(first, this.now - LEAST)), this.now];
+  }
+
+  get seconds() {
+    const [from, to] = this.span;
+    return to - from;
   }
 
   // One tick. Says "again" when the page must ask for everything: a line that it does not know, a clock set back.

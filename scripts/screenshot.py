@@ -1,0 +1,93 @@
+"""Takes the pictures of the live page for README and docs: run it by `make screenshots`.
+
+Starts `bongsu up` on a free port, gives the machine something to do for a minute or two, and opens
+the page in Debian's Chromium, in both themes and on a small screen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+IMAGES = Path(__file__).parent.parent / "docs" / "images"
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run",
+    "--disable-quic", "--disable-gpu", "--disable-dev-shm-usage",
+]  # fmt: skip
+PICTURES = (("up", 1400, 1000, False), ("up-dark", 1400, 1000, True), ("up-phone", 390, 844, False))
+
+
+def work(folder: Path, until: float) -> None:
+    """Compute, write and read in turns, so that charts have something to show."""
+    turn = 0
+    while time.monotonic() < until:
+        turn += 1
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            sum(i * i for i in range(20_000))
+            time.sleep(0.01 if turn % 3 else 0.001)
+        file = folder / "data"
+        with file.open("wb") as out:
+            for _ in range(20 * (turn % 4 + 1)):
+                out.write(os.urandom(1 << 20))
+            out.flush()
+            os.fsync(out.fileno())
+        time.sleep(turn % 5)
+
+
+def shoot(url: str) -> None:
+    """The pictures of the page at ``url``."""
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        for name, width, height, dark in PICTURES:
+            page = browser.new_page(
+                viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
+            )
+            page.goto(url)
+            page.locator("#state", has_text=re.compile("^live$")).wait_for(timeout=15_000)
+            page.wait_for_timeout(1500)
+            path = IMAGES / f"{name}.png"
+            page.screenshot(path=path)
+            print(f"{path}: {path.stat().st_size} bytes")
+        browser.close()
+
+
+def main() -> int:
+    """Watch for ``--seconds``, then take the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=100, help="how long the machine is watched before")
+    seconds = parser.parse_args().seconds
+    with tempfile.TemporaryDirectory() as folder:
+        argv = [sys.executable, "-m", "bongsu", "up", "--port", "0", "--data-dir", folder]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as up:
+            try:
+                assert up.stdout
+                found = None
+                for line in up.stdout:
+                    found = re.search(r"http://\S+", line)
+                    if found:
+                        break
+                if not found:
+                    return 1
+                threading.Thread(target=work, args=(Path(folder), time.monotonic() + seconds + 20), daemon=True).start()
+                time.sleep(seconds)
+                shoot(found[0])
+            finally:
+                up.send_signal(signal.SIGTERM)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
