@@ -124,7 +124,7 @@ class Terminal:
 
 @contextmanager
 def top(*arguments: str, columns: int = 80, lines: int = 24, **environment: str) -> Iterator[Terminal]:
-    terminal = Terminal([sys.executable, "-c", PROGRAM, *arguments], columns, lines, **environment)
+    terminal = Terminal([sys.executable, "-c", PROGRAM, *arguments], columns, lines, errors_too=False, **environment)
     try:
         yield terminal
     finally:
