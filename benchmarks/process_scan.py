@@ -48,6 +48,7 @@ def main() -> None:
             port = free_port()
             argv = [EXPORTER, "-config.path", str(config), "-web.listen-address", f"127.0.0.1:{port}", *flags]
             anchors[title] = (stack.enter_context(running(argv)).pid, f"http://127.0.0.1:{port}/metrics")
+            fetch(anchors[title][1])  # it holds its port before the next one looks for a free one
         machine = Machine.at()
         reader = Processes(machine.proc)
         gatherer = Gatherer([ProcessCollector(machine)])
