@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from bongsu.cli.options import ObservingCommand, loaded, machine_options
@@ -56,7 +58,7 @@ def collect(
     elif form == "prometheus":
         from bongsu.sinks.exposition import Exposition  # noqa: PLC0415  only this form needs it
 
-        click.echo(Exposition().text(batch, openmetrics=False), nl=False)
+        _write(Exposition().text(batch, openmetrics=False))
     elif form == "json":
         from bongsu.views.tables import batch_json  # noqa: PLC0415  only this form needs it
 
@@ -66,3 +68,14 @@ def collect(
 
         print_batch(batch)
     return 3 if any(outcome.error is not None for outcome in batch.outcomes) else 0
+
+
+def _write(text: bytes) -> None:
+    """Exactly as it is into a file or pipe; without what could steer it, on a terminal."""
+    if not sys.stdout.isatty():
+        click.echo(text, nl=False)
+        return
+    from bongsu.views.printable import printable  # noqa: PLC0415  loaded already
+
+    for line in text.decode().removesuffix("\n").split("\n"):
+        click.echo(printable(line))

@@ -80,7 +80,18 @@ def _facts(ctx: click.Context, index: Index, name: str) -> Facts:
     rows = [row for row in settings_rows() if row["key"] in {name, name.replace("-", "_")}]
     if rows:
         return {"kind": "settings", "settings": rows}
-    return _word(index, name)
+    return _from_file(ctx, index, name) or _word(index, name)
+
+
+def _from_file(ctx: click.Context, index: Index, name: str) -> Facts | None:
+    """A metric that a file of others gives here (the textfile collector), or None."""
+    for collector, pattern in index.metrics():
+        if getattr(pattern, "pattern", "") == "{}":
+            values = _values(ctx, index, collector)
+            for sample in values.samples:
+                if sample.spec.name == name:
+                    return {**_metric(index, collector, sample.spec), **_here(values, name)}
+    return None
 
 
 class Index:
@@ -110,6 +121,8 @@ class Index:
                 if spec.name == name:
                     return collector, spec
             else:
+                if spec.pattern == "{}":
+                    continue  # names from files: any name would be one
                 match = re.fullmatch(re.escape(spec.pattern).replace(r"\{\}", "([a-zA-Z0-9_:]+)"), name)
                 if match and (found is None or len(spec.pattern) > len(found[2])):
                     found = collector, spec.spec(match[1]), spec.pattern
@@ -127,7 +140,7 @@ class Index:
 
     def names(self) -> list[str]:
         """Every name that can be explained."""
-        metrics = [_name(spec) for _, spec in self.metrics()]
+        metrics = [_name(spec) for _, spec in self.metrics() if _name(spec) != "*"]
         keys = [row["key"] for row in settings_rows()]
         return [*self.by_collector, *metrics, *(panel.name for _, panel in self.panels()), *keys]
 

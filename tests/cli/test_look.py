@@ -1,0 +1,235 @@
+"""`bongsu status`, `collect`, `top` and `explain` as a user sees them: piped, narrow, as JSON, on another tree."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.command import ARGV, bongsu, complaint, environment
+
+_ESCAPE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process whose name holds an escape sequence, a newline, markup and a byte that is not UTF-8."""
+    program = bytes(tmp_path) + b"/\x1b[31m[b]\nx\xff"
+    with open("/bin/sleep", "rb") as original, open(program, "wb") as copy:
+        copy.write(original.read())
+    Path(program.decode("utf-8", "surrogateescape")).chmod(0o755)
+    process = subprocess.Popen([program, b"60"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_status_fits_80_columns_and_has_no_colour_in_a_pipe() -> None:
+    """Piped, at 80 columns, without colour: every line fits and there is no escape sequence."""
+    done = bongsu("status", env={"NO_COLOR": ""})
+    assert done.returncode in {0, 1}, done.stderr
+    assert done.stderr == ""
+    assert not _ESCAPE.search(done.stdout)
+    assert max(len(line) for line in done.stdout.splitlines()) <= 80
+    for word in ("CPU", "Memory", "File systems", "Network", "processes", "Rates are over"):
+        assert word in done.stdout
+    assert 8 < len(done.stdout.splitlines()) < 60
+
+
+def test_status_is_ascii_where_the_terminal_is() -> None:
+    """A terminal without UTF-8 gets bars of ASCII, and no error."""
+    done = bongsu("status", env={"PYTHONIOENCODING": "ascii"})
+    assert done.returncode in {0, 1}, done.stderr
+    assert "#" in done.stdout or "...." in done.stdout
+    assert "█" not in done.stdout
+
+
+def test_status_json_has_its_documented_keys() -> None:
+    """The keys are stable, and what is not known is null, never 0."""
+    done = bongsu("status", "--json")
+    summary = json.loads(done.stdout)
+    assert list(summary) == [
+        "format", "time", "window_seconds", "host", "cpu", "memory", "pressure", "filesystems", "disks", "network",
+        "temperatures", "processes", "top_cpu", "top_memory", "absent", "problems",
+    ]  # fmt: skip
+    assert summary["cpu"]["cores"] >= 1
+    assert 0 <= summary["cpu"]["busy_ratio"] <= 1
+    assert 0.9 < summary["window_seconds"] < 3
+    assert done.returncode == (1 if summary["problems"] else 0)
+
+
+def test_status_of_a_captured_tree_says_what_is_not_there(tmp_path: Path) -> None:
+    """On a tree with nothing but loadavg the rest is a dash or a reason, not zero, and the exit code is 1."""
+    (tmp_path / "stat").write_text("cpu  1 0 1 8 0 0 0 0 0 0\ncpu0 1 0 1 8 0 0 0 0 0 0\n")
+    (tmp_path / "loadavg").write_text("0.5 0.25 0.1 1/2 3\n")
+    sys_tree = tmp_path / "sys"
+    sys_tree.mkdir()
+    where = ("--procfs", str(tmp_path), "--sysfs", str(sys_tree))
+    summary = json.loads(bongsu("status", "--json", *where).stdout)
+    assert summary["memory"]["total_bytes"] is None
+    assert summary["cpu"]["load"] == [0.5, 0.25, 0.1]
+    assert summary["cpu"]["busy_ratio"] is None, "a CPU whose counters stand still has no share"
+    assert any(gap["collector"] == "meminfo" for gap in summary["absent"])
+    done = bongsu("status", *where)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert re.search(r"Memory +- +- of - available", done.stdout)
+
+
+def test_status_watch_repeats_until_it_is_told_to_stop() -> None:
+    """`--watch` in a pipe prints one summary after the other; with --json one object a line."""
+    with subprocess.Popen(
+        [*ARGV, "status", "--watch", "0.5", "--json"], stdout=subprocess.PIPE, text=True, env=environment()
+    ) as process:
+        assert process.stdout
+        rounds = [json.loads(process.stdout.readline()) for _ in range(3)]
+        process.send_signal(signal.SIGTERM)
+        process.wait(10)
+    assert rounds[0]["time"] < rounds[1]["time"] < rounds[2]["time"]
+    assert rounds[2]["window_seconds"] == pytest.approx(0.5, abs=0.3)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "often"])
+def test_status_watch_of_no_time_is_one_line(text: str) -> None:
+    """An interval that is none is bad input."""
+    assert f"--watch {text} is not allowed; give seconds" in complaint("status", "--watch", text)
+
+
+def test_hostile_process_names_are_written_out(hostile: subprocess.Popen[bytes]) -> None:
+    """A name with control characters, a newline, markup or broken UTF-8 can neither steer the terminal nor break JSON."""
+    time.sleep(0.2)
+    table = bongsu("collect", "--format", "table", "process", "--collector.process.groups", "1000").stdout
+    assert not _ESCAPE.search(table)
+    assert r"\x1b[31m[b]\nx\xff" in table
+    text = bongsu("top", "--json").stdout
+    assert text.isascii()
+    names = {p["pid"]: p["executable"] for p in json.loads(text)["processes"]}
+    assert names[hostile.pid] == "\x1b[31m[b]\nx\ufffd"
+    for command in (("status",), ("top",)):
+        assert not _ESCAPE.search(bongsu(*command).stdout)
+    json.loads(bongsu("status", "--json").stdout)
+    json.loads(bongsu("collect", "--json").stdout)
+
+
+def test_collect_gives_three_forms() -> None:
+    """Prometheus text, one JSON document, and a table."""
+    text = bongsu("collect", "--once", "loadavg").stdout
+    assert "# TYPE node_load1 gauge\nnode_load1 " in text
+    document = json.loads(bongsu("collect", "--once", "--format", "json", "loadavg").stdout)
+    assert list(document) == ["format", "time", "collectors", "samples", "absences", "tables"]
+    assert {s["name"] for s in document["samples"]} >= {"node_load1", "node_load5", "node_load15"}
+    assert document["collectors"][0]["collector"] == "loadavg"
+    assert re.search(
+        r"^loadavg .*\n  node_load1 ", bongsu("collect", "--format", "table", "loadavg").stdout, re.MULTILINE
+    )
+
+
+def test_collect_passes_promtool() -> None:
+    """What is printed is what Prometheus's own checker accepts."""
+    text = bongsu("collect", "--once", "--format", "prometheus").stdout
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+    assert done.returncode in {0, 3}, done.stderr  # 3: advice on names, which are node_exporter's
+    assert "error while linting" not in done.stderr
+
+
+def test_collect_says_by_its_exit_code_that_something_failed(tmp_path: Path) -> None:
+    """One broken file: the others are printed, and the exit code is 3."""
+    (tmp_path / "stat").write_text("cpu  1 0 1 8 0 0 0 0 0 0\n")
+    (tmp_path / "loadavg").write_text("no numbers here\n")
+    done = bongsu("collect", "--procfs", str(tmp_path), "loadavg", "uname", "stat")
+    assert done.returncode == 3
+    assert 'bongsu_collector_success{collector="loadavg"} 0' in done.stdout
+    assert done.stderr == ""
+
+
+def test_collect_of_an_unknown_collector_is_one_line() -> None:
+    """A collector that does not exist gets the nearest as advice."""
+    assert complaint("collect", "lodavg") == "lodavg: there is no such collector; did you mean loadavg?"
+
+
+def test_explain_tells_a_metric_with_its_value_here() -> None:
+    """Meaning, type, labels, collector, source file, panels and the value on this machine."""
+    text = bongsu("explain", "node_load1").stdout
+    for part in ("node_load1: gauge", "loadavg", "/proc/loadavg", "shown in   Load"):
+        assert part in text
+    facts = json.loads(bongsu("explain", "node_load1", "--json").stdout)
+    assert facts["kind"] == "metric"
+    assert facts["collector"] == "loadavg"
+    assert facts["values"][0]["value"] >= 0
+    assert {"board": "host", "panel": "load", "title": "Load"} in facts["panels"]
+
+
+def test_explain_knows_metrics_whose_names_come_from_the_machine() -> None:
+    """A field of meminfo is explained though no list holds its name."""
+    facts = json.loads(bongsu("explain", "node_memory_MemTotal_bytes", "--json").stdout)
+    assert facts["collector"] == "meminfo"
+    assert facts["unit"] == "bytes"
+    assert facts["values"][0]["value"] > 0
+
+
+def test_explain_tells_a_collector_with_its_options() -> None:
+    """What it reads, its options as flags, its metrics, and how it fares here."""
+    text = bongsu("explain", "filesystem").stdout
+    assert "--collector.filesystem.mount-points-exclude" in text
+    assert "node_filesystem_size_bytes" in text
+    assert "series in" in text
+
+
+def test_explain_says_why_something_is_not_here(tmp_path: Path) -> None:
+    """A metric that this machine does not have is explained with the reason."""
+    (tmp_path / "stat").write_text("cpu  1 0 1 8 0 0 0 0 0 0\n")
+    text = bongsu("explain", "node_hwmon_temp_celsius", "--sysfs", str(tmp_path)).stdout
+    assert "Not on this machine: " in text
+
+
+def test_explain_finds_a_word_and_advises_on_a_mistake() -> None:
+    """A word gives all that has to do with it; a name that is nearly right gets the right one."""
+    assert "hwmon (collector)" in bongsu("explain", "temperature").stdout
+    assert "did you mean node_load1" in complaint("explain", "node_laod1")
+    assert "there is no metric, collector, panel or setting" in complaint("explain", "\x1b[31mxyzzy")
+
+
+def test_explain_lists_settings_and_their_schema() -> None:
+    """All keys with default, variable and meaning; with --json a JSON Schema that knows collectors and units."""
+    text = bongsu("explain", "settings").stdout
+    assert "port (default 9420); BONGSU_PORT" in text
+    assert "paths.procfs (default /proc); BONGSU_PATHS_PROCFS" in text
+    schema = json.loads(bongsu("explain", "settings", "--json").stdout)
+    properties = schema["$defs"]["Settings"]["properties"]
+    assert properties["interval"]["anyOf"][0]["type"] == ["number", "string"]
+    assert "groups" in properties["collectors"]["properties"]["process"]["anyOf"][1]["properties"]
+
+
+def test_top_in_a_pipe_is_one_page() -> None:
+    """Without a terminal `bongsu top` prints once and ends."""
+    done = bongsu("top", "--sort", "memory", "--filter", "python")
+    assert done.returncode == 0, done.stderr
+    assert not _ESCAPE.search(done.stdout)
+    assert "python" in done.stdout
+    assert max(len(line) for line in done.stdout.splitlines()) <= 80
+
+
+def test_collect_on_a_terminal_writes_control_characters_out(hostile: subprocess.Popen[bytes]) -> None:
+    """Into a file the text is exact; on a terminal a hostile name is written out."""
+    assert hostile.poll() is None
+    leader, follower = os.openpty()
+    with subprocess.Popen(
+        [*ARGV, "collect", "process", "--collector.process.groups", "1000"], stdout=follower, env=environment()
+    ):
+        os.close(follower)
+        shown = b""
+        try:
+            while more := os.read(leader, 65536):
+                shown += more
+        except OSError:
+            pass  # EIO: the other end has gone
+    os.close(leader)
+    assert b"\x1b" not in shown
+    assert rb"\x1b[31m[b]" in shown
