@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,11 @@ import node_exporter as ne
 from bongsu.collectors.netclass import NetclassCollector
 from bongsu.model.batch import Absence, Sample
 from bongsu.model.errors import BadInput, NoData
+from bongsu.sources import netlink
 from bongsu.sources.root import Machine, Root
+from bongsu.sources.sysfs.netclass import NetclassReader
+
+HOUSE = Path(__file__).parent.parent.parent
 
 
 def _tree(tmp_path: Path) -> kernel_tree.Tree:
@@ -136,3 +142,101 @@ def test_an_expression_that_does_not_compile_names_its_option(tmp_path: Path) ->
     """The user reads which option holds the mistake."""
     with pytest.raises(BadInput, match=r"--collector\.netclass\.ignored-devices: "):
         NetclassCollector(kernel_tree.Tree(tmp_path).machine, ignored_devices="(")
+
+
+# Runs in a network namespace of its own; what is prepared there stands in PREPARE.
+IN_A_NAMESPACE = """
+import subprocess
+import sys
+
+sys.path[:0] = sys.argv[1:]
+import node_exporter as ne
+from bongsu.collectors.netclass import NetclassCollector
+from bongsu.collectors.netdev import NetdevCollector
+from bongsu.sources import netlink
+from bongsu.sources.root import Machine
+
+def ip(*lines):
+    subprocess.run(["ip", "-batch", "-"], input="\\n".join(lines).encode(), check=True)
+
+PREPARE
+machine = Machine.at()
+collectors = [NetdevCollector(machine), NetclassCollector(machine)]
+with ne.serving(["netdev", "netclass"]) as scrape:
+    for change in CHANGES:
+        ip(*change)
+        theirs = scrape()
+        mine = ne.ours(collectors)
+        problems = ne.differences(theirs, mine, only="node_network_(?!receive|transmit_[^q])")
+        names = sorted(key for key in mine.values.keys() ^ theirs.values.keys() if key[0].startswith("node_network"))
+        print(len({dict(key[1])["device"] for key in mine.values}), problems[:5], names[:5])
+"""
+
+
+def _in_a_namespace(prepare: str, changes: list[list[str]], *unshare: str) -> str:
+    script = IN_A_NAMESPACE.replace("PREPARE", prepare).replace("CHANGES", repr(changes))
+    done = subprocess.run(
+        ["unshare", "--net", *unshare, sys.executable, "-c", script, str(HOUSE / "src"), str(HOUSE / "tests")],
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.needs_root
+def test_many_real_interfaces_equal_node_exporters_through_changes() -> None:
+    """300 interfaces, up and down, with and without a signal, renamed, moved and removed: names and values are equal."""
+    prepare = """
+subprocess.run(["mount", "-t", "sysfs", "sysfs", "/sys"], check=True)
+ip("link set lo up", *(f"link add veth{i} type veth peer name peer{i}" for i in range(150)))
+ip(*(f"link set veth{i} up" for i in range(100)), *(f"link set peer{i} up" for i in range(50)))
+"""
+    changes = [
+        [],
+        ['link set veth3 alias "uplink \\\\ 3"', "link set veth4 mtu 9000", "link set veth5 group 7"],
+        ["link set veth6 down", "link set veth7 address 02:00:00:00:00:01", "link set veth8 txqueuelen 5"],
+        ["link set veth120 name renamed", "link set veth9 promisc on", "link set veth10 mode dormant"],
+        ["link del veth11", "link add veth11 type veth peer name peer11", "link set veth11 up"],
+        [f"link del veth{i}" for i in range(20, 40)],
+        ["link add bridge0 type bridge", "link set veth50 master bridge0", "link set bridge0 up"],
+    ]
+    answers = _in_a_namespace(prepare, changes, "--mount").splitlines()
+    assert answers == [f"{count} [] []" for count in (301, 301, 301, 301, 301, 261, 262)]
+
+
+@pytest.mark.needs_root
+def test_the_sysfs_of_another_network_namespace_is_believed() -> None:
+    """A host's sysfs seen from a container with the same names in it: what lies there is read, not what netlink says."""
+    prepare = """
+import os
+ip("link set lo up")
+there = {link.name for link in netlink.links()}
+names = [name for name in os.listdir("/sys/class/net") if name not in there]
+ip(*(f"link add {name} mtu 1234 type veth peer name peer{i}" for i, name in enumerate(names)))
+"""
+    answers = _in_a_namespace(prepare, [[], []]).splitlines()
+    assert len(answers) == 2
+    assert all(answer.endswith(" [] []") for answer in answers), answers
+
+
+def test_netlink_and_the_files_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sandbox without netlink sees the same."""
+    over_netlink = ne.ours([NetclassCollector(Machine.at())])
+
+    def refused() -> list[netlink.Link]:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(netlink, "links", refused)
+    assert ne.differences(over_netlink, ne.ours([NetclassCollector(Machine.at())])) == []
+
+
+def test_what_hardly_ever_changes_is_still_read_anew_in_turn() -> None:
+    """A wrong memory of where a name came from heals within as many collections as there are interfaces."""
+    reader = NetclassReader(Machine.at().sys, lambda _name: True)
+    before = list(reader.read() or ())
+    assert reader._known
+    for known in reader._known.values():
+        known.origins["dev_id"] = 99
+    for _ in before:
+        after = list(reader.read() or ())
+    assert after == before

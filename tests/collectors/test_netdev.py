@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,7 +17,6 @@ from bongsu.model.batch import Absence, Sample
 from bongsu.model.errors import BadInput
 from bongsu.sources.root import Machine
 
-HOUSE = Path(__file__).parent.parent.parent
 FROM_PROC = "--no-collector.netdev.netlink"
 
 
@@ -124,33 +121,3 @@ def test_a_filter_that_does_not_compile_names_its_option(tmp_path: Path) -> None
     """The user reads which option holds the mistake."""
     with pytest.raises(BadInput, match=r"--collector\.netdev\.device-include: "):
         NetdevCollector(_tree(tmp_path).machine, device_include="(")
-
-
-@pytest.mark.needs_root
-def test_traffic_drops_and_many_interfaces_live() -> None:
-    """300 interfaces made for this in a network namespace of its own: each is there, as node_exporter has it."""
-    script = """
-import subprocess
-import sys
-
-sys.path[:0] = sys.argv[1:]
-import node_exporter as ne
-from bongsu.collectors.netclass import NetclassCollector
-from bongsu.collectors.netdev import NetdevCollector
-from bongsu.sources.root import Machine
-
-subprocess.run(["mount", "-t", "sysfs", "sysfs", "/sys"], check=True)
-subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-pairs = "".join(f"link add veth{i} type veth peer name peer{i}\\n" for i in range(150))
-subprocess.run(["ip", "-batch", "-"], input=pairs.encode(), check=True)
-theirs = ne.scrape(["netdev", "netclass"])
-machine = Machine.at()
-mine = ne.ours([NetdevCollector(machine), NetclassCollector(machine)])
-devices = {dict(key[1])["device"] for key in mine.values}
-print(len(devices), ne.differences(theirs, mine)[:5])
-"""
-    done = subprocess.run(
-        ["unshare", "--net", "--mount", sys.executable, "-c", script, str(HOUSE / "src"), str(HOUSE / "tests")],
-        capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
-    assert (done.returncode, done.stdout) == (0, "301 []\n"), done.stderr

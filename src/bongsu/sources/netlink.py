@@ -11,11 +11,12 @@ import ipaddress
 import os
 import socket
 import struct
+import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
 _ROUTE, _SOCK_DIAG = 0, 4  # netlink families
-_GETADDR, _GETSTATS, _SOCK_DIAG_BY_FAMILY = 22, 94, 20
+_GETLINK, _GETADDR, _GETSTATS, _SOCK_DIAG_BY_FAMILY = 18, 22, 94, 20
 _ERROR, _DONE = 2, 3
 _REQUEST_DUMP = 0x301
 _INTERRUPTED = 0x10  # NLM_F_DUMP_INTR: the kernel's list changed while it was being written out
@@ -64,6 +65,30 @@ class LinkStats(NamedTuple):
 _STATS64 = struct.Struct(f"={len(LinkStats._fields)}Q")
 
 
+class Link(NamedTuple):
+    """What an interface is: texts and numbers under the names of their files in /sys/class/net."""
+
+    name: str
+    address: str
+    broadcast: str
+    operstate: str
+    ifalias: str
+    numbers: dict[str, int]
+    up: bool  # switched on by the administrator; a link that is not has neither carrier nor speed
+
+
+_IFLA_ADDRESS, _IFLA_BROADCAST, _IFLA_IFNAME, _IFLA_OPERSTATE, _IFLA_IFALIAS = 1, 2, 3, 16, 20
+_IFLA_EXT_MASK, _SKIP_STATS = 29, 8
+_IFF_UP = 1
+_LINK_NUMBERS = {
+    4: "mtu", 5: "iflink", 13: "tx_queue_len", 17: "link_mode", 27: "netdev_group", 33: "carrier",
+    35: "carrier_changes", 47: "carrier_up_count", 48: "carrier_down_count",
+}  # fmt: skip
+_LINK_WANTED = frozenset({_IFLA_ADDRESS, _IFLA_BROADCAST, _IFLA_IFNAME, _IFLA_OPERSTATE, _IFLA_IFALIAS, *_LINK_NUMBERS})
+# In the order of IF_OPER_* of linux/if.h.
+_OPERSTATES = ("unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up")
+
+
 class Address(NamedTuple):
     """An IP address of an interface, and the length of its prefix in bits."""
 
@@ -94,6 +119,57 @@ def link_stats() -> list[tuple[str, LinkStats]]:
                     if name is not None:
                         stats.append((name, LinkStats._make(_STATS64.unpack_from(value))))
         return stats
+
+
+def links() -> list[Link]:
+    """Every interface with all that /sys/class/net says of it, but flags, duplex, speed, dormant and three origins.
+
+    Raises:
+        OSError: netlink is not allowed here.
+        ValueError: the kernel's answer is not what linux/if_link.h says.
+    """
+    request = struct.pack("=16xHHI", 8, _IFLA_EXT_MASK, _SKIP_STATS)
+    with _open(_ROUTE) as asked:
+        return [_link(answer) for answer in _dump(asked, _GETLINK, request, 16)]
+
+
+def _link(answer: bytes) -> Link:
+    kind, index, flags = struct.unpack_from("=2xHII", answer)
+    found: dict[int, bytes] = {}
+    at, end = 16, len(answer)
+    unpack, size, wanted = _ATTRIBUTE.unpack_from, _ATTRIBUTE.size, _LINK_WANTED  # there are some 50 of them
+    while at + size <= end:
+        length, attribute = unpack(answer, at)
+        if length < size:
+            break
+        if attribute in wanted:
+            found[attribute] = answer[at + size : at + length]
+        at += (length + 3) & ~3
+    numbers = {
+        name: int.from_bytes(found[attribute], sys.byteorder)
+        for attribute, name in _LINK_NUMBERS.items()
+        if attribute in found
+    }
+    numbers["ifindex"] = index
+    numbers["type"] = kind
+    numbers.setdefault("iflink", index)
+    up = bool(flags & _IFF_UP)
+    if not up:
+        numbers.pop("carrier", None)
+    operstate = found.get(_IFLA_OPERSTATE, b"\0")[0]
+    return Link(
+        _string(found.get(_IFLA_IFNAME, b"")),
+        found.get(_IFLA_ADDRESS, b"").hex(":"),
+        found.get(_IFLA_BROADCAST, b"").hex(":"),
+        _OPERSTATES[operstate] if operstate < len(_OPERSTATES) else "",
+        _string(found.get(_IFLA_IFALIAS, b"")),
+        numbers,
+        up,
+    )
+
+
+def _string(value: bytes) -> str:
+    return value.partition(b"\0")[0].decode("utf-8", "surrogateescape")
 
 
 def addresses() -> list[Address]:
@@ -149,22 +225,22 @@ def _name(any_socket: socket.socket, index: int) -> str | None:
         answer = fcntl.ioctl(any_socket, _SIOCGIFNAME, struct.pack("16sI20x", b"", index))
     except OSError:
         return None
-    return answer.partition(b"\0")[0].decode("utf-8", "surrogateescape")
+    return _string(answer)
 
 
-def _dump(asked: socket.socket, kind: int, body: bytes, shortest: int) -> list[memoryview]:
+def _dump(asked: socket.socket, kind: int, body: bytes, shortest: int) -> list[bytes]:
     """The bodies of all messages that answer one request for everything, each of ``shortest`` bytes or more.
 
     A list that changed while the kernel wrote it is asked for again, and taken as it is at the third time.
     """
-    answers: list[memoryview] = []
+    answers: list[bytes] = []
     for _ in range(3):
         asked.send(_HEADER.pack(_HEADER.size + len(body), kind, _REQUEST_DUMP, 1, 0) + body)
         answers.clear()
         interrupted = False
         done = False
         while not done:
-            packet = memoryview(asked.recv(_BUFFER))
+            packet = asked.recv(_BUFFER)
             at = 0
             while at + _HEADER.size <= len(packet):
                 length, answer, flags, _sequence, _port = _HEADER.unpack_from(packet, at)
@@ -186,10 +262,10 @@ def _dump(asked: socket.socket, kind: int, body: bytes, shortest: int) -> list[m
     return answers
 
 
-def _attributes(message: memoryview, at: int) -> Iterator[tuple[int, bytes]]:
+def _attributes(message: bytes, at: int) -> Iterator[tuple[int, bytes]]:
     while at + _ATTRIBUTE.size <= len(message):
         length, kind = _ATTRIBUTE.unpack_from(message, at)
         if length < _ATTRIBUTE.size:
             return
-        yield kind & 0x3FFF, bytes(message[at + _ATTRIBUTE.size : at + length])
+        yield kind & 0x3FFF, message[at + _ATTRIBUTE.size : at + length]
         at += (length + 3) & ~3
