@@ -1,0 +1,205 @@
+"""The page of one machine: worked out from two batches, judged, and drawn safely at any width."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from bongsu.collectors import cpu, diskstats, filesystem, hwmon, loadavg, meminfo, netdev, pressure, stat, uname
+from bongsu.model.batch import Batch, Outcome, Part, Sample, Table
+from bongsu.model.message import Message
+from bongsu.model.metric import MetricSpec
+from bongsu.model.mount import MountRow
+from bongsu.model.process import ProcessRow
+from bongsu.model.summary import Summary
+from bongsu.views.json_text import json_text
+from bongsu.views.printable import printable
+from bongsu.views.rates import Rates
+from bongsu.views.status import draw
+from bongsu.views.summary import summary
+
+HOSTILE = "\x1b]0;x\x07[red]a\nb\u202e\udcff"
+
+
+def _mount(where: str, size: int, free: int, avail: int | None = None, **more: object) -> MountRow:
+    fields = {"fstype": "ext4", "files": 100, "files_free": 50, "read_only": False, **more}
+    return MountRow(
+        str(fields.pop("device", f"/dev/{where}")), where, size_bytes=size, free_bytes=free,
+        avail_bytes=free if avail is None else avail, **fields,  # type: ignore[arg-type]  # the fields of a row
+    )  # fmt: skip
+
+
+def _row(pid: int, executable: str, cpu_seconds: float, resident: int) -> ProcessRow:
+    return ProcessRow(pid, 1, "root", 0, executable, "S", 1.0, 1, 1, cpu_seconds, resident, 0, None, None)
+
+
+def _batch(
+    at: float, samples: list[tuple[MetricSpec, tuple[str, ...], float]], *tables: Table, errors: tuple[str, ...] = ()
+) -> Batch:
+    outcomes = [Outcome("all", 0.0, 0.0), *(Outcome(name, 0.0, 0.0, error=Message("no")) for name in errors)]
+    made = tuple(Sample(*sample) for sample in samples)
+    parts = [Part("all", at, at, made, (), tables, outcomes[0])]
+    parts += [Part(o.collector, at, at, (), (), (), o) for o in outcomes[1:]]
+    return Batch(at, at, tuple(parts))
+
+
+def _machine(*, n: float = 1.0, mounts: tuple[MountRow, ...] = (), more: tuple[object, ...] = ()) -> Summary:
+    """A machine whose counters are ``n`` times a second's worth at the second of two moments 2 s apart."""
+    batches = []
+    for at in (100.0, 102.0):
+        k = (at - 100.0) * n
+        samples: list[tuple[MetricSpec, tuple[str, ...], float]] = [
+            (cpu.CPU_SECONDS, ("0", "user"), 10 + 0.5 * k), (cpu.CPU_SECONDS, ("0", "idle"), 10 + 0.4 * k),
+            (cpu.CPU_SECONDS, ("0", "iowait"), 10 + 0.1 * k),
+            (loadavg.LOAD1, (), 1.5), (loadavg.LOAD5, (), 1.0), (loadavg.LOAD15, (), 0.5),
+            (meminfo.FIELD.spec("MemTotal"), (), 1000.0), (meminfo.FIELD.spec("MemAvailable"), (), 250.0),
+            (meminfo.FIELD.spec("SwapTotal"), (), 0.0), (meminfo.FIELD.spec("SwapFree"), (), 0.0),
+            (pressure.IO_STALLED, (), 0.5 * k), (pressure.IO_WAITING, (), 0.6 * k),
+            (diskstats.READ_BYTES, ("sda",), 100 * k), (diskstats.WRITTEN_BYTES, ("sda",), 0.0),
+            (diskstats.READS, ("sda",), 10 * k), (diskstats.READ_SECONDS, ("sda",), 0.02 * k),
+            (diskstats.WRITES, ("sda",), 0.0), (diskstats.WRITE_SECONDS, ("sda",), 0.0),
+            (diskstats.IO_SECONDS, ("sda",), 0.25 * k),
+            (netdev.RECEIVE.spec("bytes"), ("lo",), 5 * k), (netdev.RECEIVE.spec("bytes"), ("eth0",), 50 * k),
+            (netdev.TRANSMIT.spec("bytes"), ("eth0",), 0.0), (netdev.RECEIVE.spec("drop"), ("eth0",), 3 * k),
+            (stat.BOOT_TIME, (), 40.0), (uname.INFO, ("Linux", "6.1", "#1", "x86_64", "node1", "(none)"), 1),
+            (hwmon.TEMPERATURE, ("c", "temp1"), 91.0), (hwmon.CELSIUS.spec("temp_crit"), ("c", "temp1"), 90.0),
+            (hwmon.TEMPERATURE, ("c", "temp2"), math.nan),
+        ]  # fmt: skip
+        rows = Table("processes", (_row(1, "init", 1.0, 10), _row(2, HOSTILE, 5 + k, 5)))
+        batches.append(_batch(at, samples, rows, Table("mounts", mounts), errors=("broken",) if more else ()))
+    rates = Rates()
+    rates.take(batches[0])
+    rates.take(batches[1])
+    return summary(batches[1], rates, 2.0)
+
+
+def test_shares_and_rates_are_of_the_window() -> None:
+    """Busy is what is neither idle nor waiting for disk; rates and latencies are over the window; loopback is left out."""
+    machine = _machine()
+    assert machine.cpu.busy_ratio == pytest.approx(0.5)
+    assert machine.cpu.modes["iowait"] == pytest.approx(0.1)
+    assert machine.cpu.cores == 1
+    assert machine.memory.used_ratio == pytest.approx(0.75)
+    assert machine.host.name == "node1"
+    assert machine.host.uptime_seconds == pytest.approx(62.0)
+    (disk,) = machine.disks
+    assert disk.read_bytes_per_second == pytest.approx(100)
+    assert disk.read_latency_seconds == pytest.approx(0.002)
+    assert disk.write_latency_seconds is None, "nothing was written: no latency, not zero"
+    assert disk.busy_ratio == pytest.approx(0.25)
+    (interface,) = machine.network
+    assert interface.device == "eth0"
+    assert interface.errors_per_second == pytest.approx(3.0)
+    assert [p.pid for p in machine.top_cpu] == [2]
+    assert machine.top_cpu[0].cores == pytest.approx(1.0)
+    assert [p.pid for p in machine.top_memory] == [1, 2]
+    assert [t.celsius for t in machine.temperatures] == [91.0]
+
+
+def test_what_is_not_known_is_none() -> None:
+    """Without readings every number is None, and nothing is judged."""
+    empty = _batch(100.0, [])
+    machine = summary(empty, Rates(), 1.0)
+    assert machine.cpu.busy_ratio is None
+    assert machine.cpu.load is None
+    assert machine.cpu.cores is None
+    assert machine.memory.used_ratio is None
+    assert machine.processes is None
+    assert machine.problems == ()
+    assert _drawn(machine)
+
+
+def test_counters_that_went_backwards_have_no_rate() -> None:
+    """After a reset there is no rate rather than a negative one."""
+    machine = _machine(n=-1.0)
+    assert machine.cpu.busy_ratio is None
+    assert machine.disks[0].read_bytes_per_second is None
+
+
+def test_problems_are_named_with_a_cure() -> None:
+    """Full and dead file systems, stalls, heat and failed collectors are problems; full images and read-only ones not."""
+    machine = _machine(
+        mounts=(
+            _mount("/", 1000, 40), _mount("/few", 1000, 900, files_free=2), _mount("/gone", 1000, 900, stale_since=50.0),
+            _mount("/snap", 1000, 0, fstype="squashfs"), _mount("/cd", 1000, 0, read_only=True), _mount("/ok", 1000, 60),
+        ),
+        more=(1,),
+    )  # fmt: skip
+    said = [problem.text for problem in machine.problems]
+    assert [problem.subject for problem in machine.problems] == [
+        "filesystem", "filesystem", "filesystem", "pressure", "temperature", "collector",
+    ]  # fmt: skip
+    assert any(text.startswith(("/ is 96.0 % full", "/ is 96 % full")) for text in said)
+    assert any("/few has used 98" in text for text in said)
+    assert any("/gone has not answered since" in text for text in said)
+    assert "broken could not be read: no" in said
+    assert all(problem.cure for problem in machine.problems)
+
+
+def test_one_file_system_mounted_twice_is_one_row() -> None:
+    """Bind mounts of a device are shown once, by the shortest path; file systems without size are no store."""
+    machine = _machine(
+        mounts=(
+            _mount("/a/long/path", 1000, 500, device="/dev/sda1"), _mount("/a", 1000, 500, device="/dev/sda1"),
+            _mount("/sys/x", 0, 0), _mount("/t1", 10, 5, device="tmpfs"), _mount("/t2", 10, 5, device="tmpfs"),
+        )
+    )  # fmt: skip
+    assert [fs.mountpoint for fs in machine.filesystems] == ["/a", "/t1", "/t2"]
+
+
+def test_a_file_system_is_as_full_as_df_says() -> None:
+    """Used over used plus what users can still fill: room kept for root is not free to them."""
+    machine = _machine(mounts=(_mount("/", 1000, 200, 100),))
+    assert machine.filesystems[0].used_ratio == pytest.approx(800 / 900)
+
+
+def _drawn(machine: Summary, width: int = 80, encoding: str = "utf-8") -> str:
+    file = io.TextIOWrapper(
+        io.BytesIO(), encoding=encoding, errors="strict" if encoding == "utf-8" else "backslashreplace"
+    )
+    draw(machine, Console(file=file, width=width, highlight=False, markup=False, emoji=False))
+    file.flush()
+    raw = file.buffer
+    assert isinstance(raw, io.BytesIO)
+    return raw.getvalue().decode(encoding)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_it_is_drawn_within_the_width_and_without_steering(width: int) -> None:
+    """No line is wider than the terminal, and no name from the machine reaches it as an escape sequence or markup."""
+    machine = _machine(mounts=(_mount(f"/{HOSTILE}" + "x" * 100, 1000, 20, device=HOSTILE, fstype=HOSTILE),))
+    text = _drawn(machine, width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "\x1b" not in text
+    assert "\x07" not in text
+    assert "\u202e" not in text
+    assert "[red]" in text or width < 60
+
+
+def test_it_is_drawn_in_ascii_where_nothing_else_can_be_shown() -> None:
+    """The bars are ASCII on a terminal that has only that."""
+    machine = msgspec.structs.replace(_machine(mounts=(_mount("/", 1000, 500),)), temperatures=())
+    assert "######" in _drawn(machine, encoding="ascii")
+
+
+def test_json_is_ascii_and_what_is_no_unicode_is_replaced() -> None:
+    """Hostile names become plain JSON that any parser reads; NaN is refused rather than written wrongly."""
+    text = json_text({"a": HOSTILE, "b": ("é", {"\udcff": 1.5})})
+    assert text.isascii()
+    assert json.loads(text) == {"a": "\x1b]0;x\x07[red]a\nb\u202e\ufffd", "b": ["é", {"\ufffd": 1.5}]}
+    assert json.loads(json_text(_machine()))["top_cpu"][0]["executable"].endswith("\ufffd")
+    with pytest.raises(ValueError, match="JSON"):
+        json_text(math.nan)
+
+
+def test_printable_writes_out_what_steers_a_terminal() -> None:
+    """Control characters, direction marks and bytes that are not UTF-8 are written out; all other text stays."""
+    assert printable(HOSTILE) == r"\x1b]0;x\x07[red]a\nb\u202e\xff"
+    assert printable("한국어 é €") == "한국어 é €"
+    assert printable("\x9b1m\x7f\ud800") == r"\x9b1m\x7f\ud800"
+    assert printable(filesystem.SIZE.name) == "node_filesystem_size_bytes"
