@@ -10,6 +10,7 @@ from typing import Self
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, expect, sync_playwright
 
+from bongsu.views.web import stream
 from bongsu.views.web.access import Access
 from live_page import TOKEN, page, readings
 from live_page import Page as Server
@@ -243,6 +244,22 @@ def test_another_token_is_asked_for_in_words(browser: Browser) -> None:
                     "Open the address that it printed", timeout=15_000
                 )
                 expect(visit.page.locator("#state")).to_contain_text("asks for its token")
+
+
+def test_too_many_pages_are_told_so(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page says why it is not live, shows what it has, and tries again."""
+    monkeypatch.setattr(stream, "MOST_CLIENTS", 0)
+    with page() as running:
+        running.tick(3)
+        with Visit(browser, running) as visit:
+            expect(visit.page.locator("#state")).to_contain_text("too many pages are open")
+            expect(visit.page.locator('[data-tile="heat"] .value')).to_have_text("41 °C")
+            monkeypatch.setattr(stream, "MOST_CLIENTS", 5)
+            clock = running.tick_on(0.2)
+            visit.live()
+            running.hold()
+            clock.join()
+            visit.clean()
 
 
 def test_a_hidden_page_rests_and_catches_up(browser: Browser, server: Server) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bongsu.views.web import stream
+from bongsu.views.web import server, stream
 from bongsu.views.web.access import Access
 from bongsu.views.web.stream import Hub
 from live_page import BOARD, TOKEN, Page, page
@@ -165,7 +165,7 @@ def test_a_client_that_falls_behind_is_told_and_let_go() -> None:
 
 def test_a_client_that_reads_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stopped browser neither holds memory nor delays the others; its connection is given up."""
-    monkeypatch.setattr(stream, "SEND_SECONDS", 0.5)
+    monkeypatch.setattr(server, "SEND_SECONDS", 0.5)
     with page() as running, socket.socket() as mute:
         running.tick()
         mute.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
@@ -177,6 +177,10 @@ def test_a_client_that_reads_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) 
             while not running.live.hub.dropped and time.monotonic() < deadline:
                 reader.next("values")
             assert running.live.hub.dropped == 1
+            connections = running.server._server.server_state.connections
+            while len(connections) > 1 and time.monotonic() < deadline:
+                reader.next("values")
+            assert len(connections) == 1
             reader.next("values")
             running.hold()
             clock.join()

@@ -68,6 +68,7 @@ def create_app(
                 "boards": [{"name": d.board.name, "title": str(d.board.title)} for d in live.drawings.values()],
                 **facts(live.batch),
                 **live.health(),
+                "full": live.hub.full,
             }
         )
 

@@ -21,6 +21,7 @@ from bongsu.sinks.web_tls import ServerTls
 from bongsu.views.web.live import Live
 
 STOP_SECONDS = 2.0
+SEND_SECONDS = 10.0  # for which a client may take nothing of what waits for it
 _MOST_HEADER_BYTES = 16 * 1024
 _MOST_CONNECTIONS = 500
 
@@ -69,17 +70,35 @@ def _renewed(tls: ServerTls) -> Callable[[ssl.SSLObject, str | None, ssl.SSLCont
     return choose
 
 
-def _protocol(tls: ServerTls | None) -> type[H11Protocol]:
-    """The protocol of uvicorn, without a word to clients whose certificate has none of the names asked for."""
+class _Protocol(H11Protocol):
+    """The protocol of uvicorn, without those who take nothing, or whose certificate has none of the names asked for."""
 
-    class Protocol(H11Protocol):
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-            super().connection_made(transport)
-            connection = transport.get_extra_info("ssl_object")
-            if tls is not None and connection is not None and not tls.accepts(connection):
-                transport.abort()
+    tls: ServerTls | None = None
+    patience: asyncio.TimerHandle | None = None
 
-    return Protocol
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        connection = transport.get_extra_info("ssl_object")
+        if self.tls is not None and connection is not None and not self.tls.accepts(connection):
+            transport.abort()
+
+    def pause_writing(self) -> None:
+        """The client's buffers and ours are full: it has so long to read on."""
+        super().pause_writing()
+        self.patience = self.loop.call_later(SEND_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._forget()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget()
+        super().connection_lost(exc)
+
+    def _forget(self) -> None:
+        if self.patience is not None:
+            self.patience.cancel()
+            self.patience = None
 
 
 class WebServer:
@@ -92,7 +111,7 @@ class WebServer:
         # Its log would repeat ours, and speak of "ASGI" to people who only opened a page.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         config = uvicorn.Config(
-            app, loop="asyncio", http=_protocol(tls), ws="none", lifespan="off", log_config=None, access_log=False,
+            app, loop="asyncio", http=type("Protocol", (_Protocol,), {"tls": tls}), ws="none", lifespan="off", log_config=None, access_log=False,
             server_header=False, proxy_headers=False, timeout_keep_alive=30, timeout_graceful_shutdown=1,
             h11_max_incomplete_event_size=_MOST_HEADER_BYTES, limit_concurrency=_MOST_CONNECTIONS,
         )  # fmt: skip

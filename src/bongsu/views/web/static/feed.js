@@ -3,8 +3,8 @@
 const RETRY_FROM = 1000;
 const RETRY_UP_TO = 10000;
 
-// `on` has values, processes, health (each takes the event's data), catchUp (asks for everything; a promise that
-// rejects with an Error whose `status` is the server's answer), and state(name, since), where name is one of
+// `on` has values, processes, health (each takes the event's data), catchUp (asks for everything; a promise of
+// whether the server has no room for one more stream, that rejects with an Error whose `status` is its answer), and state(name, since), where name is one of
 // connecting, live, stale-silent, stale-gone, stale-token, stale-full, stale-dropped.
 export class Feed {
   constructor(on) {
@@ -28,13 +28,18 @@ export class Feed {
     this.stop();
     if (document.hidden) return;
     const mine = (this.attempt = {});
+    let full = false;
     try {
-      await this.on.catchUp();
+      full = await this.on.catchUp();
     } catch (error) {
       if (mine === this.attempt) this.later(error.status === 401 || error.status === 403 ? "stale-token" : "stale-gone");
       return;
     }
     if (mine !== this.attempt) return;
+    if (full) {
+      this.later("stale-full");
+      return;
+    }
     this.retry = RETRY_FROM;
     this.listen();
   }

@@ -43,6 +43,7 @@ async function catchUp() {
   feed.interval = series.interval;
   health.take(status);
   who();
+  return status.full;
 }
 
 function who() {
