@@ -157,23 +157,26 @@ def test_http_1_0_is_closed_unless_it_asks_otherwise() -> None:
 
 def test_a_slow_client_holds_nothing() -> None:
     """A head that trickles in is given up at its deadline; an idle connection likewise, without a word."""
-    with serving(idle=0.4, head=0.3) as server:
-        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:
-            started = time.monotonic()
-            got = b""
-            client.settimeout(0.05)
-            for byte in b"GET / HTTP/1.1\r\nHost: aaaaaaaaaaaaaaaaaaaaaaaa":
-                try:
-                    client.sendall(bytes([byte]))
-                    got += client.recv(4096)
-                except TimeoutError:
-                    continue
-                except OSError:
-                    break
-                if got:
-                    break
-            assert got.startswith(b"HTTP/1.1 408 ")
-            assert time.monotonic() - started < 2
+    with (
+        serving(idle=30, head=0.3) as server,
+        socket.create_connection(("127.0.0.1", server.port), timeout=5) as client,
+    ):
+        started = time.monotonic()
+        got = b""
+        client.settimeout(0.05)
+        for byte in b"GET / HTTP/1.1\r\nHost: aaaaaaaaaaaaaaaaaaaaaaaa":
+            try:
+                client.sendall(bytes([byte]))
+                got += client.recv(4096)
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+            if got:
+                break
+        assert got.startswith(b"HTTP/1.1 408 ")
+        assert time.monotonic() - started < 2
+    with serving(idle=0.3, head=30) as server:
         with socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:
             assert client.recv(10) == b""
         deadline = time.monotonic() + 3
@@ -309,6 +312,12 @@ def test_any_bytes_are_a_request_or_an_error_of_the_client(head: bytes) -> None:
         assert " " not in request.method
         assert not (keep and request.headers.get("content-length", "0") != "0")
     assert refused in {400, 414, 431, 505}
+
+
+def test_a_path_is_decoded() -> None:
+    """Escapes in the path are the characters that they stand for; those in the query stay for who reads it."""
+    with serving() as server:
+        assert talk(server, b"GET /%6detrics?a=%6d#x HTTP/1.0\r\n\r\n").endswith(b"\r\n\r\nGET /metrics a=%6d\n")
 
 
 def test_what_the_answer_holds_cannot_add_a_header() -> None:
