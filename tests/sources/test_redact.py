@@ -111,8 +111,8 @@ def test_random_words_are_masked() -> None:
         "sshd: root@pts/0", "nginx: worker process", "postgres: main app 10.0.0.1(5432) idle in transaction",
         "vllm serve Qwen/Qwen2.5-72B-Instruct-GPTQ-Int4 --tensor-parallel-size 8",
         "nvidia-smi -i GPU-3f2a1b4c-1234-5678-9abc-def012345678", "/usr/sbin/sshd -D -o KeyRegenerationInterval=0",
-        "tool --token-file=/run/secrets/token --key=/etc/ssl/a.pem --password-file /etc/pw", "bash PWD=/home/me",
-        "ssh -i /home/me/.ssh/id_ed25519 git@host", "rsync -av /a/b/c/d host:/x/y/z", "", "sleep 10",
+        "tool --token-file=/run/secrets/token --key=/etc/ssl/a.pem --password-file /etc/pw", "bash PWD=/home/alice",
+        "ssh -i /home/alice/.ssh/id_ed25519 git@host", "rsync -av /a/b/c/d host:/x/y/z", "", "sleep 10",
         "/opt/miniconda3/envs/py311_torch240/bin/python -m ipykernel_launcher -f /run/user/1000/kernel.json",
     ],
 )  # fmt: skip

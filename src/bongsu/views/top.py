@@ -51,7 +51,7 @@ def run_top(
     *,
     interval: float = 2.0,
     repeat: bool = False,
-    order: Order = Order(),  # noqa: B008  frozen
+    order: Order = Order(),  # noqa: B008  it is frozen, so all may share it
     may_signal: bool = True,
     output: IO[str] | None = None,
 ) -> int:
