@@ -162,7 +162,7 @@ class _Layout:
                 head = _openmetrics_head(spec, spec.name in weakened) if openmetrics else _text_head(spec)
                 template.append(end + head.encode() + self._keys[family.indices[0]])
                 end = b"\n"
-                template.extend([end + self._keys[i] for i in family.indices[1:]])
+                template.extend([self._keys[i] for i in family.indices[1:]])  # the same objects in all templates
             template.append(end)
             if keep:
                 self._templates[openmetrics, weakened] = template
@@ -310,13 +310,13 @@ def _series_keys(specs: Sequence[MetricSpec], labels: Sequence[tuple[str, ...]],
 
 
 def _series_key(spec: MetricSpec, values: tuple[str, ...]) -> bytes:
-    """How the series' line begins: all but its value."""
+    """How the series' line begins, with the end of the line before it."""
     if len(values) != len(spec.labels):
         raise ValueError(f"{spec.name}: {len(values)} label values for the labels {spec.labels}")
     if not values:
-        return f"{spec.name} ".encode()
+        return f"\n{spec.name} ".encode()
     pairs = ",".join([f'{label}="{_escaped(value)}"' for label, value in zip(spec.labels, values, strict=True)])
-    return f"{spec.name}{{{pairs}}} ".encode()
+    return f"\n{spec.name}{{{pairs}}} ".encode()
 
 
 def _escaped(value: str) -> str:
@@ -327,7 +327,7 @@ def _escaped(value: str) -> str:
 
 def _text_head(spec: MetricSpec) -> str:
     help_text = printable(spec.help).translate(_HELP_ESCAPES)
-    return f"# HELP {spec.name} {help_text}\n# TYPE {spec.name} {_TEXT_KINDS[spec.kind]}\n"
+    return f"# HELP {spec.name} {help_text}\n# TYPE {spec.name} {_TEXT_KINDS[spec.kind]}"
 
 
 def _openmetrics_head(spec: MetricSpec, weakened: bool) -> str:
@@ -336,7 +336,7 @@ def _openmetrics_head(spec: MetricSpec, weakened: bool) -> str:
     head = f"# TYPE {name} {kind}\n"
     if spec.unit and kind != "info" and name.endswith(f"_{spec.unit}"):
         head += f"# UNIT {name} {spec.unit}\n"
-    return f"{head}# HELP {name} {_escaped(spec.help)}\n"
+    return f"{head}# HELP {name} {_escaped(spec.help)}"
 
 
 def _picker(indices: Sequence[int]) -> Callable[[Sequence[float]], tuple[float, ...]]:
