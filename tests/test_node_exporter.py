@@ -23,6 +23,9 @@ MOVING = (
     "procs|processes|time_seconds|timex|filefd|filesystem|entropy|thermal|hwmon|cpu_scaling|tcp|udp|rapl|textfile|arp|nf)"
 )
 
+# It counts a listener's backlog as bytes in the queue of TCP; see tests/collectors/test_tcpstat.py.
+ON_PURPOSE = "[rt]x_queued_bytes"
+
 
 def _default_collectors_there() -> set[str]:
     text = subprocess.run([ne.PROGRAM, "--help"], capture_output=True, text=True, check=False)
@@ -66,7 +69,8 @@ def test_this_machine_has_the_same_series() -> None:
     found = [
         line
         for line in ne.differences(theirs, mine)
-        if not (line.startswith("value: ") and _moves(line)) and not (line.startswith("extra: ") and _name(line) in own)
+        if not (line.startswith("value: ") and (_moves(line) or re.search(ON_PURPOSE, line)))
+        and not (line.startswith("extra: ") and _name(line) in own)
     ]
     assert found == []
 
