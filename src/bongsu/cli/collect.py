@@ -22,7 +22,7 @@ Exit code 3 if a collector failed (the others are printed all the same).
 
 
 def _complete(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    from bongsu.cli.wire import CLASSES  # noqa: PLC0415  loads all collectors
+    from bongsu.cli.wire import CLASSES
 
     return [cls.name for cls in CLASSES if cls.name.startswith(incomplete)]
 
@@ -43,7 +43,7 @@ def collect(
 ) -> int:
     """Gather one batch and write it in the form asked for."""
     del once  # the only way for now; it is in the fixed set of commands
-    from bongsu.cli import wire  # noqa: PLC0415  loads all collectors
+    from bongsu.cli import wire
 
     form = form or ("json" if as_json else "prometheus")
     settings = loaded(ctx)
@@ -52,19 +52,19 @@ def collect(
     batch = gatherer.gather()
     gatherer.close()
     if textfile is not None:
-        from bongsu.sinks.textfile import TextfileSink  # noqa: PLC0415  only where one is written
+        from bongsu.sinks.textfile import TextfileSink
 
         TextfileSink(textfile).write(batch)
     elif form == "prometheus":
-        from bongsu.sinks.exposition import Exposition  # noqa: PLC0415  only this form needs it
+        from bongsu.sinks.exposition import Exposition
 
         _write(Exposition().text(batch, openmetrics=False))
     elif form == "json":
-        from bongsu.views.tables import batch_json  # noqa: PLC0415  only this form needs it
+        from bongsu.views.tables import batch_json
 
         click.echo(batch_json(batch))
     else:
-        from bongsu.views.tables import print_batch  # noqa: PLC0415  loads Rich
+        from bongsu.views.tables import print_batch
 
         print_batch(batch)
     return 3 if any(outcome.error is not None for outcome in batch.outcomes) else 0
@@ -75,7 +75,7 @@ def _write(text: bytes) -> None:
     if not sys.stdout.isatty():
         click.echo(text, nl=False)
         return
-    from bongsu.views.printable import printable  # noqa: PLC0415  loaded already
+    from bongsu.views.printable import printable
 
     for line in text.decode().removesuffix("\n").split("\n"):
         click.echo(printable(line))

@@ -19,9 +19,9 @@ Examples:
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Print the script for a shell."""
-    from click.shell_completion import get_completion_class  # noqa: PLC0415  only here
+    from click.shell_completion import get_completion_class
 
-    from bongsu.cli.main import cli  # noqa: PLC0415  main imports this module's name only
+    from bongsu.cli.main import cli
 
     kind = get_completion_class(shell)
     assert kind is not None

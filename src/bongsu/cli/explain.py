@@ -43,7 +43,7 @@ def _complete(_ctx: click.Context, _parameter: click.Parameter, incomplete: str)
 @click.pass_context
 def explain(ctx: click.Context, name: str, as_json: bool) -> None:
     """Find what NAME is and print all that is known of it."""
-    from bongsu.views.json_text import json_text  # noqa: PLC0415  loads msgspec
+    from bongsu.views.json_text import json_text
 
     if name == "settings" and as_json:
         click.echo(json_text(settings_schema(), indent=2))
@@ -53,7 +53,7 @@ def explain(ctx: click.Context, name: str, as_json: bool) -> None:
     if as_json:
         click.echo(json_text(facts))
     else:
-        from bongsu.views.explained import lines  # noqa: PLC0415  only where it is drawn
+        from bongsu.views.explained import lines
 
         click.echo("\n".join(lines(facts)))
 
@@ -98,9 +98,9 @@ class Index:
     """All that has a name."""
 
     def __init__(self) -> None:
-        from bongsu.cli.wire import CLASSES  # noqa: PLC0415  loads all collectors
-        from bongsu.collectors.agent import AgentCollector  # noqa: PLC0415  same
-        from bongsu.model import health  # noqa: PLC0415  same
+        from bongsu.cli.wire import CLASSES
+        from bongsu.collectors.agent import AgentCollector
+        from bongsu.model import health
 
         self.classes = CLASSES
         self.by_collector: dict[str, tuple[Any, ...]] = {cls.name: cls.specs for cls in CLASSES}
@@ -132,7 +132,7 @@ class Index:
 
     def panels(self) -> Iterator[tuple[Any, Any]]:
         """(board, panel), all."""
-        from bongsu.boards.host import HOST  # noqa: PLC0415  only here
+        from bongsu.boards.host import HOST
 
         for board in (HOST,):
             for panel in board.panels:
@@ -147,12 +147,12 @@ class Index:
 
 def settings_rows() -> Iterator[Facts]:
     """Each setting: key, default, meaning, what is allowed."""
-    import typing  # noqa: PLC0415  same
+    import typing
 
-    import msgspec  # noqa: PLC0415  only here
+    import msgspec
 
-    from bongsu.cli.settings_file import allowed, leaves  # noqa: PLC0415  same
-    from bongsu.model.settings import MEANING, Settings  # noqa: PLC0415  same
+    from bongsu.cli.settings_file import allowed, leaves
+    from bongsu.model.settings import MEANING, Settings
 
     for path in [*leaves(Settings), ("collectors",)]:
         struct: Any = Settings
@@ -173,10 +173,10 @@ def settings_rows() -> Iterator[Facts]:
 
 def settings_schema() -> Facts:
     """The JSON Schema of bongsu.yaml, with the options of each collector."""
-    import msgspec  # noqa: PLC0415  only here
+    import msgspec
 
-    from bongsu.cli.wire import CLASSES, first_line, keywords  # noqa: PLC0415  loads all collectors
-    from bongsu.model.settings import Settings  # noqa: PLC0415  same
+    from bongsu.cli.wire import CLASSES, first_line, keywords
+    from bongsu.model.settings import Settings
 
     schema = msgspec.json.schema(Settings)
     _allow_units(schema)
@@ -235,13 +235,13 @@ def _metric(index: Index, collector: str, spec: Any) -> Facts:
 
 
 def _collector_row(cls: Any) -> Facts:
-    from bongsu.cli.wire import first_line  # noqa: PLC0415  loaded already
+    from bongsu.cli.wire import first_line
 
     return {"name": cls.name, "on_by_default": cls.on_by_default, "help": first_line(cls)}
 
 
 def _collector(index: Index, cls: Any) -> Facts:
-    from bongsu.cli.wire import keywords  # noqa: PLC0415  loaded already
+    from bongsu.cli.wire import keywords
 
     return {
         "kind": "collector", **_collector_row(cls), "doc": (inspect.getdoc(cls) or "").partition("\n\nRaises:")[0].replace("``", "`"),
@@ -274,7 +274,7 @@ def _sources(index: Index, collector: str) -> list[str]:
 
 def _values(ctx: click.Context, index: Index, collector: str) -> Any:
     """A batch of that collector alone (and of what Bongsu says of itself); None for one that only the agent has."""
-    from bongsu.cli import wire  # noqa: PLC0415  loads all collectors
+    from bongsu.cli import wire
 
     settings = loaded(ctx)
     machine = wire.machine(settings)
@@ -288,7 +288,7 @@ def _values(ctx: click.Context, index: Index, collector: str) -> Any:
 
 def _here(batch: Any, name: str) -> Facts:
     """The values and absences of one metric on this machine."""
-    from bongsu.views.tables import absence_object, finite, outcome_object  # noqa: PLC0415  only here
+    from bongsu.views.tables import absence_object, finite, outcome_object
 
     if batch is None:
         return {"values": [], "absences": [], "collection": None}
@@ -303,7 +303,7 @@ def _here(batch: Any, name: str) -> Facts:
 
 
 def _health(batch: Any, name: str) -> Facts:
-    from bongsu.views.tables import absence_object, outcome_object  # noqa: PLC0415  only here
+    from bongsu.views.tables import absence_object, outcome_object
 
     outcome = next(o for o in batch.outcomes if o.collector == name)
     counts: dict[str, int] = {}

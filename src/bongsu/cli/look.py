@@ -47,9 +47,9 @@ Exit code 1 when something is wrong:
 @click.pass_context
 def status(ctx: click.Context, watch: str | None, as_json: bool) -> int:
     """Read twice, a second apart, and show what that says."""
-    from bongsu.cli import wire  # noqa: PLC0415  loads all collectors
-    from bongsu.views.rates import Rates  # noqa: PLC0415  same
-    from bongsu.views.summary import COLLECTORS  # noqa: PLC0415  same
+    from bongsu.cli import wire
+    from bongsu.views.rates import Rates
+    from bongsu.views.summary import COLLECTORS
 
     again = None if watch is None else _seconds("--watch", watch)
     settings = loaded(ctx)
@@ -97,8 +97,8 @@ def top(
     ctx: click.Context, interval: str, sort: str, words: str, tree: bool, arguments: bool, as_json: bool
 ) -> int:  # fmt: skip
     """Hand the terminal to the live view, or print once."""
-    from bongsu.cli import wire  # noqa: PLC0415  loads all collectors
-    from bongsu.cli.settings_file import Given  # noqa: PLC0415  same
+    from bongsu.cli import wire
+    from bongsu.cli.settings_file import Given
 
     seconds = _seconds("--interval", interval)
     extra = (Given(("collectors", "process", "arguments"), value=True, origin="--arguments"),) if arguments else ()
@@ -107,14 +107,14 @@ def top(
         settings, wire.collectors(settings, wire.machine(settings), only=TOP_COLLECTORS), slower=False
     )
     if as_json:
-        from bongsu.views.process_json import process_json  # noqa: PLC0415  only here
+        from bongsu.views.process_json import process_json
 
         before = gatherer.gather()
         time.sleep(WINDOW)
         click.echo(process_json(before, gatherer.gather()))
         return 0
-    from bongsu.views.processes import Order, Sort  # noqa: PLC0415  loads Rich
-    from bongsu.views.top import run_top  # noqa: PLC0415  same
+    from bongsu.views.processes import Order, Sort
+    from bongsu.views.top import run_top
 
     order = Order(Sort[sort.upper()], words=words, tree=tree)
     # Elsewhere's process numbers mean nothing here: no signal may be sent by them.
@@ -122,7 +122,7 @@ def top(
 
 
 def _read(gatherer: Gatherer, rates: Rates, since: float) -> tuple[Summary, float]:
-    from bongsu.views.summary import summary  # noqa: PLC0415  loaded already
+    from bongsu.views.summary import summary
 
     batch = gatherer.gather()
     rates.take(batch)
@@ -131,13 +131,13 @@ def _read(gatherer: Gatherer, rates: Rates, since: float) -> tuple[Summary, floa
 
 def _show(machine: Summary, *, as_json: bool, again: bool) -> None:
     if as_json:
-        from bongsu.views.json_text import json_text  # noqa: PLC0415  only here
+        from bongsu.views.json_text import json_text
 
         click.echo(json_text(machine))
     else:
-        from rich.console import Console  # noqa: PLC0415  loaded only to draw
+        from rich.console import Console
 
-        from bongsu.views.status import draw  # noqa: PLC0415  same
+        from bongsu.views.status import draw
 
         console = Console(highlight=False, markup=False, emoji=False)
         if again and console.is_terminal:

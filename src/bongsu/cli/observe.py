@@ -81,9 +81,9 @@ def agent(ctx: click.Context, quiet: bool) -> int:
 
 
 def _watch(ctx: click.Context, *, page: bool, quiet: bool, open_browser: bool) -> int:
-    from bongsu.agent import Agent  # noqa: PLC0415  loads collectors
-    from bongsu.cli import logs  # noqa: PLC0415  same time
-    from bongsu.cli.serve import Builder  # noqa: PLC0415  same
+    from bongsu.agent import Agent
+    from bongsu.cli import logs
+    from bongsu.cli.serve import Builder
 
     def load() -> Any:
         settings = loaded(ctx)
@@ -96,7 +96,7 @@ def _watch(ctx: click.Context, *, page: bool, quiet: bool, open_browser: bool) -
     def started() -> None:
         click.echo("\n".join(_greeting(running, builder, page=page, quiet=quiet)))
         if open_browser:
-            import webbrowser  # noqa: PLC0415  rarely asked for
+            import webbrowser
 
             webbrowser.open(_address(running, builder))
 
@@ -109,7 +109,7 @@ def _watch(ctx: click.Context, *, page: bool, quiet: bool, open_browser: bool) -
 
 
 def _address(running: Agent, builder: Builder) -> str:
-    from bongsu.cli.serve import address  # noqa: PLC0415  loaded already
+    from bongsu.cli.serve import address
 
     assert builder.loaded is not None
     assert running.server is not None

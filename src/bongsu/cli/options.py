@@ -109,7 +109,7 @@ def _keep_textfile_dir(ctx: click.Context, _parameter: click.Parameter, value: s
 
 
 def _collector_options() -> Iterator[click.Option]:
-    from bongsu.cli.wire import CLASSES, keywords  # noqa: PLC0415  loads all collectors
+    from bongsu.cli.wire import CLASSES, keywords
 
     for cls in CLASSES:
         yield _option(

@@ -34,11 +34,11 @@ def systemd(
     config: str | None, output: str | None, user: str | None, program: str | None, process_io: bool, root_files: bool
 ) -> None:
     """Render the unit from the settings."""
-    from bongsu.cli.serve import is_loopback  # noqa: PLC0415  loads collectors
-    from bongsu.cli.settings_file import load  # noqa: PLC0415  same
-    from bongsu.model.errors import BadInput  # noqa: PLC0415  same
-    from bongsu.model.message import Message  # noqa: PLC0415  same
-    from bongsu.render.systemd import NAME, unit  # noqa: PLC0415  same
+    from bongsu.cli.serve import is_loopback
+    from bongsu.cli.settings_file import load
+    from bongsu.model.errors import BadInput
+    from bongsu.model.message import Message
+    from bongsu.render.systemd import NAME, unit
 
     settings = load(config, {}, ()).settings
     command = [program] if program else _self()
@@ -52,7 +52,7 @@ def systemd(
         command, user=user, loopback=is_loopback(settings.host), writable=writable, process_io=process_io,
         root_files=root_files,
     )  # fmt: skip
-    if command[0].startswith(("/root/", "/home/")):
+    if command[0].startswith(("/home/", f"{os.path.expanduser('~root')}/")):
         click.echo(
             f"bongsu: {command[0]} lies in a home directory, where a service of another user may not be able to run "
             "it; install bongsu in /opt, say, and give --program",

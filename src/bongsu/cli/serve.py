@@ -88,7 +88,7 @@ def protection(settings: Settings, *, page: bool) -> Access:
     """Who may see what. Raises BadInput where strangers could see something."""
     web_config = None
     if settings.web_config is not None:
-        from bongsu.sinks.web_config import load  # noqa: PLC0415  loads PyYAML
+        from bongsu.sinks.web_config import load
 
         web_config = load(settings.web_config)
     loopback = is_loopback(settings.host)
@@ -157,7 +157,7 @@ def _answer(
 
 def _bearer_only(token: str, handler: Handler, request: http_message.Request) -> http_message.Response:
     """Answers those who carry the token, as Prometheus does with ``authorization: credentials_file``."""
-    import hmac  # noqa: PLC0415  loads OpenSSL; only beyond loopback
+    import hmac
 
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and hmac.compare_digest(value.strip().encode(), token.encode()):
@@ -168,7 +168,7 @@ def _bearer_only(token: str, handler: Handler, request: http_message.Request) ->
 
 
 def _metrics_server(settings: Settings, access: Access, handler: Handler) -> Server:
-    from bongsu.sinks.http_server import MetricsServer  # noqa: PLC0415  not where a page is served
+    from bongsu.sinks.http_server import MetricsServer
 
     if access.token is not None:
         handler = functools.partial(_bearer_only, access.token, handler)
@@ -177,7 +177,7 @@ def _metrics_server(settings: Settings, access: Access, handler: Handler) -> Ser
 
 def _page_sinks(interval: float) -> tuple[Recent, Live]:
     try:
-        from bongsu.views.web.live import Live  # noqa: PLC0415  loads Starlette
+        from bongsu.views.web.live import Live
     except ImportError as error:
         raise BadInput(
             Message(
@@ -186,18 +186,18 @@ def _page_sinks(interval: float) -> tuple[Recent, Live]:
                 name=error.name,
             )
         ) from None  # fmt: skip
-    from bongsu.boards.host import HOST  # noqa: PLC0415  only for the page
-    from bongsu.store.recent import Recent  # noqa: PLC0415  same
+    from bongsu.boards.host import HOST
+    from bongsu.store.recent import Recent
 
     recent = Recent(HOST.queries, interval=interval)
     return recent, Live(recent, [HOST], about={cls.name: wire.first_line(cls) for cls in wire.CLASSES})
 
 
 def _page_server(settings: Settings, access: Access, handler: Handler, live: Live) -> Server:
-    from bongsu import __version__  # noqa: PLC0415  beside the others
-    from bongsu.views.web import access as web  # noqa: PLC0415  loads Starlette
-    from bongsu.views.web.app import create_app  # noqa: PLC0415  same
-    from bongsu.views.web.server import WebServer, listen  # noqa: PLC0415  loads uvicorn
+    from bongsu import __version__
+    from bongsu.views.web import access as web
+    from bongsu.views.web.app import create_app
+    from bongsu.views.web.server import WebServer, listen
 
     config = access.web_config
     permits = config.permits if config is not None and config.asks_password else None

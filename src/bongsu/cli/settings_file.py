@@ -74,7 +74,7 @@ def load(file: str | None, environment: Mapping[str, str], flags: Sequence[Given
     tree: dict[str, object] = {}
     origins = Origins()
     if file is not None:
-        from bongsu.cli.yaml_file import read  # noqa: PLC0415  PyYAML is loaded only when there is a file
+        from bongsu.cli.yaml_file import read
 
         origins.file = file
         tree = read(file, origins.lines)

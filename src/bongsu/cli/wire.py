@@ -96,11 +96,11 @@ def sinks(loaded: Loaded) -> list[Sink]:
     wanted = loaded.settings.sinks
     found: list[Sink] = []
     if wanted.textfile is not None:
-        from bongsu.sinks.textfile import TextfileSink  # noqa: PLC0415  only where one is written
+        from bongsu.sinks.textfile import TextfileSink
 
         found.append(TextfileSink(wanted.textfile))
     if wanted.jsonl is not None:
-        from bongsu.sinks.jsonl import JsonlSink  # noqa: PLC0415  same
+        from bongsu.sinks.jsonl import JsonlSink
 
         jsonl = wanted.jsonl
         found.append(JsonlSink(jsonl.path, max_bytes=jsonl.max_bytes, max_age=jsonl.max_age, keep=jsonl.keep))
