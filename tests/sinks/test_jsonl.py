@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -37,7 +38,7 @@ def batch(*values: float, at: float = START, label: str = "a", absences: tuple[A
     return Batch(at, 0.0, (Part("tank", at, 0.0, samples, absences, (), outcome),))
 
 
-def lines(path: Path) -> list[dict[str, object]]:
+def lines(path: Path) -> list[dict[str, Any]]:
     """The file's lines, each strictly JSON."""
 
     def refuse(word: str) -> float:
@@ -149,7 +150,7 @@ def test_rotations_within_one_second_have_names_in_order(tmp_path: Path) -> None
     for i in range(12):
         sink.write(batch(i))
     sink.close()
-    values = [lines(tmp_path / name)[0]["samples"][0]["value"] for name in rotated(path)]  # type: ignore[index]
+    values = [lines(tmp_path / name)[0]["samples"][0]["value"] for name in rotated(path)]
     assert values == list(range(11))
 
 
@@ -244,7 +245,7 @@ def test_a_full_disk_takes_nothing_back_but_the_line_under_way(tmp_path: Path) -
         assert path.stat().st_size == size
     sink.write(batch(3))
     sink.close()
-    assert [line["samples"][0]["value"] for line in lines(path)] == [1, 3]  # type: ignore[index]
+    assert [line["samples"][0]["value"] for line in lines(path)] == [1, 3]
 
 
 @pytest.mark.needs_root
@@ -268,7 +269,7 @@ def test_a_full_file_system_is_survived(tmp_path: Path) -> None:
         (tmp_path / rotated(path)[0]).unlink()
         sink.write(batch(*[99] * 30))
         sink.close()
-        values = [line["samples"][0]["value"] for line in lines(path)]  # type: ignore[index]
+        values = [line["samples"][0]["value"] for line in lines(path)]
         assert values == [*written[-len(values) + 1 :], 99]
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)
@@ -287,7 +288,7 @@ def test_a_file_moved_or_removed_by_another_is_begun_anew(tmp_path: Path) -> Non
     path.write_bytes(b"")
     sink.write(batch(4))
     sink.close()
-    assert [line["samples"][0]["value"] for line in lines(path)] == [4]  # type: ignore[index]
+    assert [line["samples"][0]["value"] for line in lines(path)] == [4]
 
 
 def test_a_file_that_cannot_be_written_is_refused_at_the_start(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import bcrypt
 import pytest
@@ -134,7 +135,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
     servers.stop()
 
 
-def query(port: int, expression: str) -> list[dict[str, object]]:
+def query(port: int, expression: str) -> list[dict[str, Any]]:
     """The result vector of an instant query."""
     url = f"http://127.0.0.1:{port}/api/v1/query?" + urllib.parse.urlencode({"query": expression})
     with urllib.request.urlopen(url, timeout=10) as response:
@@ -166,7 +167,7 @@ def test_prometheus_scrapes_all_and_answers_with_the_right_values(served: Served
     ) as process:  # fmt: skip
         try:
             deadline = time.monotonic() + 30
-            up: list[dict[str, object]] = []
+            up: list[dict[str, Any]] = []
             while time.monotonic() < deadline and len(up) < 3:
                 time.sleep(0.2)
                 try:
@@ -177,17 +178,17 @@ def test_prometheus_scrapes_all_and_answers_with_the_right_values(served: Served
             assert len(up) == 3, failures
             ticks = query(port, "bongsu_ticks_total")
             odd = query(port, "node_odd")
-            scraped = {r["metric"]["job"]: r["value"][1] for r in query(port, "scrape_samples_scraped")}  # type: ignore[index]
+            scraped = {r["metric"]["job"]: r["value"][1] for r in query(port, "scrape_samples_scraped")}
             kinds = _types(port)
         finally:
             process.send_signal(signal.SIGKILL)
-    assert {r["value"][1] for r in ticks} == {"1000"}  # type: ignore[index]
+    assert {r["value"][1] for r in ticks} == {"1000"}
     assert len(ticks) == 3
     assert scraped == dict.fromkeys(served.servers, str(len(VALUES) + 1))
     expected = {name.replace("\udcff\udcfe", "\ufffd\ufffd"): repr(float(v)) for name, v in VALUES.items()}
     for job in served.servers:
         got = {
-            r["metric"].get("name", ""): repr(float(r["value"][1])) for r in odd if r["metric"]["job"] == job  # type: ignore[index,attr-defined]
+            r["metric"].get("name", ""): repr(float(r["value"][1])) for r in odd if r["metric"]["job"] == job
         }  # fmt: skip
         assert got == expected, job
     assert kinds["node_odd"] == "gauge"
