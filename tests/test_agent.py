@@ -378,3 +378,33 @@ def test_clock_driven_sinks_are_fed_and_closed(tmp_path: Path) -> None:
     assert len(lines) >= 3
     for line in lines:
         json.loads(line)
+
+
+def test_what_begins_to_fail_is_logged_once_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    """A collector or sink that fails for many rounds gives one line, and one when it works again."""
+    failing = threading.Event()
+    failing.set()
+
+    def collect() -> None:
+        if failing.is_set():
+            raise ValueError("no")
+
+    class Broken(Log):
+        def write(self, batch: Batch) -> None:
+            if failing.is_set():
+                raise OSError(28, "No space left on device", "/x")
+            super().write(batch)
+
+    log = Broken()
+    agent = Agent(lambda _: _setup(log, interval=0.02, collector=Beat(collect)))
+    with caplog.at_level("INFO", "bongsu"):
+        agent.start()
+        time.sleep(0.3)
+        failing.clear()
+        assert log.wrote.wait(5)
+        time.sleep(0.1)
+        agent.stop()
+    assert sorted(r.getMessage() for r in caplog.records) == [
+        "collector beat fails: ValueError: no", "collector beat works again",
+        "sink log fails: No space left on device: /x", "sink log works again",
+    ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import select
@@ -19,6 +20,7 @@ from bongsu.collectors.agent import AgentCounts
 from bongsu.model.batch import Batch
 from bongsu.model.contract import Sink
 from bongsu.model.errors import BongsuError
+from bongsu.model.message import Message
 from bongsu.pipeline import Gatherer, deliver
 
 _log = logging.getLogger("bongsu.agent")
@@ -75,6 +77,7 @@ class Agent:
         self._stopping = False
         self._delivering = threading.Lock()
         self._busy_since: float | None = None
+        self._changes = _Changes()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -83,7 +86,9 @@ class Agent:
 
     def gather(self, *, max_age: float = 0.0, only: Iterable[str] | None = None) -> Batch:
         """Ask the collectors of the setup that runs now; a handler keeps this across reloads."""
-        return self._setup.gatherer.gather(max_age=max_age, only=only)
+        batch = self._setup.gatherer.gather(max_age=max_age, only=only)
+        self._changes.look(batch)
+        return batch
 
     @property
     def server(self) -> Server | None:
@@ -223,17 +228,48 @@ class Agent:
         self._busy_since = time.monotonic()
         try:
             batch = setup.gatherer.gather()
+            self._changes.look(batch)
             with self._delivering:
                 if setup is self._setup and not self._stopping:
-                    deliver(batch, setup.sinks, setup.gatherer.delivered)
+                    deliver(batch, setup.sinks, functools.partial(self._delivered, setup.gatherer))
         except Exception:  # noqa: BLE001  the clock goes on whatever happens in one round
             _log.exception("a round failed")
         finally:
             self._busy_since = None
 
+    def _delivered(self, gatherer: Gatherer, sink: str, seconds: float, error: Message | None) -> None:
+        gatherer.delivered(sink, seconds, error)
+        self._changes.say("sink", sink, error)
+
     def _hangs(self, longest: float) -> bool:
         busy = self._busy_since
         return busy is not None and time.monotonic() - busy > longest
+
+
+class _Changes:
+    """Logs what begins to fail and what works again, each once, not at every round."""
+
+    def __init__(self) -> None:
+        self._failing: dict[tuple[str, str], str] = {}
+        self._lock = threading.Lock()
+
+    def look(self, batch: Batch) -> None:
+        """Compare how the collectors fared with how they did before."""
+        for outcome in batch.outcomes:
+            if outcome.error is not None or self._failing:
+                self.say("collector", outcome.collector, outcome.error)
+
+    def say(self, kind: str, name: str, error: Message | None) -> None:
+        """Log if this is news."""
+        key = (kind, name)
+        with self._lock:
+            before = self._failing.pop(key, None)
+            if error is not None:
+                self._failing[key] = error.template
+        if error is not None and before != error.template:
+            _log.warning("%s %s fails: %s", kind, name, error)
+        elif error is None and before is not None:
+            _log.info("%s %s works again", kind, name)
 
 
 def notify(state: str) -> None:

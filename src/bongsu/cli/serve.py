@@ -60,8 +60,11 @@ class Builder:
         settings = loaded.settings
         interval = settings.interval or (UP_INTERVAL if self._page else AGENT_INTERVAL)
         collecting = [*wire.collectors(loaded, wire.machine(loaded)), AgentCollector(self.counts)]
-        place = (settings.host, settings.port, settings.token, settings.web_config, settings.allowed_hosts, interval)
-        moves = previous is None or previous.place != place
+        place = (
+            settings.host, settings.port, settings.token, settings.web_config, _stamp(settings.web_config),
+            settings.allowed_hosts, interval if self._page else None,
+        )  # fmt: skip
+        moves = previous is None or previous.place != place  # a page's last hour goes with its interval
         access = protection(settings, page=self._page) if moves else self.access
         sinks: list[Sink] = wire.sinks(loaded)
         if self._page and moves:
@@ -82,6 +85,17 @@ class Builder:
         if kept is None:
             return _metrics_server(settings, access, handler)
         return _page_server(settings, access, handler, kept[1])
+
+
+def _stamp(path: str | None) -> tuple[int, int] | None:
+    """What tells that a file was written again."""
+    if path is None:
+        return None
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
 
 
 def protection(settings: Settings, *, page: bool) -> Access:

@@ -98,12 +98,17 @@ def sinks(loaded: Loaded) -> list[Sink]:
     if wanted.textfile is not None:
         from bongsu.sinks.textfile import TextfileSink
 
-        found.append(TextfileSink(wanted.textfile))
+        found.append(TextfileSink(wanted.textfile, option=loaded.origins.of(("sinks", "textfile"))))
     if wanted.jsonl is not None:
         from bongsu.sinks.jsonl import JsonlSink
 
         jsonl = wanted.jsonl
-        found.append(JsonlSink(jsonl.path, max_bytes=jsonl.max_bytes, max_age=jsonl.max_age, keep=jsonl.keep))
+        found.append(
+            JsonlSink(
+                jsonl.path, max_bytes=jsonl.max_bytes, max_age=jsonl.max_age, keep=jsonl.keep, compress=jsonl.compress,
+                fsync=jsonl.fsync, option=loaded.origins.of(("sinks", "jsonl", "path")),
+            )
+        )  # fmt: skip
     return found
 
 

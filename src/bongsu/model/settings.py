@@ -42,6 +42,8 @@ class JsonlSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     max_bytes: Bytes = 64 * 1024 * 1024
     max_age: Duration = 86400.0
     keep: Count = 7
+    compress: Switch = False
+    fsync: Switch = False
 
 
 class SinkSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -103,4 +105,6 @@ MEANING: dict[tuple[str, ...], str] = {
     ("sinks", "jsonl", "max_bytes"): "Rotate when it has grown to this size.",
     ("sinks", "jsonl", "max_age"): "Rotate when it is this old.",
     ("sinks", "jsonl", "keep"): "How many rotated files stay.",
+    ("sinks", "jsonl", "compress"): "Whether rotated files are compressed.",
+    ("sinks", "jsonl", "fsync"): "Whether each line is on the disk before the next is taken: slower, survives power loss.",
 }  # fmt: skip
