@@ -34,7 +34,7 @@ def main() -> None:
     threading.Thread(target=_drain, args=(master,), daemon=True).start()
     with tempfile.TemporaryDirectory() as folder:
         settings = Path(folder, "bongsu.yaml")
-        settings.write_text(f"sinks:\n  jsonl: {folder}/out.jsonl\n  textfile: {folder}/out.prom\n")
+        settings.write_text(f"sinks:\n  jsonl: {{path: {folder}/out.jsonl}}\n  textfile: {folder}/out.prom\n")
         ours = [*BONGSU, "agent", "-c", str(settings), "--port", str(port), "--interval", "1", "--collector.processes",
                 "--collector.interrupts", "--collector.tcpstat", "--collector.meminfo_numa"]  # fmt: skip
         glances = [str(Path(sys.executable).with_name("glances")), "--time", "1", "--disable-check-update"]

@@ -73,7 +73,7 @@ def free_port() -> int:
 def running(argv: Sequence[str], **kwargs: object) -> Iterator[subprocess.Popen[bytes]]:
     """A program for the length of the block; ended by its pid."""
     process = subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **kwargs
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, **kwargs
     )  # type: ignore[call-overload]  # options are handed through
     try:
         yield process
