@@ -66,9 +66,9 @@ def test_many_cores_are_folded(cores: int) -> None:
     found = lines(readings(cores, 0.9), 80, 24)
     assert len(found) <= 8
     assert sum(line.count("▇") for line in found) == cores
-    assert (
-        sum(line.count("#") + line.count("*") for line in lines(readings(cores, 0.9), 80, 24, ascii_only=True)) == cores
-    )
+    plain = lines(readings(cores, 0.9), 80, 24, ascii_only=True)
+    assert sum(line.count("#") for line in plain if not line.startswith("mem")) == cores
+    assert all(line.isascii() for line in plain)
 
 
 @pytest.mark.parametrize(("width", "height"), [(40, 10), (20, 5), (80, 12), (200, 8)])
@@ -82,11 +82,7 @@ def test_a_small_terminal_has_two_lines(width: int, height: int) -> None:
 
 def test_what_is_not_known_is_a_dash() -> None:
     """Before anything was read, and where a collector is off, there is a dash and no number."""
-    for found in (header(Readings(None, Rates()), 80, 24), [*map(_text, plain_header(Readings(None, Rates())))]):
-        text = "\n".join(str(getattr(line, "plain", line)) for line in found)
+    nothing = Readings(None, Rates())
+    for text in ("\n".join(lines(nothing, 80, 24)), "\n".join(plain_header(nothing))):
         assert "load - - -" in text
-        assert "0" not in text.replace(Readings(None, Rates()).host(), "")
-
-
-def _text(line: str) -> str:
-    return line
+        assert "0" not in text.replace(nothing.host(), "")

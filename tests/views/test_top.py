@@ -35,7 +35,7 @@ class Nasty(ProcessCollector):
     def collect(self):
         for item in super().collect():
             if isinstance(item, Table):
-                evil = ProcessRow(4194000, 1, EVIL, 7, EVIL, "S", 0.0, 5, 1, 0.0, 1 << 50, 0, 0, 0, False, EVIL, EVIL)
+                evil = ProcessRow(4194000, 1, EVIL, 7, EVIL, "S", 0.0, 5, 1, 0.0, 1 << 50, 0, 0, 0, False, EVIL, EVIL + " --flag")
                 item = Table("processes", (*item.rows, evil))
             yield item
 
@@ -221,11 +221,11 @@ def test_names_cannot_steer_the_terminal() -> None:
         terminal.wait_for(has("? help"))
         terminal.press("m")  # it claims the most memory
         text = terminal.wait_for(has("4194000"))
-        assert r"\x1b]0;owned\x07\x1b[2J\x9b31m\n\r[red]x[/red]\xff\u202e" in text
+        assert r"\x1b]0;owned\x07\x1b[2J\x9b31m\n\r[red]x[/red]\xff\u202e --flag" in text
         terminal.press("k")
         terminal.wait_for(has("SIGTERM to 4194000"))
-        terminal.press("n")
-        terminal.press("a")
+        terminal.press("na")
+        terminal.wait_for(lambda t: "--flag" not in t)  # the program's name alone
         terminal.press("/owned")
         terminal.wait_for(has("/owned_"))
         terminal.press("q\x1b")

@@ -36,7 +36,7 @@ _HELP = (
     "  (the same key again turns the order round)",
     "",
     "  /  show only lines that hold these words; Esc ends it",
-    "  T  tree            a  arguments, if they are read",
+    "  T  tree            a  arguments, if they are read, or not",
     "  arrows, PgUp, PgDn, Home, End   choose a process",
     "  k  send it a signal, after asking",
     "  space  hold still  q  quit",
@@ -98,7 +98,8 @@ class _Top:
         self._typing: str | None = None  # the filter while it is typed
         self._asking: tuple[ProcessRow, signal.Signals] | None = None
         self._says = ""
-        self._helps = self._holds = self._arguments = self._done = False
+        self._arguments = True  # shown where they were read
+        self._helps = self._holds = self._done = False
 
     def run(self) -> int:
         decoder = keys.Keys()
