@@ -11,6 +11,7 @@ import click
 
 from bongsu.cli.main import cli
 from bongsu.cli.wire import CLASSES, CollectorClass, keywords
+from bongsu.collectors.agent import AgentCollector
 from bongsu.collectors.left_out import LEFT_OUT
 from bongsu.model import health
 from bongsu.model.metric import MetricPattern, MetricSpec
@@ -61,6 +62,9 @@ def metrics() -> str:
     lines += [f"## {health.NAME}", "", "What Bongsu says about its own collectors and sinks.", ""]
     lines += ["| metric | type | unit | labels | what it is |", "|---|---|---|---|---|"]
     lines += [_row(spec) for spec in health.SPECS]
+    lines += ["", f"## {AgentCollector.name}", "", "The clock of `bongsu up` and `bongsu agent`.", ""]
+    lines += ["| metric | type | unit | labels | what it is |", "|---|---|---|---|---|"]
+    lines += [_row(spec) for spec in AgentCollector.specs]
     lines += ["", "## What node_exporter has by default and we leave out", "", "| collector | why |", "|---|---|"]
     lines += [f"| {name} | {_cell(reason)} |" for name, reason in LEFT_OUT.items()]
     return "\n".join(lines) + "\n"

@@ -250,7 +250,9 @@ def _get(url: str) -> str:
         try:
             with urllib.request.urlopen(url, timeout=10) as answer:
                 return str(answer.read().decode())
-        except urllib.error.URLError:
+        except urllib.error.URLError as error:
+            if isinstance(error, urllib.error.HTTPError):
+                raise  # an answer, though not the one hoped for
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.02)

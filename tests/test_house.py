@@ -16,6 +16,7 @@ import pytest
 
 from bongsu.cli.main import cli
 from bongsu.collectors import COLLECTORS
+from bongsu.collectors.agent import AgentCollector
 from bongsu.collectors.left_out import LEFT_OUT
 from bongsu.model import health
 from bongsu.model.metric import MetricPattern, MetricSpec
@@ -56,6 +57,7 @@ def _collectors() -> Iterator[MetricSpec | MetricPattern]:
     for collector in COLLECTORS:
         yield from collector.specs
     yield from health.SPECS
+    yield from AgentCollector.specs
 
 
 def test_a_metric_name_has_one_spec() -> None:
