@@ -235,7 +235,7 @@ def run_parent(body: str) -> subprocess.Popen[str]:
     script = "import os, signal, sys, time\nfrom bongsu.sources.worker import Worker, Silent\n" + textwrap.dedent(body)
     return subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, start_new_session=True,
-        env={**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(__file__))},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
 
 

@@ -139,7 +139,8 @@ class FilesystemCollector:
                 yield Sample(READONLY, labels, int(mounted.read_only))
                 yield Sample(DEVICE_ERROR, labels, 0)
             else:
-                if not isinstance(answer, NotAsked):  # of one that was not asked we cannot say that it fails
+                # Of one that was not asked, or whose child failed, we cannot say that the device fails.
+                if isinstance(answer, Silent) or (isinstance(answer, Failed) and answer.number):
                     yield Sample(DEVICE_ERROR, labels, 1)
                 yield from _absences(mounted, answer, now)
                 stale_since = answer.since if isinstance(answer, Silent) else (mounted.time or now)

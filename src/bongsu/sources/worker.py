@@ -22,7 +22,7 @@ _START_SECONDS = 5.0  # a bare interpreter needs 20 ms; a machine on its knees n
 
 
 class Failed(NamedTuple):
-    """The question was asked and failed; ``number`` is the errno, 0 for what is no OSError."""
+    """The question failed; ``number`` is the service's errno, 0 if it raised something else or could not be asked."""
 
     number: int
     text: str
@@ -140,7 +140,7 @@ class Worker:
                 try:
                     child = self._free = _Child(self._service)
                 except OSError as error:
-                    failed = Failed(error.errno or 0, f"no child could be started: {error.strerror or error}")
+                    failed = Failed(0, f"no child could be started: {error.strerror or error}")
                     known.update(dict.fromkeys(open_items, failed))
                     break
                 deadline = max(deadline, time.monotonic() + 2 * self._patience)
@@ -151,6 +151,7 @@ class Worker:
 
     def _round(self, child: _Child, items: Sequence[Any], deadline: float) -> list[Any]:
         """Ask a free child; the answers up to the first item that did not answer in time, which is Silent."""
+        sent = time.monotonic()
         try:
             child.send(items, self._patience, deadline)
             answers = child.receive(self._patience)
@@ -158,16 +159,18 @@ class Worker:
                 begun, done = child.progress()
                 now = time.monotonic()
                 if begun is None:  # it has not come to read the request
-                    patience_ends = child.started + _START_SECONDS
+                    patience_ends = max(child.started + _START_SECONDS, sent + 2 * self._patience)
+                elif len(done) == len(items):  # all is answered and on its way to us
+                    patience_ends = begun + _START_SECONDS
                 else:
                     patience_ends = min(begun + self._patience, deadline)
                 if now < patience_ends:
                     answers = child.receive(patience_ends - now)
                     continue
-                if begun is None:
+                if begun is None or len(done) == len(items):
                     self._free = None
                     child.close()
-                    return [Failed(0, f"the child did not start within {_START_SECONDS:g} s")] * len(items)
+                    return [Failed(0, f"the child did not get to work within {_START_SECONDS:g} s")] * len(items)
                 return self._give_up(child, items, done, begun)
         except _Ended as ended:
             self._free = None
@@ -232,7 +235,7 @@ class _Child:
         self.silent_since = 0.0
         self.ended = False
         self._open = True
-        self._buffer = b""
+        self._buffer = bytearray()
         self._deadline = 0
         self._incoming = select.poll()
         self._incoming.register(self._answers, select.POLLIN)
@@ -256,21 +259,24 @@ class _Child:
                 if seconds:
                     raise _Ended(self._how_it_ended())
                 return []
-            self._buffer = data = self._buffer + data if self._buffer else data
-            if len(data) >= _LENGTH and len(data) == _LENGTH + int.from_bytes(data[:_LENGTH], "little"):
-                self._buffer = b""
-                answers: list[Any] = marshal.loads(data[_LENGTH:])  # noqa: S302  our own child wrote it
-                return answers
+            if self._buffer or len(data) < _LENGTH + int.from_bytes(data[:_LENGTH], "little"):
+                self._buffer += data
+                if len(self._buffer) < _LENGTH + int.from_bytes(self._buffer[:_LENGTH], "little"):
+                    continue
+                data = bytes(self._buffer)
+                self._buffer.clear()
+            answers: list[Any] = marshal.loads(data[_LENGTH:])  # noqa: S302  our own child wrote it
+            return answers
         return None
 
     def progress(self) -> tuple[float | None, list[Any]]:
         """Since when (monotonic s) the current item is being asked, None before the first; the answers so far."""
-        board = os.pread(self._board, os.fstat(self._board).st_size, 0)
         records = []
         place = 0
-        while size := int.from_bytes(board[place : place + _LENGTH], "little"):
+        while size := int.from_bytes(os.pread(self._board, _LENGTH, place), "little"):
             place += _LENGTH
-            records.append(marshal.loads(board[place : place + size]))  # noqa: S302  our own child wrote it
+            record = os.pread(self._board, size, place)  # only now: it is whole once its length stands there
+            records.append(marshal.loads(record))  # noqa: S302  our own child wrote it
             place += size
         if not records or records[0][1] != self._deadline:  # empty, or of the request before
             return None, []

@@ -75,6 +75,7 @@ def _serve(function: Callable[[Any], Any], items: list[Any], patience: int, dead
     """
     answered = []
     now = time.monotonic_ns()
+    posix.pwrite(board, _END, 0)  # what stands there is of the request before
     place = _note(board, 0, (now, deadline))
     for item in items:
         try:
@@ -92,8 +93,10 @@ def _serve(function: Callable[[Any], Any], items: list[Any], patience: int, dead
 
 
 def _note(board: int, place: int, record: tuple[Any, ...]) -> int:
+    # The parent may read in the middle of this, so the length, which makes a record one, comes last.
     data = marshal.dumps(record)
-    posix.pwrite(board, len(data).to_bytes(_LENGTH, "little") + data + _END, place)
+    posix.pwrite(board, data + _END, place + _LENGTH)
+    posix.pwrite(board, len(data).to_bytes(_LENGTH, "little"), place)
     return place + _LENGTH + len(data)
 
 
