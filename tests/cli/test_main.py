@@ -106,7 +106,7 @@ def test_ctrl_c_ends_quietly_with_130() -> None:
     """An interrupted command says nothing and gives the code of SIGINT."""
     with subprocess.Popen(
         [*ARGV, "status", "--watch", "60"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env=environment(), preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+        env=environment(), preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509  single-threaded child, set up as a shell would
     ) as process:  # fmt: skip
         assert process.stdout
         process.stdout.readline()

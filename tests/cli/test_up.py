@@ -191,7 +191,7 @@ def test_a_terminal_that_is_closed_ends_it(tmp_path: Path) -> None:
     leader, follower = os.openpty()
     child = subprocess.Popen(
         [os.path.realpath("/bin/sh"), "-c", f"exec {' '.join(map(str, _argv(tmp_path)))} >{tmp_path}/out 2>&1"],
-        stdin=follower, env=environment(), start_new_session=True, preexec_fn=_take_terminal,  # noqa: PLW1509
+        stdin=follower, env=environment(), start_new_session=True, preexec_fn=_take_terminal,  # noqa: PLW1509  single-threaded child, set up as a shell would
     )  # fmt: skip
     os.close(follower)
     try:

@@ -81,7 +81,7 @@ def test_equals_node_exporter_on_this_machine(detailed: bool) -> None:
     ) as ask:
         ask()
         theirs = ask()
-        mine = ne.ours([NetdevCollector(Machine.at(), **options)])  # type: ignore[arg-type]  # same
+        mine = ne.ours([NetdevCollector(Machine.at(), **options)])  # type: ignore[arg-type]  # options by name, as above
     assert ne.differences(theirs, mine, tolerance=0.01, only=r"(?!.*packets|.*bytes)") == []
     names = {key for key in theirs.values if re.match("node_network_.*(packets|bytes)", key[0])}
     assert names == {key for key in mine.values if re.match("node_network_.*(packets|bytes)", key[0])}

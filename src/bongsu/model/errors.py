@@ -24,7 +24,7 @@ class BadInput(BongsuError):  # noqa: N818  reads as what it is in `raise BadInp
     exit_code = 2
 
 
-class NotKnown(BongsuError):  # noqa: N818  same
+class NotKnown(BongsuError):  # noqa: N818  reads as what it is, as above
     """The question could not be answered (no permission, no such process, no connection)."""
 
     exit_code = 3
