@@ -201,7 +201,9 @@ def test_memory_stays_flat() -> None:
 
     def feed(start: int) -> None:
         for at in range(start, start + 400):
-            values: Values = {(spec, (str(c), k)): at * 1.0 for spec in (WORK, TASKS) for c in range(8) for k in ("x", "y")}
+            values: Values = {
+                (spec, (str(c), k)): at * 1.0 for spec in (WORK, TASKS) for c in range(8) for k in ("x", "y")
+            }
             recent.write(one(at, values))
 
     feed(0)

@@ -6,6 +6,8 @@ export const words = {
   overview: "Overview",
   processes: "Processes",
   health: "Health",
+  processesTable: "Table of processes",
+  healthTable: "Table of collectors",
   range: "Time range",
   ranges: { 300: "5 min", 900: "15 min", 3600: "1 h" },
   search: "Find a process, user or number",
@@ -30,7 +32,7 @@ export const words = {
   now: "Now",
   legendOf: (title) => `${title}: values`,
   processColumns: {
-    pid: "Number", user: "User", executable: "Program", state: "State", cpu: "CPU", memory: "Memory", read: "Reads",
+    pid: "PID", user: "User", executable: "Program", state: "State", cpu: "CPU", memory: "Memory", read: "Reads",
     write: "Writes", threads: "Threads", start: "Started", arguments: "Arguments",
   },
   processHelp: {
