@@ -58,7 +58,7 @@ def test_it_keeps_what_readings_need() -> None:
     lines = {line for line in unit(["/usr/bin/bongsu", "agent"]).splitlines() if line and not line.startswith("#")}
     keys = {line.partition("=")[0] for line in lines}
     assert not keys & {"ProtectProc", "ProcSubset", "PrivateNetwork", "PrivateUsers", "ProtectClock", "ProtectHostname"}
-    assert "ProtectHome=read-only" in lines
+    assert {"ProtectHome=read-only", "ProtectSystem=strict", "NoNewPrivileges=yes", "CapabilityBoundingSet="} <= lines
     assert "SystemCallFilter=adjtimex clock_adjtime" in lines
     assert {"Type=notify", "WatchdogSec=60", "ExecReload=/bin/kill -HUP $MAINPID", "DynamicUser=yes"} <= lines
 
