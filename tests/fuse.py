@@ -22,7 +22,7 @@ _OUT = struct.Struct("<IiQ")  # length, error, unique
 _MS_NOSUID_NODEV = 2 | 4
 _MS_REC_PRIVATE = 1 << 14 | 1 << 18
 _MNT_DETACH = 2
-_CLONE_NEWNS = 0x20000
+_CLONE_FS, _CLONE_NEWNS = 0x200, 0x20000
 _CONNECTIONS = "/sys/fs/fuse/connections"
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -72,6 +72,7 @@ class Fuse:
         _libc.umount2(self.where.encode(), _MNT_DETACH)
         self._thread.join(5)
         os.close(self._fd)
+        _libc.unshare(_CLONE_FS)  # threads begun meanwhile share our folder, and setns refuses that
         if _libc.setns(self._outside, _CLONE_NEWNS):
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
         os.close(self._outside)

@@ -220,6 +220,20 @@ def test_close_leaves_no_process_and_no_descriptor(make: Make) -> None:
     assert worker.ask([0.02]) == [0.02], "it can be used again"
 
 
+def test_no_zombie_stays_behind(make: Make) -> None:
+    """A child that is let go is reaped, not only ended."""
+    worker = make("nap", patience=0.1)
+    worker.ask([0.0])
+    idle = worker.pids
+    worker.rest()
+    worker.ask([0.3, 0.01])
+    hung = worker.pids
+    assert wait_until(lambda: worker.ask([0.3]) == [0.3] and len(worker.pids) == 1)
+    worker.close()
+    left = set(idle + hung)
+    assert not [pid for pid in left if os.path.exists(f"/proc/{pid}")]
+
+
 def test_rest_gives_the_memory_back(make: Make) -> None:
     """An idle child ends on request, and the next question starts another."""
     worker = make("double", patience=2.0)

@@ -115,6 +115,7 @@ class Worker:
                 known[item] = Silent(child.silent_since)
                 continue
             del self._hung[item]
+            child.silent_since = 0.0
             if answers and not self._kill:
                 known[item] = _given(answers[-1])
             self._keep(child)
@@ -286,12 +287,15 @@ class _Child:
         self._process.kill()  # safe once it has ended: Popen looks first
 
     def close(self) -> None:
-        """Let go of it: the kernel kills it as its lifeline closes, and it is reaped later."""
+        """Kill it and let go of it. An idle one is reaped at once, one that the kernel holds when it is let go."""
         if self._open:
             self._open = False
             for fd in (self._requests, self._answers, self._board, self._lifeline):
                 os.close(fd)
             self.kill()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(0 if self.silent_since else 0.1)
+            _reap()
 
     def _write(self, data: bytes) -> None:
         data = len(data).to_bytes(_LENGTH, "little") + data
