@@ -23,6 +23,12 @@ PROGRAM = "/usr/bin/prometheus-node-exporter"
 _SAMPLE = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)$")
 _LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
 _TYPES = {Kind.GAUGE: "gauge", Kind.COUNTER: "counter", Kind.UNTYPED: "untyped", Kind.INFO: "gauge"}
+# Debian's build also excludes loopback and all below /run, /mnt and /media; ours are upstream's defaults.
+_UPSTREAM = {
+    "--collector.netdev.device-": "--collector.netdev.device-exclude=",
+    "--collector.filesystem.mount-points-": "--collector.filesystem.mount-points-exclude="
+    "^/(dev|proc|run/credentials/.+|sys|var/lib/docker/.+|var/lib/containers/storage/.+)($|/)",
+}
 _UNESCAPE = {"\\\\": "\\", '\\"': '"', "\\n": "\n"}
 
 Key = tuple[str, tuple[tuple[str, str], ...]]  # metric name, sorted (label, value) pairs without empty values
@@ -71,6 +77,7 @@ def serving(collectors: Iterable[str], flags: Sequence[str] = ()) -> Iterator[Ca
     argv = [
         PROGRAM, f"--web.listen-address=127.0.0.1:{port}", "--collector.disable-defaults",
         "--web.disable-exporter-metrics", *(f"--collector.{name}" for name in collectors), *flags,
+        *(flag for option, flag in _UPSTREAM.items() if not any(f.startswith(option) for f in flags)),
     ]  # fmt: skip
     with subprocess.Popen(
         argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={"PATH": os.environ["PATH"]}

@@ -68,17 +68,18 @@ def test_this_machine_has_the_same_series() -> None:
         if hasattr(spec, "name") and spec.vocabulary is not Vocabulary.NODE_EXPORTER
     }
     lasting: dict[str, str] | None = None
-    for _ in range(5):
-        found = {
-            line.split(" theirs ")[0].split("} ")[0]: line
-            for line in ne.differences(ne.scrape(shared, FLAGS), _all_ours())
-            if not (line.startswith("value: ") and _moves(line))
-            and not (line.startswith("extra: ") and _name(line) in own)
-            and _name(line) != ELSEWHERE
-        }
-        lasting = found if lasting is None else {key: line for key, line in found.items() if key in lasting}
-        if not lasting:
-            return
+    with ne.serving(shared, FLAGS) as scrape:
+        for _ in range(5):
+            found = {
+                line.split(" theirs ")[0].split("} ")[0]: line
+                for line in ne.differences(scrape(), _all_ours())
+                if not (line.startswith("value: ") and _moves(line))
+                and not (line.startswith("extra: ") and _name(line) in own)
+                and _name(line) != ELSEWHERE
+            }
+            lasting = found if lasting is None else {key: line for key, line in found.items() if key in lasting}
+            if not lasting:
+                return
     assert lasting == {}
 
 

@@ -49,7 +49,6 @@ _DETAILED = tuple(
     _DETAILED_NAME.get(field) or (RECEIVE if field.startswith("rx_") else TRANSMIT).spec(field[3:])
     for field in LinkStats._fields
 )
-DEFAULT_EXCLUDE = "^lo$"
 
 
 class NetdevCollector:
@@ -69,13 +68,11 @@ class NetdevCollector:
         machine: Machine,
         *,
         device_include: str = "",
-        device_exclude: str = DEFAULT_EXCLUDE,
+        device_exclude: str = "",
         address_info: bool = False,
         netlink: bool = True,
         enable_detailed_metrics: bool = False,
     ) -> None:
-        if device_include and device_exclude == DEFAULT_EXCLUDE:
-            device_exclude = ""  # whoever names the interfaces gets those
         self._proc = machine.proc
         self._filter = NameFilter("--collector.netdev.device", include=device_include, exclude=device_exclude)
         self._addresses = address_info
