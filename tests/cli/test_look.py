@@ -233,3 +233,11 @@ def test_collect_on_a_terminal_writes_control_characters_out(hostile: subprocess
     os.close(leader)
     assert b"\x1b" not in shown
     assert rb"\x1b[31m[b]" in shown
+
+
+def test_explain_tells_a_metric_that_a_file_gives(tmp_path: Path) -> None:
+    """A metric of a *.prom file is in no list, and is explained all the same where the file is read."""
+    (tmp_path / "backup.prom").write_text("# TYPE backup_age_seconds gauge\nbackup_age_seconds 12\n")
+    facts = json.loads(bongsu("explain", "backup_age_seconds", "--textfile-dir", str(tmp_path), "--json").stdout)
+    assert facts["collector"] == "textfile"
+    assert facts["values"] == [{"labels": {}, "value": 12}]

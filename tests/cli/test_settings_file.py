@@ -7,10 +7,16 @@ import os
 from pathlib import Path
 
 import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from bongsu.cli import wire
 from bongsu.cli.settings_file import Given, leaves, load
 from bongsu.model.errors import BadInput
 from bongsu.model.settings import MEANING, Settings
+from bongsu.sources.root import Machine
+from bongsu.views.printable import printable
 from cli.command import bongsu, complaint
 
 
@@ -152,8 +158,8 @@ def test_flags_override_the_environment_which_overrides_the_file(tmp_path: Path)
     """Of three places that set a port, the flag wins, then the variable, then the file, then the default."""
     path = _write(tmp_path, "port: 1001\ninterval: 3\nhost: 127.0.0.2\n")
     variables = {"BONGSU_PORT": "1002", "BONGSU_INTERVAL": "2m", "BONGSU_PATHS_PROCFS": "/p"}
-    settings = load(path, variables, [Given(("port",), "1003", "--port")]).settings
-    assert (settings.port, settings.interval, settings.host, settings.paths.procfs) == (1003, 120.0, "127.0.0.2", "/p")
+    found = load(path, variables, [Given(("port",), "1003", "--port")]).settings
+    assert (found.port, found.interval, found.host, found.paths.procfs) == (1003, 120.0, "127.0.0.2", "/p")
     assert load(None, {}, []).settings == Settings()
 
 
@@ -236,3 +242,41 @@ def test_load_raises_only_bad_input(tmp_path: Path) -> None:
     ):
         with contextlib.suppress(BadInput):
             load(_write(tmp_path, text), {}, [])
+
+
+_KEYS = st.sampled_from(
+    ["port", "interval", "paths", "procfs", "collectors", "process", "groups", "sinks", "jsonl", "token"]
+)
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS | st.text(max_size=5), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_bytes_are_settings_or_one_line(tmp_path: Path, content: bytes) -> None:
+    """No content of a file leads to anything but settings or one line."""
+    _judge(_write(tmp_path, content))
+
+
+@given(st.dictionaries(_KEYS, _VALUES, max_size=4))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_tree_is_settings_or_one_line(tmp_path: Path, tree: dict[str, object]) -> None:
+    """Whatever stands below the right keys, the answer is settings or one line."""
+    _judge(_write(tmp_path, yaml.safe_dump(tree, allow_unicode=True)))
+
+
+def _judge(path: str) -> None:
+    try:
+        found = load(path, {}, [])
+    except BadInput as error:
+        line = printable(error)
+        assert line
+        assert "\n" not in line
+        return
+    assert 0.1 <= (found.settings.interval or 1.0) <= 86400
+    assert 0 <= found.settings.port <= 65535
+    with contextlib.suppress(BadInput):
+        wire.collectors(found, Machine.at())
