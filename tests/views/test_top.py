@@ -6,6 +6,7 @@ import fcntl
 import os
 import re
 import select
+import shutil
 import signal
 import struct
 import subprocess
@@ -14,6 +15,7 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -132,8 +134,8 @@ def top(*arguments: str, columns: int = 80, lines: int = 24, **environment: str)
 
 
 @contextmanager
-def sleeping() -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(["sleep", "1000"])
+def sleeping(program: str = "sleep") -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen([program, "1000"])
     try:
         yield process
     finally:
@@ -257,15 +259,17 @@ def test_a_live_process_with_a_harmful_name_is_tamed() -> None:
         evil.communicate()
 
 
-def test_filter_tree_sort_and_help() -> None:
+def test_filter_tree_sort_and_help(tmp_path: Path) -> None:
     """The keys do what the help says."""
-    with sleeping() as sleeper, top() as terminal:
+    slumber = tmp_path / "slumber"  # a name that no other process of this machine has
+    shutil.copy("/bin/sleep", slumber)
+    with sleeping(str(slumber)) as sleeper, top() as terminal:
         terminal.wait_for(has("? help"))
-        terminal.press("/sleep\r")
-        text = terminal.wait_for(lambda t: f"{sleeper.pid} " in t and "/sleep:" in t)
+        terminal.press("/slumber\r")
+        text = terminal.wait_for(lambda t: f"{sleeper.pid} " in t and "/slumber:" in t)
         assert "pytest" not in text
         terminal.press("T")
-        terminal.wait_for(lambda t: re.search(rf"{sleeper.pid} .*└─.*sleep", t))
+        terminal.wait_for(lambda t: re.search(rf"{sleeper.pid} .*└─.*slumb", t))
         terminal.press("T\x1b")
         terminal.wait_for(has("? help"))
         terminal.press("p")
