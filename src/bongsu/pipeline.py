@@ -14,6 +14,7 @@ from bongsu.model.errors import BongsuError, NoData
 from bongsu.model.message import Message
 
 DEADLINE_SECONDS = 5.0
+_GLANCE = 0.01  # seconds until a lane that is between two collectors is looked at again
 
 
 class Gatherer:
@@ -22,6 +23,8 @@ class Gatherer:
     Collectors run one after another in a *lane*, a thread of its own. A collector that has not
     answered at its deadline keeps its lane; the others go on in a new one, and it is asked again
     only when it has come back. Those that may block have a lane of their own from the start.
+    What hangs one driver hangs all its readers: each further one that hangs in the same gather is
+    waited for half as long, so that together they cost no more than two deadlines.
 
     ``every`` gives, by collector name, seconds for which a part stays good enough even for a tick.
     """
@@ -43,6 +46,7 @@ class Gatherer:
         self._sinks: dict[str, health.SinkCounts] = {}
         self._lock = threading.Lock()
         self._lanes: dict[bool, _Lane] = {}
+        self._closed = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -52,14 +56,17 @@ class Gatherer:
     def gather(self, *, max_age: float = 0.0, only: Iterable[str] | None = None) -> Batch:
         """One batch. Parts younger than ``max_age`` seconds are taken as they are.
 
-        ``only`` picks collectors by name. Never raises for what a collector does, and returns
-        after at most two deadlines, whatever hangs.
+        ``only`` picks collectors by name. Never raises for what a collector does, and waits at most
+        two deadlines for those that hang, whatever their number.
         """
-        wanted = self.collectors if only is None else tuple(c for c in self.collectors if c.name in set(only))
+        names = None if only is None else frozenset(only)
+        wanted = self.collectors if names is None else tuple(c for c in self.collectors if c.name in names)
         with self._lock:
             now = time.monotonic()
             due = [c for c in wanted if self._is_due(c, now, max_age)]
             self._run(due)
+            if self._closed:  # by a reload, after this reader had taken hold of us
+                self._leave_lanes()
             return self._batch(wanted)
 
     def delivered(self, sink: str, seconds: float, error: Message | None) -> None:
@@ -73,9 +80,13 @@ class Gatherer:
     def close(self) -> None:
         """Let the lanes end, after what is being gathered now. One that hangs is a daemon and does not hold the process."""
         with self._lock:
-            for lane in self._lanes.values():
-                lane.leave()
-            self._lanes.clear()
+            self._closed = True
+            self._leave_lanes()
+
+    def _leave_lanes(self) -> None:
+        for lane in self._lanes.values():
+            lane.leave()
+        self._lanes.clear()
 
     def _is_due(self, collector: Collector, now: float, max_age: float) -> bool:
         if collector.name in self._stuck:
@@ -94,16 +105,15 @@ class Gatherer:
         for blocks, lane in active.items():
             lane.start_on(queues[blocks])
         for blocks in active:
-            while not self._lanes[blocks].wait(self.deadline):
+            patience = self.deadline
+            while (hung := self._lanes[blocks].wait(patience)) is not None:
                 lane = self._lanes.pop(blocks)
-                hung = lane.leave()
-                if hung is not None:
-                    self._stuck[hung.name] = lane
-                    self._counts[hung.name].timeouts += 1
-                    self._parts[hung.name] = self._late(hung)
+                self._stuck[hung.name] = lane
+                self._counts[hung.name].timeouts += 1
+                self._parts[hung.name] = self._late(hung)
                 self._keep(lane)
-                lane = self._lane(blocks)
-                lane.start_on(queues[blocks])
+                patience /= 2
+                self._lane(blocks).start_on(queues[blocks])
             self._keep(self._lanes[blocks])
 
     def _lane(self, blocks: bool) -> _Lane:
@@ -123,11 +133,11 @@ class Gatherer:
 
     def _late(self, collector: Collector) -> Part:
         now, monotonic = time.time(), time.monotonic()
-        waited = monotonic - self._stuck[collector.name].since if collector.name in self._stuck else self.deadline
+        lane = self._stuck[collector.name]
         outcome = Outcome(
-            collector.name, waited, 0.0, timed_out=True,
+            collector.name, monotonic - lane.since, 0.0, timed_out=True,
             error=Message("no answer within {seconds:g} s; it is asked again when it has come back",
-                          seconds=self.deadline),
+                          seconds=lane.patience),
         )  # fmt: skip
         return Part(collector.name, now, monotonic, (), (), (), outcome)
 
@@ -141,7 +151,8 @@ class Gatherer:
                 self._parts[collector.name] = part
             parts.append(part)
         now, monotonic = time.time(), time.monotonic()
-        samples = health.samples([p.outcome for p in parts], self._counts, self._sinks)
+        sinks = dict(self._sinks)  # a delivery in another thread may add one meanwhile
+        samples = health.samples([p.outcome for p in parts], self._counts, sinks)
         outcome = Outcome(health.NAME, 0.0, 0.0, last_success=now)
         parts.append(Part(health.NAME, now, monotonic, tuple(samples), (), (), outcome))
         return Batch(now, monotonic, tuple(parts))
@@ -170,6 +181,7 @@ class _Lane:
 
     def __init__(self) -> None:
         self.since = 0.0  # monotonic time at which the current collector began
+        self.patience = 0.0  # seconds it is waited for
         self._queue: deque[Collector] = deque()
         self._current: Collector | None = None
         self._done: list[Part] = []
@@ -187,18 +199,22 @@ class _Lane:
             self._thread.start()
         self._go.release()
 
-    def wait(self, deadline: float) -> bool:
-        """Wait for the queue's end; False as soon as one collector has used up ``deadline`` seconds."""
-        remaining = deadline
-        while not self._idle.wait(remaining):
+    def wait(self, patience: float) -> Collector | None:
+        """Wait for the queue's end, or until one collector has taken ``patience`` seconds; give the lane up to that one.
+
+        Giving up is one step with looking: a collector that answers at the last moment must not leave the
+        blame to the next.
+        """
+        self.patience = patience
+        while True:
             with self._lock:
-                if self._current is None:
-                    remaining = deadline
-                    continue
-                remaining = self.since + deadline - time.monotonic()
-                if remaining <= 0:
-                    return False
-        return True
+                current = self._current
+                remaining = _GLANCE if current is None else self.since + patience - time.monotonic()
+                if current is not None and remaining <= 0 and not self._idle.is_set():
+                    self._left.set()
+                    return current
+            if self._idle.wait(remaining):
+                return None
 
     def busy_with(self, collector: Collector) -> bool:
         return self._current is collector
@@ -208,13 +224,10 @@ class _Lane:
             done, self._done = self._done, []
         return done
 
-    def leave(self) -> Collector | None:
-        """Give the lane up: it ends after what it runs now, whose answer is dropped. Returns that collector."""
-        with self._lock:
-            self._left.set()
-            current = self._current
+    def leave(self) -> None:
+        """Give the lane up: it ends after what it runs now, whose answer is dropped."""
+        self._left.set()
         self._go.release()
-        return current
 
     def _work(self) -> None:
         while True:
@@ -278,4 +291,4 @@ def _explain(error: BaseException) -> Message:
         return Message("permission denied: {path}", path=error.filename or "")
     if isinstance(error, OSError) and error.strerror:
         return Message("{reason}: {path}", reason=error.strerror, path=error.filename or "")
-    return Message("{kind}: {text}", kind=type(error).__name__, text=error)
+    return Message("{kind}: {text}", kind=type(error).__name__, text=str(error))

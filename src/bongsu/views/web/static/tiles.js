@@ -41,7 +41,8 @@ class Tile {
     const { unit, top } = this.tile;
     set(this.value, "class", now.value === null ? "value unknown" : "value");
     say(this.value, now.value === null ? words.noValue : write(now.value, unit));
-    const detail = [now.of === null ? "" : words.of(write(now.of, unit)), now.legend].filter(Boolean).join(" · ");
+    const known = [now.of === null ? "" : words.of(write(now.of, unit)), now.legend].filter(Boolean).join(" · ");
+    const detail = now.value === null ? words.noValueWhy : known;
     say(this.detail, detail);
     set(this.element, "title", detail);
     set(this.line, "d", path(values, top ?? now.of));
