@@ -216,6 +216,22 @@ def test_top_in_a_pipe_is_one_page() -> None:
     assert max(len(line) for line in done.stdout.splitlines()) <= 80
 
 
+def test_top_in_a_pipe_repeats_where_an_interval_is_given() -> None:
+    """--interval says that more than one page is wanted; it ends quietly when the reader has gone."""
+    with subprocess.Popen(
+        [*ARGV, "top", "--interval", "0.2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    ) as process:
+        assert process.stdout
+        pages = 0
+        for line in process.stdout:
+            pages += "PROGRAM" in line
+            if pages == 3:
+                break
+        process.stdout.close()
+        assert process.stderr
+        assert process.stderr.read() == ""
+
+
 def test_collect_on_a_terminal_writes_control_characters_out(hostile: subprocess.Popen[bytes]) -> None:
     """Into a file the text is exact; on a terminal a hostile name is written out."""
     assert hostile.poll() is None

@@ -71,7 +71,8 @@ def status(ctx: click.Context, watch: str | None, as_json: bool) -> int:
 TOP = """Show processes live, what they use and who they belong to.
 
 Keys: `c` `m` `i` sort by CPU, memory, disk use; `/` filters, `T` draws the tree, `k` sends a signal after
-asking, `h` lists all keys, `q` leaves. When the output is no terminal, one plain page is printed.
+asking, `?` lists all keys, `q` leaves. When the output is no terminal, one plain page is printed, or with
+--interval one after another.
 
 \b
 Examples:
@@ -118,7 +119,13 @@ def top(
 
     order = Order(Sort[sort.upper()], words=words, tree=tree)
     # Elsewhere's process numbers mean nothing here: no signal may be sent by them.
-    return run_top(gatherer.gather, interval=seconds, order=order, may_signal=settings.settings.paths.procfs == "/proc")
+    return run_top(
+        gatherer.gather,
+        interval=seconds,
+        order=order,
+        may_signal=settings.settings.paths.procfs == "/proc",
+        repeat=ctx.get_parameter_source("interval") is click.core.ParameterSource.COMMANDLINE,
+    )
 
 
 def _read(gatherer: Gatherer, rates: Rates, since: float) -> tuple[Summary, float]:
