@@ -81,3 +81,11 @@ def test_no_file_is_said_in_words(tmp_path: Path) -> None:
     """A machine without the file is no failure."""
     with pytest.raises(NoData, match="os-release"):
         list(OsCollector(kernel_tree.Tree(tmp_path).machine).collect())
+
+
+def test_a_version_that_no_number_holds_is_no_version(tmp_path: Path) -> None:
+    """Four hundred digits are not a version of infinity."""
+    tree = kernel_tree.Tree(tmp_path)
+    tree.write({"root/etc/os-release": "ID=x\nVERSION_ID=" + "9" * 400 + "\n"})
+    names = {name for name, _ in ne.ours([OsCollector(tree.machine)]).values}
+    assert names == {"node_os_info"}

@@ -263,13 +263,13 @@ def test_filter_tree_sort_and_help(tmp_path: Path) -> None:
     """The keys do what the help says."""
     slumber = tmp_path / "slumber"  # a name that no other process of this machine has
     shutil.copy("/bin/sleep", slumber)
-    with sleeping(str(slumber)) as sleeper, top() as terminal:
+    with sleeping(str(slumber)) as sleeper, top(columns=160) as terminal:  # room for a tree of any depth
         terminal.wait_for(has("? help"))
         terminal.press("/slumber\r")
         text = terminal.wait_for(lambda t: f"{sleeper.pid} " in t and "/slumber:" in t)
         assert "pytest" not in text
         terminal.press("T")
-        terminal.wait_for(lambda t: re.search(rf"{sleeper.pid} .*└─.*slumb", t))
+        terminal.wait_for(lambda t: re.search(rf"{sleeper.pid} .*└─.*slumber", t))
         terminal.press("T\x1b")
         terminal.wait_for(has("? help"))
         terminal.press("p")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 
@@ -56,5 +57,5 @@ class OsCollector:
 def _describe(values: dict[str, str]) -> Iterator[Sample]:
     yield Sample(INFO, tuple(values.get(label.upper(), "") for label in INFO.labels), 1)
     version = _VERSION.match(values.get("VERSION_ID", ""))
-    if version and (number := float(version[0])) > 0:
+    if version and 0 < (number := float(version[0])) < math.inf:
         yield Sample(VERSION, tuple(values.get(label.upper(), "") for label in VERSION.labels), number)
