@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -13,9 +15,18 @@ from bongsu.model.batch import Batch, Sample
 from bongsu.model.errors import NoData
 from bongsu.model.message import Message
 from bongsu.model.metric import Kind, MetricSpec
-from bongsu.pipeline import Gatherer, deliver
+from bongsu.pipeline import Gatherer, _Lane, deliver
 
 VALUE = MetricSpec("demo_value", Kind.GAUGE, "A value.")
+
+
+@pytest.fixture
+def restless() -> Iterator[None]:
+    """Threads take turns as often as the interpreter can, so that what may happen between two lines does."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
 
 
 class Fake:
@@ -125,13 +136,84 @@ def test_a_hung_collector_costs_one_deadline_once(may_block: bool) -> None:
 def test_two_hung_collectors_do_not_stop_the_third() -> None:
     """Each hung collector is left behind in turn, with its own lane; no lane is made for it again."""
     release = threading.Event()
-    before = threading.active_count()
+    before = set(threading.enumerate())
     gatherer = Gatherer([Fake("h1", release.wait), Fake("h2", release.wait), Fake("ok")], deadline=0.1)
     for n in range(1, 4):
         assert _values(gatherer.gather()) == {"ok": n}
-    assert threading.active_count() - before == 3
+    assert len(set(threading.enumerate()) - before) == 3
     release.set()
     gatherer.close()
+
+
+def test_many_that_hang_at_once_cost_two_deadlines() -> None:
+    """A lock in the kernel that is never given back hangs all its readers; the scrape still comes in time."""
+    release = threading.Event()
+    hung = [Fake(f"h{n}", release.wait, may_block=n % 2 == 0) for n in range(8)]
+    gatherer = Gatherer([*hung, Fake("ok"), Fake("fine", may_block=True)], deadline=0.3)
+    started = time.monotonic()
+    batch = gatherer.gather()
+    assert time.monotonic() - started < 2 * 0.3 + 0.3
+    assert _values(batch) == {"ok": 1, "fine": 1}
+    assert [_self(batch, health.TIMEOUTS, fake.name) for fake in hung] == [1] * 8
+    release.set()
+    gatherer.close()
+
+
+def test_who_hangs_is_judged_and_given_up_in_one_step() -> None:
+    """A collector that answers at the last moment does not leave the blame to the next one in its lane."""
+    release = threading.Event()
+    late, following = Fake("late", release.wait), Fake("following")
+    lane = _Lane()
+    lane.start_on(deque([late, following]))
+    assert lane.wait(0.05) is late
+    release.set()
+    assert lane._thread is not None
+    lane._thread.join(5)
+    assert following.calls == 0
+
+
+def test_names_may_come_from_an_iterator() -> None:
+    """Picking looks at the names once, so that what can be read once is enough."""
+    gatherer = Gatherer([Fake("a"), Fake("b"), Fake("c")])
+    assert _values(gatherer.gather(only=iter(["a", "c"]))) == {"a": 1, "c": 1}
+    gatherer.close()
+
+
+def test_a_reader_that_comes_after_the_end_leaves_no_thread() -> None:
+    """A scrape may take hold of the gatherer just before a reload closes it; it is answered, and nothing stays."""
+    before = set(threading.enumerate())
+    gatherer = Gatherer([Fake("a"), Fake("b", may_block=True)])
+    gatherer.close()
+    assert _values(gatherer.gather()) == {"a": 1, "b": 1}
+    end = time.monotonic() + 5
+    while set(threading.enumerate()) - before:
+        assert time.monotonic() < end, "a lane was left behind"
+        time.sleep(0.01)
+
+
+@pytest.mark.usefixtures("restless")
+def test_sinks_may_report_while_a_batch_is_made() -> None:
+    """A first delivery in one thread does not break a scrape in another."""
+    gatherer = Gatherer([Fake("a")])
+    stop = threading.Event()
+
+    def report() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            gatherer.delivered(f"sink{number % 500}", 0.0, None)
+            if number % 500 == 0:
+                gatherer._sinks.clear()
+
+    thread = threading.Thread(target=report)
+    thread.start()
+    try:
+        for _ in range(1500):
+            gatherer.gather()
+    finally:
+        stop.set()
+        thread.join()
+        gatherer.close()
 
 
 def test_a_fresh_part_serves_two_readers() -> None:

@@ -104,8 +104,8 @@ class Gatherer:
         active = {blocks: self._lane(blocks) for blocks, queue in queues.items() if queue}
         for blocks, lane in active.items():
             lane.start_on(queues[blocks])
+        patience = self.deadline
         for blocks in active:
-            patience = self.deadline
             while (hung := self._lanes[blocks].wait(patience)) is not None:
                 lane = self._lanes.pop(blocks)
                 self._stuck[hung.name] = lane
@@ -210,7 +210,7 @@ class _Lane:
             with self._lock:
                 current = self._current
                 remaining = _GLANCE if current is None else self.since + patience - time.monotonic()
-                if current is not None and remaining <= 0 and not self._idle.is_set():
+                if remaining <= 0:
                     self._left.set()
                     return current
             if self._idle.wait(remaining):
