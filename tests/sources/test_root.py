@@ -98,5 +98,10 @@ def test_a_path_that_is_no_procfs_is_refused_in_one_line(tmp_path: Path) -> None
     """The line names the option, the path, what is missing and the cure."""
     with pytest.raises(BadInput, match=r"--procfs .*not a proc file system, stat is missing.*mount one"):
         Machine.at(procfs=str(tmp_path))
+    with pytest.raises(BadInput, match=r"--procfs /proc/self: .*it is the directory of one process; mount one"):
+        Machine.at(procfs="/proc/self")
+    (tmp_path / "stat").mkdir()
+    with pytest.raises(BadInput, match=r"--procfs .*stat cannot be read \(Is a directory\); mount one"):
+        Machine.at(procfs=str(tmp_path))
     with pytest.raises(BadInput, match=r"--sysfs /no/such: there is no such directory"):
         Machine.at(sysfs="/no/such")

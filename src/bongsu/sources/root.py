@@ -212,26 +212,23 @@ class Machine:
         """The machine whose trees are mounted at these paths.
 
         Raises:
-            BadInput: ``procfs`` or ``sysfs`` is not one; the message names the option and the cure.
+            BadInput: one is no directory, or ``procfs`` is not one; the message names the option and the cure.
         """
-        for option, path, witness in (
-            ("--procfs", procfs, "stat"),
-            ("--sysfs", sysfs, None),
-            ("--rootfs", rootfs, None),
-        ):
+        for option, path in (("--procfs", procfs), ("--sysfs", sysfs), ("--rootfs", rootfs)):
             if not os.path.isdir(path):
                 raise BadInput(
                     Message("{option} {path}: there is no such directory; give a directory or leave it out",
                             option=option, path=path)
                 )  # fmt: skip
-            if witness and not os.path.exists(os.path.join(path, witness)):
-                raise BadInput(
-                    Message(
-                        "{option} {path}: this is not a proc file system, {witness} is missing; "
-                        "mount one there, or leave the option out to read /proc",
-                        option=option, path=path, witness=witness,
-                    )
-                )  # fmt: skip
+        problem = _not_a_proc(procfs)
+        if problem is not None:
+            raise BadInput(
+                Message(
+                    "--procfs {path}: this is not a proc file system, {problem}; "
+                    "mount one there, or leave the option out to read /proc",
+                    path=procfs, problem=problem,
+                )
+            )  # fmt: skip
         rootfs_root = Root(rootfs)
         return cls(Root(procfs), Root(sysfs), rootfs_root, Root(udev or rootfs_root.join("run/udev/data")))
 
@@ -259,6 +256,18 @@ def _read_to_end(fd: int, page_is_whole: bool) -> bytes:
             raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
         more = os.pread(fd, _CHUNK, size)
     return b"".join(parts)
+
+
+def _not_a_proc(path: str) -> Message | None:
+    """What is wrong with a directory that should be a procfs. A captured one may hold any damage, so little is asked."""
+    try:
+        with open(os.path.join(path, "stat"), "rb") as file:
+            pid, bracket, _ = file.read(32).partition(b" (")  # proc_pid_stat(5)
+    except FileNotFoundError:
+        return Message("stat is missing")
+    except OSError as error:
+        return Message("stat cannot be read ({reason})", reason=error.strerror)
+    return Message("it is the directory of one process") if bracket and pid.isdigit() else None
 
 
 def _file_system_type(path: str) -> str:
