@@ -32,7 +32,7 @@ MAX_CONNECTIONS = 64
 MAX_HEAD = 16 * 1024
 _STOP_SECONDS = 0.8
 _LINGER_SECONDS = 0.3
-_OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _log = logging.getLogger("bongsu.http")
 
 Handler = Callable[[Request], Response]
@@ -120,7 +120,7 @@ class MetricsServer:
             except OSError as error:
                 if self._stopping.is_set():
                     return
-                if error.errno in _OUT_OF_RESOURCES:
+                if error.errno in OUT_OF_RESOURCES:
                     self._make_room()
                     time.sleep(0.05)
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import socket
 import ssl
@@ -13,6 +14,7 @@ import pytest
 
 from bongsu.model.errors import BadInput
 from bongsu.sinks.web_tls import ServerTls, TlsSettings
+from bongsu.views.web import server
 from bongsu.views.web.access import Access
 from bongsu.views.web.server import listen
 from live_page import TOKEN, page
@@ -92,7 +94,7 @@ def test_a_taken_port_is_one_line() -> None:
     """The line names the port and what to do."""
     with listen("127.0.0.1", 0) as first:
         port = first.getsockname()[1]
-        with pytest.raises(BadInput, match=f"--port {port}: another program listens on it; give another") as caught:
+        with pytest.raises(BadInput, match=f"--port {port}: another program listens there") as caught:
             listen("127.0.0.1", port)
         assert "\n" not in str(caught.value)
 
@@ -109,3 +111,26 @@ def test_a_free_port_is_taken_and_told() -> None:
     with listen("127.0.0.1", 0) as opened:
         assert opened.getsockname()[1] > 0
         socket.create_connection(opened.getsockname()).close()
+
+
+def test_connections_that_ask_nothing_give_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a request holds a place only until another wants it; whoever is being answered keeps his."""
+    monkeypatch.setattr(server, "_MOST_CONNECTIONS", 10)
+    with page() as running, contextlib.ExitStack() as held:
+
+        def connect(sent: bytes) -> socket.socket:
+            opened = socket.create_connection(("127.0.0.1", running.server.port), timeout=10)
+            held.enter_context(opened).sendall(sent)
+            return opened
+
+        ours = f"Host: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode()
+        stream = connect(b"GET /api/stream HTTP/1.1\r\n" + ours)
+        assert stream.recv(12) == b"HTTP/1.1 200"
+        idle = [connect(b"GET / HTTP/1.1\r\nHost: l") for _ in range(30)]
+        last = connect(b"GET /api/status HTTP/1.1\r\n" + ours)
+        assert last.recv(12) == b"HTTP/1.1 200"
+        assert idle[0].recv(1) == b""
+        running.tick()
+        told = b""
+        while b"id: " not in told:  # what is published now has a number, what it was told at first has none
+            told += stream.recv(65536) or pytest.fail("the stream was ended")

@@ -3,62 +3,71 @@
 from __future__ import annotations
 
 import asyncio
-import errno
+import contextlib
 import logging
-import os
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from bongsu.model.errors import BadInput
-from bongsu.model.message import Message
+from bongsu.sinks.http_server import OUT_OF_RESOURCES, listen
 from bongsu.sinks.web_tls import ServerTls
 from bongsu.views.web.live import Live
+
+__all__ = ["STOP_SECONDS", "Listener", "WebServer", "listen"]
 
 STOP_SECONDS = 2.0
 SEND_SECONDS = 10.0  # for which a client may take nothing of what waits for it
 _MOST_HEADER_BYTES = 16 * 1024
-_MOST_CONNECTIONS = 500
+_MOST_CONNECTIONS = 400  # twice as many as may follow the stream; a process often may open 1024 files
+_OUT_OF_RESOURCES_SECONDS = 0.05
+_log = logging.getLogger("bongsu.web")
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens on the address; ``port`` 0 takes a free one.
+class Listener(socket.socket):
+    """Accepts so many connections at a time, whatever strangers do: one more ends the oldest that waits for nothing.
 
-    Raises:
-        BadInput: the name or address is not this machine's, the port is taken or not allowed.
+    asyncio would go on until no descriptor is left for anybody, and then fill the log.
     """
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, kind, protocol, _, address = found[0]
-    except (OSError, UnicodeError) as error:
-        raise BadInput(
-            Message("--host {host}: not a name or address of this machine ({error}); 127.0.0.1 is",
-                    host=host, error=getattr(error, "strerror", None) or error)
-        ) from None  # fmt: skip
-    opened = socket.socket(family, kind, protocol)
-    try:
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, host != "::")
-        opened.bind(address)
-        opened.listen(128)
-    except OSError as error:
-        opened.close()
-        if error.errno == errno.EADDRINUSE:
-            cure = Message("another program listens on it; give another with --port, or 0 for any free one")
-        elif error.errno == errno.EACCES:
-            cure = Message("only root may listen on a port below 1024; give another with --port")
-        elif error.errno == errno.EADDRNOTAVAIL:
-            cure = Message("this machine has no such address; 127.0.0.1 is this machine only, 0.0.0.0 all it has")
-        else:
-            cure = Message("{reason}", reason=os.strerror(error.errno or 0))
-        raise BadInput(Message("--host {host} --port {port}: {cure}", host=host, port=port, cure=cure)) from None
-    return opened
+
+    def __init__(self, opened: socket.socket, answering: Callable[[], set[int]]) -> None:
+        super().__init__(opened.family, opened.type, opened.proto, opened.detach())
+        self._answering = answering
+        self._peers: list[socket.socket] = []  # oldest first; those in their TLS handshake too
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """The next connection. Raises BlockingIOError where there is none, or none can be had now."""
+        while True:
+            try:
+                peer, address = super().accept()
+            except OSError as error:
+                if error.errno not in OUT_OF_RESOURCES:
+                    raise
+                if not self._make_room():
+                    time.sleep(_OUT_OF_RESOURCES_SECONDS)  # or the loop would come back at once, again and again
+                raise BlockingIOError from error
+            self._peers = [known for known in self._peers if known.fileno() >= 0]
+            if len(self._peers) < _MOST_CONNECTIONS or self._make_room():
+                self._peers.append(peer)
+                return peer, address
+            peer.close()
+
+    def _make_room(self) -> bool:
+        """End the oldest connection without a request that is being answered; False if there is none."""
+        answering = self._answering()
+        for number, peer in enumerate(self._peers):
+            if peer.fileno() >= 0 and peer.fileno() not in answering:
+                del self._peers[number]
+                with contextlib.suppress(OSError):
+                    peer.shutdown(socket.SHUT_RDWR)  # its transport sees the end and closes it
+                return True
+        return False
 
 
 def _renewed(tls: ServerTls) -> Callable[[ssl.SSLObject, str | None, ssl.SSLContext], None]:
@@ -106,14 +115,14 @@ class WebServer:
 
     def __init__(self, app: ASGIApp, live: Live, listener: socket.socket, *, tls: ServerTls | None = None) -> None:
         self._live = live
-        self._listener = listener
-        self._port = int(listener.getsockname()[1])
+        self._listener = Listener(listener, self._answering)
+        self._port = int(self._listener.getsockname()[1])
         # Its log would repeat ours, and speak of "ASGI" to people who only opened a page.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         config = uvicorn.Config(
             app, loop="asyncio", http=type("Protocol", (_Protocol,), {"tls": tls}), ws="none", lifespan="off", log_config=None, access_log=False,
             server_header=False, proxy_headers=False, timeout_keep_alive=30, timeout_graceful_shutdown=1,
-            h11_max_incomplete_event_size=_MOST_HEADER_BYTES, limit_concurrency=_MOST_CONNECTIONS,
+            h11_max_incomplete_event_size=_MOST_HEADER_BYTES,
         )  # fmt: skip
         config.load()
         if tls is not None:
@@ -140,4 +149,21 @@ class WebServer:
         self._listener.close()
 
     def _serve(self) -> None:
-        self._server.run(sockets=[self._listener])
+        asyncio.run(self._answer())
+
+    async def _answer(self) -> None:
+        asyncio.get_running_loop().set_exception_handler(_complain)
+        await self._server.serve(sockets=[self._listener])
+
+    def _answering(self) -> set[int]:
+        """The descriptors of the connections whose request is being answered, the streams among them."""
+        return {
+            known.transport.get_extra_info("socket").fileno()
+            for known in self._server.server_state.connections
+            if isinstance(known, _Protocol) and known.cycle is not None and not known.cycle.response_complete
+        }
+
+
+def _complain(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """One line in our log for what asyncio would print with a traceback."""
+    _log.error("%s", context.get("message"), exc_info=context.get("exception"))
