@@ -42,10 +42,10 @@ def _heading(machine: Summary) -> Text:
     host = machine.host
     uptime = None if host.uptime_seconds is None else f"up {seconds_text(host.uptime_seconds)}"
     kernel = " ".join(filter(None, ("Linux" if host.kernel else None, host.kernel, host.architecture)))
-    parts = [host.name or "this machine", host.os, kernel, uptime, when_text(machine.time)]
-    text = Text(" - ".join(printable(part) for part in parts if part), no_wrap=False)
-    text.stylize("bold", 0, len(printable(parts[0] or "")))
-    return text
+    name = printable(host.name or "this machine")
+    what = " - ".join(printable(part) for part in (host.os, kernel) if part)
+    since = ", ".join(part for part in (uptime, f"read at {when_text(machine.time)}") if part)
+    return Text.assemble((name, "bold"), f" - {what}\n" if what else "\n", since)
 
 
 def _gauges(machine: Summary, console: Console) -> Table:
