@@ -16,6 +16,7 @@ from bongsu.model.errors import NoData
 from bongsu.model.message import Message
 from bongsu.model.metric import Kind, MetricSpec
 from bongsu.pipeline import Gatherer, _Lane, deliver
+from bongsu.sources.counts import count
 
 VALUE = MetricSpec("demo_value", Kind.GAUGE, "A value.")
 
@@ -70,6 +71,17 @@ def test_a_collector_that_raises_does_not_stop_the_others() -> None:
     assert _outcome(batch, "bad") == "RuntimeError: broken {sensor}"
     assert _self(batch, health.SUCCESS, "bad") == 0
     assert _self(gatherer.gather(), health.FAILURES, "bad") == 2
+    gatherer.close()
+
+
+def test_a_file_that_is_not_what_the_kernel_writes_is_told_in_words() -> None:
+    """The line is for who runs the machine: no name of a Python class in it."""
+
+    def parse() -> None:
+        count(b"1e999")
+
+    gatherer = Gatherer([Fake("vmstat", parse)])
+    assert _outcome(gatherer.gather(), "vmstat") == "cannot be understood: '1e999' is not a number"
     gatherer.close()
 
 

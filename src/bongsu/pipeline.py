@@ -291,4 +291,6 @@ def _explain(error: BaseException) -> Message:
         return Message("permission denied: {path}", path=error.filename or "")
     if isinstance(error, OSError) and error.strerror:
         return Message("{reason}: {path}", reason=error.strerror, path=error.filename or "")
+    if isinstance(error, ValueError):  # what readers raise where a file is not what the kernel writes
+        return Message("cannot be understood: {text}", text=str(error))
     return Message("{kind}: {text}", kind=type(error).__name__, text=str(error))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Sequence
 
+_OUT_OF_RANGE = "a number is negative or wider than 64 bits"
+
 
 def counts(tokens: Iterable[bytes]) -> Sequence[int]:
     """Decimal tokens as integers.
@@ -15,7 +17,9 @@ def counts(tokens: Iterable[bytes]) -> Sequence[int]:
     try:
         return array("Q", map(int, tokens))
     except OverflowError:
-        raise ValueError("a number is negative or wider than 64 bits") from None
+        raise ValueError(_OUT_OF_RANGE) from None
+    except ValueError as error:
+        raise _no_number(error) from None
 
 
 def count(token: bytes) -> int:
@@ -24,9 +28,12 @@ def count(token: bytes) -> int:
     Raises:
         ValueError: as `counts`.
     """
-    number = int(token)
+    try:
+        number = int(token)
+    except ValueError as error:
+        raise _no_number(error) from None
     if not 0 <= number < 1 << 64:
-        raise ValueError("a number is negative or wider than 64 bits")
+        raise ValueError(_OUT_OF_RANGE)
     return number
 
 
@@ -39,4 +46,12 @@ def hexadecimals(tokens: Iterable[bytes]) -> Sequence[int]:
     try:
         return array("Q", [int(token, 16) for token in tokens])
     except OverflowError:
-        raise ValueError("a number is negative or wider than 64 bits") from None
+        raise ValueError(_OUT_OF_RANGE) from None
+    except ValueError as error:
+        raise _no_number(error) from None
+
+
+def _no_number(error: ValueError) -> ValueError:
+    """The same in words for people; Python's own end with the token."""
+    token = str(error).rpartition(": b")[2]
+    return ValueError(f"{token[:80]} is not a number")
