@@ -23,8 +23,8 @@ from bongsu.model.errors import BadInput
 from bongsu.model.message import Message
 from bongsu.model.metric import MetricSpec
 from bongsu.sinks.exposition import printable
+from bongsu.sinks.file_path import resolved
 from bongsu.sinks.jsonl_rotation import Rotation
-from bongsu.sinks.textfile import check_file
 
 FORMAT = 1  # of a line; the same number and meaning as that of `bongsu collect --format json`
 _WORDS = {math.inf: '"+Inf"', -math.inf: '"-Inf"'}
@@ -55,7 +55,7 @@ class JsonlSink:
         self, path: str, *, max_bytes: int = 64 * 1024 * 1024, max_age: float = 86400.0, keep: int = 7,
         compress: bool = False, fsync: bool = False, option: str = "sinks.jsonl.path",
     ) -> None:  # fmt: skip
-        self._path = os.path.abspath(path)
+        self._path = resolved(path, option)
         self._max_bytes = max_bytes
         self._max_age = max_age
         self._fsync = fsync
@@ -64,7 +64,6 @@ class JsonlSink:
         self._size = 0
         self._born: float | None = None  # time of the first line, None while there is none
         self._begins_line = True
-        check_file(path, option)
         try:
             self._open()
         except OSError as error:
@@ -113,7 +112,8 @@ class JsonlSink:
         self._open()
 
     def _open(self) -> None:
-        self._fd = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        self._fd = os.open(self._path, flags, 0o644)
         self._size = os.fstat(self._fd).st_size
         self._begins_line = not self._size or os.pread(self._fd, 1, self._size - 1) == b"\n"
         self._born = self._first_time() if self._size else None

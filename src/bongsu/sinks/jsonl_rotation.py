@@ -79,7 +79,7 @@ class Rotation:
     def _compress_one(self, path: str) -> bool:
         half_done = f"{path}.gz.tmp"
         try:
-            with open(path, "rb") as source, open(half_done, "wb") as file:
+            with open(path, "rb") as source, open(half_done, "xb") as file:
                 with gzip.GzipFile("", "wb", 6, file, mtime=0) as target:
                     while chunk := source.read(_CHUNK):
                         if self._stopping.is_set():

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import re
-import stat
 import time
 
 from bongsu.model.batch import Batch
 from bongsu.model.errors import BadInput
 from bongsu.model.message import Message
 from bongsu.sinks.exposition import Exposition
+from bongsu.sinks.file_path import resolved
 
 _FORGOTTEN_SECONDS = 60.0  # a temporary file this old belongs to a process that was killed
 
@@ -40,13 +39,12 @@ class TextfileSink:
         self, path: str, exposition: Exposition | None = None, *, fsync: bool = False, mode: int = 0o644,
         option: str = "--textfile",
     ) -> None:  # fmt: skip
-        self._path = os.path.realpath(path)
+        self._path = resolved(path, option)
         self._exposition = Exposition() if exposition is None else exposition
         self._fsync = fsync
         self._mode = mode
         self._directory, base = os.path.split(self._path)
         self._temporary = os.path.join(self._directory, f".{base}.{os.getpid()}.tmp")
-        check_file(path, option)
         try:
             os.close(self._open())
             os.unlink(self._temporary)
@@ -101,30 +99,3 @@ class TextfileSink:
                 path = os.path.join(self._directory, name)
                 if ours.fullmatch(name) and time.time() - os.lstat(path).st_mtime > _FORGOTTEN_SECONDS:
                     os.unlink(path)
-
-
-def check_file(path: str, option: str) -> None:
-    """Refuse a path that cannot be a file of ours.
-
-    Raises:
-        BadInput: it is something else than a file, or there is no such directory.
-    """
-    directory = os.path.dirname(os.path.realpath(path))
-    try:
-        mode = os.stat(path).st_mode
-    except OSError:
-        mode = stat.S_IFREG  # not there yet; whether it can be made is seen when it is made
-    if not stat.S_ISREG(mode):
-        kind = "a directory" if stat.S_ISDIR(mode) else "not a file"
-        raise BadInput(
-            Message("{option} {path}: this is {kind}; give the path of a file", option=option, path=path, kind=kind)
-        )
-    try:
-        missing = not stat.S_ISDIR(os.stat(directory).st_mode)
-    except OSError as error:
-        missing = error.errno in {errno.ENOENT, errno.ENOTDIR}  # else it may be there, and we may not look
-    if missing:
-        raise BadInput(
-            Message("{option} {path}: there is no directory {directory}; create it, or give another path",
-                    option=option, path=path, directory=directory)
-        )  # fmt: skip
