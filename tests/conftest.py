@@ -1,4 +1,4 @@
-"""What all tests share: what may be skipped in CI stands in one file, with its reason."""
+"""What all tests share: which programs they need, and what may be skipped in CI with its reason."""
 
 from __future__ import annotations
 
@@ -14,9 +14,16 @@ hypothesis.settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     hypothesis.settings.load_profile("ci")
 
+HERE = Path(__file__).parent
+# program → Debian package, as `make test` installs them where it may
+_PACKAGES = {
+    line.split()[1]: line.split()[0]
+    for line in (HERE.parent / "requirements" / "debian.txt").read_text().splitlines()
+    if line and not line.startswith("#")
+}
 _ALLOWED = tuple(
     line.split(": ", 1)[0]
-    for line in (Path(__file__).parent / "allowed_skips.txt").read_text().splitlines()
+    for line in (HERE / "allowed_skips.txt").read_text().splitlines()
     if line and not line.startswith("#")
 )
 
@@ -25,8 +32,12 @@ _ALLOWED = tuple(
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """In CI a skipped test that is not listed is a failure: else a missing program would look like success."""
+    """A test whose program is not installed is skipped; in CI a skipped test that is not listed is a failure."""
     report = yield
+    error = call.excinfo.value if call.excinfo is not None else None
+    if isinstance(error, FileNotFoundError) and (package := _PACKAGES.get(os.path.basename(str(error.filename)))):
+        report.outcome = "skipped"
+        report.longrepr = (str(item.path), item.location[1] or 0, f"Skipped: needs the Debian package {package}")
     skipped = report.skipped and not hasattr(report, "wasxfail")
     if skipped and os.environ.get("CI") and not item.nodeid.startswith(_ALLOWED):
         report.outcome = "failed"
