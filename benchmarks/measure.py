@@ -10,12 +10,16 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from bongsu.collectors import COLLECTORS
+
 _TICK = os.sysconf("SC_CLK_TCK")
 BONGSU = [str(Path(sys.executable).with_name("bongsu"))]
+EXTRA = [collector.name for collector in COLLECTORS if not collector.on_by_default]
+EVERYTHING = [f"--collector.{name}" for name in EXTRA]
 
 
 def tree(pid: int) -> list[int]:
@@ -72,9 +76,7 @@ def free_port() -> int:
 @contextmanager
 def running(argv: Sequence[str], **kwargs: object) -> Iterator[subprocess.Popen[bytes]]:
     """A program for the length of the block; ended by its pid."""
-    process = subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, **kwargs
-    )  # type: ignore[call-overload]  # options are handed through
+    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, **kwargs)  # type: ignore[call-overload]  # options are handed through
     try:
         yield process
     finally:
@@ -86,12 +88,13 @@ def running(argv: Sequence[str], **kwargs: object) -> Iterator[subprocess.Popen[
             process.wait()
 
 
-def fetch(url: str, seconds: float = 10.0) -> bytes:
+def fetch(url: str, seconds: float = 10.0, *, headers: Mapping[str, str] | None = None) -> bytes:
     """The body, once the server answers; for at most so many seconds."""
+    request = urllib.request.Request(url, headers=dict(headers or {}))
     deadline = time.monotonic() + seconds
     while True:
         try:
-            with urllib.request.urlopen(url, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=30) as answer:
                 return bytes(answer.read())
         except OSError:
             if time.monotonic() > deadline:
