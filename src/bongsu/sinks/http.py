@@ -27,7 +27,7 @@ from bongsu.sinks.exposition import OPENMETRICS_TYPE, TEXT_TYPE, Exposition
 from bongsu.sinks.http_message import Request, Response, plain
 from bongsu.sinks.http_server import MetricsServer
 
-__all__ = ["MAX_AGE", "MAX_SCRAPES", "Gather", "MetricsServer", "Request", "Response", "answer"]
+__all__ = ["MAX_AGE", "MAX_SCRAPES", "Gather", "MetricsServer", "Request", "Response", "answer", "host_allowed"]
 
 MAX_AGE = 0.9  # seconds; a little less than 1, so that a scrape every second never gets the same part twice
 MAX_SCRAPES = 40  # as node_exporter's --web.max-requests
@@ -66,7 +66,7 @@ def answer(
         ready: for ``/-/ready``; None means ready as soon as it answers.
         title: heading of the page of links.
     """
-    if allowed_hosts is not None and not _host_allowed(request.headers.get("host"), allowed_hosts):
+    if allowed_hosts is not None and not host_allowed(request.headers.get("host"), allowed_hosts):
         response = plain(
             421, "This server is not known by that name: ask for it by address or as localhost, or allow the name."
         )
@@ -217,7 +217,8 @@ def _weighted(header: str) -> list[tuple[str, dict[str, str], float]]:
     return items
 
 
-def _host_allowed(host: str | None, allowed: Collection[str]) -> bool:
+def host_allowed(host: str | None, allowed: Collection[str]) -> bool:
+    """Whether a Host header names this server: an address, which cannot be rebound, localhost, or one of ``allowed``."""
     if host is None:  # HTTP/1.0 without one: not a browser
         return True
     name = host.strip().lower()
@@ -226,7 +227,7 @@ def _host_allowed(host: str | None, allowed: Collection[str]) -> bool:
     elif name.count(":") == 1:
         name = name.partition(":")[0]
     name = name.rstrip(".")
-    if name == "localhost" or name.endswith(".localhost") or name in allowed:
+    if name == "localhost" or name.endswith(".localhost") or name in allowed:  # RFC 6761: never leaves the machine
         return True
     try:
         ipaddress.ip_address(name)

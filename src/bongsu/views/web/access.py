@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bongsu.model import message
 from bongsu.model.errors import BadInput
+from bongsu.sinks.http import host_allowed
 from bongsu.views.web import words
 
 # Nothing from elsewhere, nothing inline, no frames around us, no forms: a name that slipped into the
@@ -75,19 +75,7 @@ class Access:
 
     def knows_host(self, header: str) -> bool:
         """Whether the Host header is a name of ours, or an IP address (which cannot be rebound)."""
-        name = header.strip().lower()
-        if name.startswith("["):
-            name = name[1:].partition("]")[0]
-        elif name.count(":") <= 1:
-            name = name.partition(":")[0]
-        name = name.rstrip(".")
-        if name in self._names or name.endswith(".localhost"):  # RFC 6761: never leaves the machine
-            return True
-        try:
-            ipaddress.ip_address(name)
-        except ValueError:
-            return False
-        return True
+        return host_allowed(header, self._names)
 
     def is_token(self, candidate: str) -> bool:
         """Whether it is the token; takes as long for a near miss as for a far one."""
