@@ -159,6 +159,30 @@ def test_the_end_does_not_wait_for_a_sink_that_hangs() -> None:
     release.set()
 
 
+def test_a_sink_that_hangs_does_not_make_the_agent_deaf(caplog: pytest.LogCaptureFixture) -> None:
+    """A reload then gives up in a moment and says why; what was built for it is let go, and the end still comes."""
+    release, taken = threading.Event(), threading.Event()
+
+    class Stuck(Log):
+        def write(self, batch: Batch) -> None:  # noqa: ARG002  it never looks
+            taken.set()
+            release.wait()
+
+    fresh = Log()
+    setups = [_setup(Stuck()), _setup(fresh)]
+    agent = Agent(lambda before: setups[0] if before is None else setups[1])
+    agent.start()
+    assert taken.wait(5)
+    started = time.monotonic()
+    assert not agent.reload()
+    assert time.monotonic() - started < 2.5
+    assert "a sink has not taken its batch" in caplog.text
+    assert agent.setup is setups[0]
+    assert fresh.closed
+    assert not agent.stop()
+    release.set()
+
+
 def test_a_round_that_fails_does_not_stop_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock goes on after an error that nobody expected."""
     log = Log()

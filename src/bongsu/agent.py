@@ -186,14 +186,21 @@ class Agent:
 
     def _change_to(self, new: Setup) -> None:
         old = self._setup
-        if new.place != old.place:
-            self._move(old, new)
-        with self._delivering:
+        # A sink may wait for ever (a dead network file system), and this thread is the one that hears signals.
+        if not self._delivering.acquire(timeout=END_WITHIN):
+            _discard(new, old)
+            raise BongsuError(Message("a sink has not taken its batch for {seconds:g} s", seconds=END_WITHIN))
+        try:
+            if new.place != old.place:
+                self._move(old, new)
             self._setup = new
             self._changed.set()
-            _close_sinks(sink for sink in old.sinks if sink not in new.sinks)
-        if new.gatherer is not old.gatherer:
-            _let_go(old.gatherer)
+        except BongsuError:
+            _discard(new, old)
+            raise
+        finally:
+            self._delivering.release()
+        _discard(old, new)
 
     def _move(self, old: Setup, new: Setup) -> None:
         """Change servers; the port may be the same, so the old one goes first and comes back if the new one cannot."""
@@ -284,6 +291,17 @@ def notify(state: str) -> None:
             link.sendto(state.encode(), address)
     except OSError as error:
         _log.debug("systemd could not be told: %s", error)
+
+
+def _discard(setup: Setup, kept: Setup) -> None:
+    """Let go of what one setup has and the other does not use; waits a moment for its sinks, not for ever."""
+    unused = [sink for sink in setup.sinks if sink not in kept.sinks]
+    if unused:
+        closing = threading.Thread(target=_close_sinks, args=(unused,), name="bongsu-close", daemon=True)
+        closing.start()
+        closing.join(END_WITHIN)
+    if setup.gatherer is not kept.gatherer:
+        _let_go(setup.gatherer)
 
 
 def _let_go(gatherer: Gatherer) -> None:

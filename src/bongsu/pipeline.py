@@ -12,6 +12,7 @@ from bongsu.model.batch import Absence, Batch, Outcome, Part, Sample, Table
 from bongsu.model.contract import Collector, Sink
 from bongsu.model.errors import BongsuError, NoData
 from bongsu.model.message import Message
+from bongsu.sources.root import forget_latest, latest_file
 
 DEADLINE_SECONDS = 5.0
 _GLANCE = 0.01  # seconds until a lane that is between two collectors is looked at again
@@ -259,6 +260,7 @@ def _collect(collector: Collector) -> Part:
     error: Message | None = None
     no_data: Message | None = None
     cure: Message | None = None
+    forget_latest()
     try:
         for item in collector.collect():
             if isinstance(item, Sample):
@@ -292,5 +294,7 @@ def _explain(error: BaseException) -> Message:
     if isinstance(error, OSError) and error.strerror:
         return Message("{reason}: {path}", reason=error.strerror, path=error.filename or "")
     if isinstance(error, ValueError):  # what readers raise where a file is not what the kernel writes
+        if file := latest_file():
+            return Message("cannot be understood: {text} (the file read last is {file})", text=str(error), file=file)
         return Message("cannot be understood: {text}", text=str(error))
     return Message("{kind}: {text}", kind=type(error).__name__, text=str(error))

@@ -146,7 +146,10 @@ def test_collect_says_by_its_exit_code_that_something_failed(tmp_path: Path) -> 
     done = bongsu("collect", "--procfs", str(tmp_path), "loadavg", "uname", "stat")
     assert done.returncode == 3
     assert 'bongsu_collector_success{collector="loadavg"} 0' in done.stdout
-    assert done.stderr == ""
+    complaints = done.stderr.splitlines()
+    assert complaints[0].startswith("bongsu: loadavg: cannot be understood")
+    assert complaints[0].endswith(f"(the file read last is {tmp_path}/loadavg)")
+    assert [line.split(": ")[1] for line in complaints] == ["loadavg", "stat", "uname"]
 
 
 def test_collect_of_an_unknown_collector_is_one_line() -> None:
@@ -219,7 +222,11 @@ def test_top_in_a_pipe_is_one_page() -> None:
 def test_top_in_a_pipe_repeats_where_an_interval_is_given() -> None:
     """--interval says that more than one page is wanted; it ends quietly when the reader has gone."""
     with subprocess.Popen(
-        [*ARGV, "top", "--interval", "0.2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+        [*ARGV, "top", "--interval", "0.2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
     ) as process:
         assert process.stdout
         pages = 0

@@ -126,6 +126,7 @@ def test_a_file_that_may_not_be_read_is_one_line(tmp_path: Path) -> None:
         (("--procfs", "/nowhere"), "--procfs /nowhere: there is no such directory"),
         (("--path.procfs", "/etc"), "--procfs /etc: this is not a proc file system, stat is missing"),
         (("--sysfs", "/nowhere"), "--sysfs /nowhere: there is no such directory"),
+        (("--procfs", "/etc/passwd"), "--procfs /etc/passwd: this is not a directory"),
         (("--host", "no.such.name.invalid"), "--host no.such.name.invalid: "),
         (("--host", "0.0.0.0", "--no-token"), "--no-token --host 0.0.0.0: beyond loopback nothing is served without"),
         (("--host", "::", "--no-token"), "--no-token --host ::: beyond loopback nothing is served without"),

@@ -91,7 +91,9 @@ def test_what_cannot_stand_in_a_unit_is_refused() -> None:
         unit(["/b"], user="a b\nExecStart=/bin/sh")
     with pytest.raises(BadInput, match="control character"):
         unit(["/b", "x\ny"])
-    assert complaint("render", "systemd", "--program", "/bin/true", "--output", "/nowhere").startswith("--output /nowhere: no such file")
+    assert complaint("render", "systemd", "--program", "/bin/true", "--output", "/nowhere").startswith(
+        "--output /nowhere: no such file"
+    )
 
 
 def test_it_runs_the_program_that_was_called() -> None:

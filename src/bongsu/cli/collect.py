@@ -67,7 +67,13 @@ def collect(
         from bongsu.views.tables import print_batch
 
         print_batch(batch)
-    return 3 if any(outcome.error is not None for outcome in batch.outcomes) else 0
+    failed = [outcome for outcome in batch.outcomes if outcome.error is not None]
+    if form == "prometheus":  # the other forms tell it themselves
+        from bongsu.views.printable import printable
+
+        for outcome in failed:
+            click.echo(f"bongsu: {outcome.collector}: {printable(str(outcome.error))}", err=True)
+    return 3 if failed else 0
 
 
 def _write(text: bytes) -> None:

@@ -72,6 +72,25 @@ class _PerThread(threading.local):
     descriptors: _Descriptors | None = None
 
 
+class _Latest(threading.local):
+    """What each thread read last, so that a complaint about a text can name the file."""
+
+    file: tuple[Root, str] | None = None
+
+
+_latest = _Latest()
+
+
+def forget_latest() -> None:
+    """Before a collector reads, so that nothing of another one's is blamed."""
+    _latest.file = None
+
+
+def latest_file() -> str:
+    """The full path of the file that this thread read last; "" if it read none since `forget_latest`."""
+    return "" if _latest.file is None else _latest.file[0].join(_latest.file[1])
+
+
 class Root:
     """Reads files below one directory.
 
@@ -108,6 +127,7 @@ class Root:
         Raises:
             OSError: as the kernel answers; a file of a device that has gone is ENOENT or ENODEV.
         """
+        _latest.file = (self, relative)
         if not self._keeps:
             return self.read_once(relative)
         kept = self._per_thread.descriptors
@@ -132,6 +152,7 @@ class Root:
 
     def read_once(self, relative: str) -> bytes:
         """The whole file, opened and closed: for files that come and go, as those of processes."""
+        _latest.file = (self, relative)
         fd = os.open(self.join(relative), os.O_RDONLY | os.O_CLOEXEC)
         try:
             return _read_to_end(fd, self._page_is_whole)
@@ -216,17 +237,18 @@ class Machine:
         """
         for option, path in (("--procfs", procfs), ("--sysfs", sysfs), ("--rootfs", rootfs)):
             if not os.path.isdir(path):
+                problem = "this is not a directory" if os.path.exists(path) else "there is no such directory"
                 raise BadInput(
-                    Message("{option} {path}: there is no such directory; give a directory or leave it out",
-                            option=option, path=path)
+                    Message("{option} {path}: {problem}; give a directory or leave it out",
+                            option=option, path=path, problem=problem)
                 )  # fmt: skip
-        problem = _not_a_proc(procfs)
-        if problem is not None:
+        lacking = _not_a_proc(procfs)
+        if lacking is not None:
             raise BadInput(
                 Message(
-                    "--procfs {path}: this is not a proc file system, {problem}; "
+                    "--procfs {path}: this is not a proc file system, {lacking}; "
                     "mount one there, or leave the option out to read /proc",
-                    path=procfs, problem=problem,
+                    path=procfs, lacking=lacking,
                 )
             )  # fmt: skip
         rootfs_root = Root(rootfs)
