@@ -397,6 +397,29 @@ def test_beyond_loopback_the_headless_agent_asks_for_the_token(tmp_path: Path) -
         assert end(process)[0] == 0
 
 
+def test_the_agent_says_where_the_token_is_and_never_the_token(tmp_path: Path) -> None:
+    """What is printed goes to a journal that others read: it names the file, and only that."""
+    with running("agent", "--host", "0.0.0.0", "--port", "0", "--data-dir", str(tmp_path)) as process:
+        assert process.stdout
+        assert process.stderr
+        said = [process.stdout.readline() for _ in range(3)]
+        end(process)
+        said += [process.stdout.read(), process.stderr.read()]
+    token = (tmp_path / "token").read_text().strip()
+    assert str(tmp_path / "token") in "".join(said)
+    assert token not in "".join(said)
+
+
+def test_a_token_that_nobody_could_read_is_refused(tmp_path: Path) -> None:
+    """Beyond loopback without a place for the token: nobody could scrape, so it does not start, and names the cure."""
+    file = tmp_path / "file"
+    file.write_text("")
+    line = complaint("agent", "--host", "0.0.0.0", "--port", "0", env={"XDG_STATE_HOME": str(file)})
+    assert line.startswith(f"{file}/bongsu: not a directory, so nobody could read the token")
+    assert "--data-dir" in line
+    assert "--web.config.file" in line
+
+
 def test_clock_driven_sinks_are_fed_and_closed(tmp_path: Path) -> None:
     """`sinks: jsonl` in the settings: lines appear at the interval, and the file ends with a whole line."""
     pytest.importorskip("bongsu.sinks.jsonl")

@@ -157,6 +157,19 @@ def test_without_a_place_for_the_token_it_goes_on_and_says_so() -> None:
     assert line.count("\n") == 1
 
 
+def test_a_user_without_a_home_has_no_place_for_the_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither $HOME nor an entry in passwd: the token is kept in memory, and nothing is written to a directory "~"."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # what it does for such a user
+    assert data_dir.default_directory({}) is None
+    kept = data_dir.token(None, {})
+    assert kept.path is None
+    assert str(kept.note).startswith("the token: this user has no home directory; ")
+    with pytest.raises(BadInput, match="--data-dir"):
+        data_dir.token(None, {}, shown=False)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_token_that_others_could_read_is_not_used_again(tmp_path: Path) -> None:
     """A kept token with open permissions, of another form, or behind a link is replaced and the user told."""
     first = data_dir.token(str(tmp_path), {})

@@ -17,33 +17,43 @@ _FILE = "token"
 
 
 class Token(NamedTuple):
-    """The token; ``note`` is a line for the user when something about keeping it is worth a word."""
+    """The token; ``note`` is a line for the user when something about keeping it is worth a word.
+
+    ``path`` is the file that it is kept in, None where it lives in memory only.
+    """
 
     value: str
     note: Message | None = None
+    path: str | None = None
 
 
-def default_directory(environment: Mapping[str, str]) -> str:
-    """$STATE_DIRECTORY (which systemd sets), else bongsu in the XDG state directory."""
+def default_directory(environment: Mapping[str, str]) -> str | None:
+    """$STATE_DIRECTORY (which systemd sets), else bongsu in the XDG state directory; None for a user without a home."""
     given = environment.get("STATE_DIRECTORY", "").split(":")[0]
     if given:
         return given
     base = environment.get("XDG_STATE_HOME", "")
     if not base.startswith("/"):  # the XDG specification: a relative one is to be ignored
-        base = os.path.join(os.path.expanduser("~"), ".local", "state")
+        home = os.path.expanduser("~")  # stays "~" where there is neither $HOME nor an entry in passwd
+        if not home.startswith("/"):
+            return None
+        base = os.path.join(home, ".local", "state")
     return os.path.join(base, "bongsu")
 
 
-def token(directory: str | None, environment: Mapping[str, str]) -> Token:
+def token(directory: str | None, environment: Mapping[str, str], *, shown: bool = True) -> Token:
     """The token kept in ``directory`` (None: the default one), made if there is none.
 
     A token that others could read is not used again. Where the default directory cannot be
-    written, the token lives in memory and the note says so.
+    written, the token lives in memory and the note says so; that is of use only where the token is
+    ``shown`` to the user, and an error where its file is the only place to read it.
 
     Raises:
-        BadInput: the directory was asked for and cannot be used.
+        BadInput: the directory was asked for and cannot be used, or the token could be read nowhere.
     """
     place = directory or default_directory(environment)
+    if place is None:
+        return _in_memory("the token", "this user has no home directory", shown=shown)
     try:
         os.makedirs(place, mode=0o700, exist_ok=True)
         return _kept(os.path.join(place, _FILE))
@@ -56,11 +66,23 @@ def token(directory: str | None, environment: Mapping[str, str]) -> Token:
                     path=place, reason=reason,
                 )
             ) from None  # fmt: skip
-        note = Message(
-            "{path}: {reason}; the token is kept in memory, so the address changes at the next start",
-            path=place, reason=reason,
+        return _in_memory(place, reason, shown=shown)
+
+
+def _in_memory(place: str, reason: str, *, shown: bool) -> Token:
+    if not shown:
+        raise BadInput(
+            Message(
+                "{place}: {reason}, so nobody could read the token that is asked for beyond loopback; give --data-dir "
+                "DIR that this user may write to, or users in --web.config.file",
+                place=place, reason=reason,
+            )
         )  # fmt: skip
-        return Token(_new(), note)
+    note = Message(
+        "{place}: {reason}; the token is kept in memory, so the address changes at the next start",
+        place=place, reason=reason,
+    )  # fmt: skip
+    return Token(_new(), note)
 
 
 def _kept(path: str) -> Token:
@@ -78,7 +100,7 @@ def _kept(path: str) -> Token:
         elif not _TOKEN.fullmatch(content):
             note = Message("{path}: this is no token of ours, so a new one was made", path=path)
         else:
-            return Token(content.decode())
+            return Token(content.decode(), path=path)
     value = _new()
     unfinished = f"{path}.{os.getpid()}"
     fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -89,7 +111,7 @@ def _kept(path: str) -> Token:
     except OSError:
         os.unlink(unfinished)
         raise
-    return Token(value, note)
+    return Token(value, note, path)
 
 
 def _new() -> str:

@@ -128,7 +128,10 @@ def _greeting(running: Agent, builder: Builder, *, page: bool, quiet: bool) -> l
     open_to = "open to this machine" if builder.access.loopback else "behind the same authentication"
     metrics = f" /metrics, for Prometheus, is {open_to}." if page else ""
     if builder.access.token is not None and not page:
-        metrics = " It asks for the token: Authorization: Bearer, in Prometheus authorization: credentials_file."
+        metrics = (
+            f" It asks for the token in {builder.access.token_file} (Authorization: Bearer); a Prometheus names a copy "
+            "of that file as authorization: credentials_file."
+        )
     return [
         f"Bongsu watches {platform.node() or 'this machine'}: {url}",
         f"Reads {len(setup.gatherer.names)} subjects {when}.{metrics}",

@@ -33,11 +33,12 @@ Handler = Callable[[http_message.Request], http_message.Response]
 
 
 class Access(NamedTuple):
-    """How a server is protected."""
+    """How a server is protected; ``token_file`` is where the token is kept, None where it is not."""
 
     token: str | None
     web_config: WebConfig | None
     loopback: bool
+    token_file: str | None = None
 
 
 class Builder:
@@ -119,10 +120,10 @@ def protection(settings: Settings, *, page: bool) -> Access:
     wants_token = settings.token and (page or not (loopback or keeps_strangers_out))
     if not wants_token:
         return Access(None, web_config, loopback)
-    token = data_dir.token(settings.data_dir, os.environ)
+    token = data_dir.token(settings.data_dir, os.environ, shown=page)  # only a page's address shows it
     if token.note is not None:
         _log.warning("%s", token.note)
-    return Access(token.value, web_config, loopback)
+    return Access(token.value, web_config, loopback, token.path)
 
 
 def is_loopback(host: str) -> bool:
