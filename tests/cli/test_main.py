@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -102,6 +103,36 @@ def test_a_full_disk_is_one_line() -> None:
     assert done.stderr == "bongsu: standard output: no space left on device\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("--help >&-", 0), ("--version >&-", 0), ("collect loadavg >&-", 0), ("collect --format table loadavg >&-", 0),
+        ("explain node_load1 <&- >&- 2>&-", 0), ("collect loadavg <&-", 0), ("nosuch 2>&-", 2), ("nosuch >&-", 2),
+        ("2>&-", 2), ("nosuch <&- >&- 2>&-", 2),
+    ],
+)  # fmt: skip
+def test_a_closed_stream_is_dev_null(words: str, code: int) -> None:
+    """Input or output that the caller closed changes neither the exit code nor what the other streams say."""
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'"$0" -m bongsu {words}', sys.executable], capture_output=True, text=True, check=False,
+        env=environment(),
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    assert done.stderr.count("\n") == (1 if words == "nosuch >&-" else 0), done.stderr
+    assert ("node_load1" in done.stdout) == (words == "collect loadavg <&-")
+
+
+def test_no_file_of_ours_gets_the_number_of_a_closed_stream(tmp_path: Path) -> None:
+    """With stdout and stderr closed nothing that is printed lands in a file that is written."""
+    made = tmp_path / "made.prom"
+    script = '"$0" -m bongsu collect --procfs "$1" --textfile "$2" loadavg stat >&- 2>&-'
+    (tmp_path / "stat").write_text("cpu  1 0 1 8 0 0 0 0 0 0\n")
+    (tmp_path / "loadavg").write_text("no numbers here\n")
+    done = subprocess.run(["/bin/sh", "-c", script, sys.executable, tmp_path, made], check=False, env=environment())
+    assert done.returncode == 3
+    assert "bongsu: " not in made.read_text()
+
+
 def test_ctrl_c_ends_quietly_with_130() -> None:
     """An interrupted command says nothing and gives the code of SIGINT."""
     with subprocess.Popen(
@@ -122,7 +153,7 @@ def test_a_fault_of_ours_is_one_line_too(monkeypatch: pytest.MonkeyPatch, capsys
     monkeypatch.setattr(cli, "invoke", lambda _: dict[str, str]()["\x1b"])
     assert run(["status"]) == 3
     assert capsys.readouterr().err == (
-        "bongsu: unexpected KeyError: '\\x1b'; a fault of ours: bongsu --log-level debug … shows where\n"
+        "bongsu: unexpected KeyError: '\\x1b'; a fault of ours: bongsu --log-level debug ... shows where\n"
     )
 
 

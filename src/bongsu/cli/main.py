@@ -40,7 +40,8 @@ Start here:
   bongsu status              one screen in the terminal
   bongsu explain node_load1  what a number means and where it comes from
 
-Exit codes: 0 fine, 1 problems found, 2 bad input, 3 could not find out.
+Exit codes: 0 fine, 1 problems found, 2 bad input, 3 could not find out. A closed input or output is taken
+for /dev/null.
 """
 
 
@@ -76,7 +77,11 @@ cli = Families(
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and end the process with its exit code."""
+    """Run the command line and end the process with its exit code.
+
+    A stream that the caller closed (``bongsu status >&-``) is /dev/null: who closes it asks for the exit code only.
+    """
+    _open_closed_streams()
     code = run(sys.argv[1:] if argv is None else argv)
     try:
         sys.stdout.flush()
@@ -130,8 +135,23 @@ def run(argv: Sequence[str]) -> int:
     except Exception as error:
         if "debug" in argv[:2] or os.environ.get("BONGSU_LOG_LEVEL") == "debug":
             raise
-        line = f"unexpected {type(error).__name__}: {error}; a fault of ours: bongsu --log-level debug … shows where"
+        line = f"unexpected {type(error).__name__}: {error}; a fault of ours: bongsu --log-level debug ... shows where"
         return _complain(line, NOT_KNOWN)
+
+
+def _open_closed_streams() -> None:
+    """Put /dev/null where 0, 1 or 2 is closed, before a file of ours gets that number and is written to by mistake."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            fd = os.open(os.devnull, os.O_RDONLY if mode == "r" else os.O_WRONLY)
+            if fd != number:
+                os.dup2(fd, number)
+                os.close(fd)
+            os.set_inheritable(number, True)  # what we start finds the three in place too
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115  stays open to the end
 
 
 def _complain(line: str, code: int) -> int:
