@@ -394,7 +394,41 @@ def test_beyond_loopback_the_headless_agent_asks_for_the_token(tmp_path: Path) -
         asked = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
         with urllib.request.urlopen(asked, timeout=10) as answer:
             assert b"node_load1" in answer.read()
+        asked.add_header("Host", "node7.cluster.example:9420")  # a Prometheus that scrapes by the full name
+        with urllib.request.urlopen(asked, timeout=10) as answer:
+            assert b"node_load1" in answer.read()
         assert end(process)[0] == 0
+
+
+def test_a_foreign_name_is_refused_where_nothing_is_asked_for() -> None:
+    """On loopback /metrics is open, so a web page elsewhere must not reach it by its own name (DNS rebinding)."""
+    with running("agent", "--port", "0", "-q") as process:
+        assert process.stdout
+        url = process.stdout.readline().strip()
+        asked = urllib.request.Request(url, headers={"Host": "evil.example", "Authorization": "Bearer x"})
+        with pytest.raises(urllib.error.HTTPError, match="421"):
+            urllib.request.urlopen(asked, timeout=10)
+        end(process)
+
+
+def test_with_users_any_name_of_the_machine_will_do(tmp_path: Path) -> None:
+    """Who has the password may scrape by whatever name leads here."""
+    bcrypt = pytest.importorskip("bcrypt")
+    config = tmp_path / "web.yml"
+    config.write_text(f"basic_auth_users: {{alice: {bcrypt.hashpw(b'secret', bcrypt.gensalt(4)).decode()}}}\n")
+    with running("agent", "--port", "0", "-q", "--web.config.file", str(config)) as process:
+        assert process.stdout
+        url = process.stdout.readline().strip()
+        for secret, status in (("YWxpY2U6c2VjcmV0", 200), ("YWxpY2U6d3Jvbmc=", 401)):
+            asked = urllib.request.Request(
+                url, headers={"Host": "node7.cluster.example", "Authorization": f"Basic {secret}"}
+            )
+            try:
+                with urllib.request.urlopen(asked, timeout=10) as answer:
+                    assert answer.status == status
+            except urllib.error.HTTPError as error:
+                assert error.code == status  # noqa: PT017  both answers are looked at in one place
+        end(process)
 
 
 def test_the_agent_says_where_the_token_is_and_never_the_token(tmp_path: Path) -> None:

@@ -80,9 +80,11 @@ class Builder:
         return setup
 
     def _serve(self, settings: Settings, access: Access, kept: tuple[Recent, Live] | None, agent: Agent) -> Server:
-        handler = functools.partial(
-            _answer, agent, Exposition(), threading.BoundedSemaphore(http.MAX_SCRAPES), _hosts(settings)
-        )
+        # The page has a guard of its own; who must show a credential may call the server by any name.
+        config = access.web_config
+        guarded = kept is not None or access.token is not None or (config is not None and config.authenticates)
+        hosts = None if guarded else _hosts(settings)
+        handler = functools.partial(_answer, agent, Exposition(), threading.BoundedSemaphore(http.MAX_SCRAPES), hosts)
         if kept is None:
             return _metrics_server(settings, access, handler)
         return _page_server(settings, access, handler, kept[1])
@@ -162,7 +164,7 @@ def _answer(
     agent: Agent,
     exposition: Exposition,
     scrapes: threading.BoundedSemaphore,
-    hosts: frozenset[str],
+    hosts: frozenset[str] | None,
     request: http_message.Request,
 ) -> http_message.Response:
     return http.answer(

@@ -8,7 +8,8 @@ What it answers:
 
 The Host header is checked, on every path, where ``allowed_hosts`` is given: a web page of a foreign site may have
 its name point to 127.0.0.1 (DNS rebinding) and would then read what a loopback port says. Such a page always sends
-a *name*, so addresses and ``localhost`` pass without being listed.
+a *name*, so addresses and ``localhost`` pass without being listed. Where every request has shown a token, a password
+or a client certificate before it comes here, there is nothing to check: such a page has none of them.
 """
 
 from __future__ import annotations

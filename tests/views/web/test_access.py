@@ -145,11 +145,35 @@ def test_nothing_is_served_beyond_loopback_without_authentication() -> None:
     ],
 )  # fmt: skip
 def test_only_our_own_names_are_answered(host: str, status: int) -> None:
-    """A foreign name that points at us (DNS rebinding) gets nothing, /metrics included."""
+    """A foreign name that points at us (DNS rebinding) gets nothing, /metrics included, whatever cookie it has."""
     visitor = client(Access(TOKEN, hosts=["Box.local"]))
-    headers = {"host": host, "authorization": f"Bearer {TOKEN}"}
+    headers = {"host": host, "cookie": f"bongsu_9420={Access(TOKEN).pass_value}"}
     assert visitor.get("/api/status", headers=headers).status_code == status
-    assert visitor.get("/metrics", headers=headers).status_code == status
+    assert visitor.get("/metrics", headers={"host": host}).status_code == status
+    token = visitor.get(f"/?token={TOKEN}", headers={"host": host}, follow_redirects=False)
+    assert token.status_code == (303 if status == 200 else status)
+    assert client(Access(None)).get("/metrics", headers={"host": host}).status_code == (
+        403 if host == "box.local" else status
+    )
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/-/healthy", "/api/status"])
+def test_who_proves_who_they_are_may_use_any_name(path: str) -> None:
+    """A Prometheus that scrapes by the machine's full name gets in with the token or a password, and only with these."""
+    for access, right, wrong in (
+        (Access(TOKEN), f"Bearer {TOKEN}", 403),
+        (Access(TOKEN, loopback=False), f"Bearer {TOKEN}", 403),
+        (Access(None, permits=is_alice, loopback=False), ALICE, 401),
+        (Access(TOKEN, permits=is_alice), ALICE, 401),
+    ):
+        visitor = client(access)
+        named = {"host": "node7.cluster.example:9420"}
+        assert visitor.get(path, headers={**named, "authorization": right}).status_code == 200
+        for lie in ("Bearer wrong", "Basic Zm9vOmJhcg==", "x"):
+            assert visitor.get(path, headers={**named, "authorization": lie}).status_code == wrong
+        assert visitor.get(path, headers=named).status_code == 403
+    nothing_to_prove = client(Access(None))
+    assert nothing_to_prove.get(path, headers={**named, "authorization": "Bearer x"}).status_code == 403
 
 
 @pytest.mark.parametrize("path", ["/", "/api/status", "/static/page.js", "/metrics", "/nowhere", "/api/nowhere"])

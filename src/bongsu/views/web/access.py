@@ -45,7 +45,9 @@ class Access:
     config file; None where no users are set up. With users, ``/metrics`` asks for them too.
     ``loopback``: whether the server listens on loopback only.
     ``hosts``: names, besides loopback's own and IP addresses, that the Host header may hold. A name
-    is refused otherwise, or a web page elsewhere could point its own name at us (DNS rebinding).
+    is refused otherwise, or a web page elsewhere could point its own name at us (DNS rebinding). Who sends
+    a token or password in an ``Authorization`` header may use any name: a browser does that only for a name
+    for which they were given, so a foreign page has none to send.
     ``trusted``: whether the connection itself keeps strangers out, by client certificates.
     ``headers`` and ``admits_one_more`` (whether one more request may be answered now) are the web config file's.
 
@@ -77,6 +79,11 @@ class Access:
         """Whether the Host header is a name of ours, or an IP address (which cannot be rebound)."""
         return host_allowed(header, self._names)
 
+    @property
+    def has_secrets(self) -> bool:
+        """Whether there is anything that an ``Authorization`` header could prove."""
+        return bool(self.token) or self.permits is not None
+
     def is_token(self, candidate: str) -> bool:
         """Whether it is the token; takes as long for a near miss as for a far one."""
         return bool(self.token) and hmac.compare_digest(candidate.encode(), str(self.token).encode())
@@ -90,17 +97,18 @@ class Access:
         """Whether the cookie is one that we gave."""
         return bool(self.token) and hmac.compare_digest(candidate.encode(), self.pass_value.encode())
 
-    async def admits(self, path: str, headers: Mapping[str, str], cookie_name: str) -> bool:
-        """Whether a request may see ``path``."""
+    def admits(self, path: str, headers: Mapping[str, str], cookie_name: str) -> bool:
+        """Whether a request by a name of ours may see ``path`` without an ``Authorization`` header."""
         if not self.token and self.permits is None:
             return True
         if self.loopback and self.permits is None and path in _OPEN_ON_LOOPBACK:
             return True
-        authorization = headers.get("authorization", "")
+        return self.is_pass(_cookie(headers.get("cookie", ""), cookie_name))
+
+    async def authorizes(self, authorization: str) -> bool:
+        """Whether an ``Authorization`` header carries the token, or a user and password."""
         scheme, _, value = authorization.partition(" ")
         if scheme.lower() == "bearer" and self.is_token(value.strip()):
-            return True
-        if self.is_pass(_cookie(headers.get("cookie", ""), cookie_name)):
             return True
         if authorization and self.permits is not None:
             # Checking a password takes long on purpose; the stream must not stand still meanwhile.
@@ -153,10 +161,11 @@ class Guard:
     async def _refusal(self, scope: Scope) -> Response | None:
         """The answer to give instead of the app's; None to let the request through."""
         access, headers, path = self._access, Headers(scope=scope), scope["path"]
-        host = headers.get("host", "")
+        host, authorization = headers.get("host", ""), headers.get("authorization", "")
+        known = access.knows_host(host)
         if access.admits_one_more is not None and not access.admits_one_more():
             return words.refusal(scope, 429, message.Message("Too many requests; the web config file limits them."))
-        if not access.knows_host(host):
+        if not known and not (authorization and access.has_secrets):
             return words.refusal(
                 scope, 403, message.Message("This server does not answer to the name {host!r}.", host=host),
                 message.Message("Open it by its IP address, or start it with --allowed-host NAME."),
@@ -169,21 +178,21 @@ class Guard:
         cookie = cookie_name(scope)
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         given = [value for key, value in query if key == "token"]
-        shown = bool(given or headers.get("authorization"))
+        shown = bool(given or authorization)
         if shown and (wait := access.wait_seconds(address)):
             answer = words.refusal(
                 scope, 429, message.Message("Too many wrong tokens or passwords; wait {wait} s.", wait=wait)
             )
             answer.headers["retry-after"] = str(wait)
             return answer
-        if path == "/" and given and access.is_token(given[0]):
+        if known and path == "/" and given and access.is_token(given[0]):
             rest = urlencode([(key, value) for key, value in query if key != "token"])
             redirect = RedirectResponse("/" + (f"?{rest}" if rest else ""), status_code=303)
             redirect.set_cookie(
                 cookie, access.pass_value, httponly=True, samesite="strict", secure=scope["scheme"] == "https"
             )
             return redirect
-        if await access.admits(path, headers, cookie):
+        if (known and access.admits(path, headers, cookie)) or await access.authorizes(authorization):
             return None
         if shown:
             access.was_wrong(address)
