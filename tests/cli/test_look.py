@@ -239,6 +239,32 @@ def test_top_in_a_pipe_repeats_where_an_interval_is_given() -> None:
         assert process.stderr.read() == ""
 
 
+@pytest.mark.parametrize("words", [("collect", "--format", "table"), ("status", "--watch", "0.1"), ("status",)])
+def test_a_table_whose_reader_leaves_ends_quietly(words: tuple[str, ...]) -> None:
+    """`bongsu collect --format table | head -1` says nothing and gives 141, as what is not drawn by Rich does."""
+    with subprocess.Popen(
+        [*ARGV, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        if "status" not in words or "--watch" in words:
+            process.stdout.readline()
+        process.stdout.close()
+        said = process.stderr.read()
+        assert (process.wait(20), said) == (141, b"")
+
+
+@pytest.mark.parametrize("columns", ["0", "-3", "1", "99999999999", "x", "", "²"])
+@pytest.mark.parametrize("words", [("status",), ("collect", "--format", "table", "loadavg")])
+def test_columns_that_cannot_be_are_as_if_unset(columns: str, words: tuple[str, ...]) -> None:
+    """Some shells and services export COLUMNS=0: the page is drawn for 80 columns all the same."""
+    done = bongsu(*words, env={"COLUMNS": columns, "LINES": "0"})
+    assert done.returncode in {0, 1}
+    assert done.stderr == ""
+    assert "Rates are over" in done.stdout or "node_load15 " in done.stdout
+    assert words != ("status",) or max(map(len, done.stdout.splitlines())) <= 80
+
+
 def test_collect_on_a_terminal_writes_control_characters_out(hostile: subprocess.Popen[bytes]) -> None:
     """Into a file the text is exact; on a terminal a hostile name is written out."""
     assert hostile.poll() is None

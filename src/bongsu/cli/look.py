@@ -142,11 +142,10 @@ def _show(machine: Summary, *, as_json: bool, again: bool) -> None:
 
         click.echo(json_text(machine))
     else:
-        from rich.console import Console
-
         from bongsu.views.status import draw
+        from bongsu.views.terminal import Terminal
 
-        console = Console(highlight=False, markup=False, emoji=False)
+        console = Terminal()
         if again and console.is_terminal:
             console.clear()
         draw(machine, console)

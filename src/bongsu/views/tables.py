@@ -35,10 +35,11 @@ def batch_json(batch: Batch) -> str:
 
 def print_batch(batch: Batch, file: IO[str] | None = None) -> None:
     """The batch as a table: a heading for each collector, a line for each sample; Rich only when there is colour."""
-    from rich.console import Console  # noqa: PLC0415  loaded only to draw
     from rich.text import Text  # noqa: PLC0415  loaded only to draw
 
-    console = Console(file=file, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    from bongsu.views.terminal import Terminal  # noqa: PLC0415  loads Rich
+
+    console = Terminal(file=file, soft_wrap=True)
     for part in batch.parts:
         if not part.samples and not part.absences and part.outcome.success and part.outcome.no_data is None:
             continue
