@@ -353,6 +353,34 @@ def test_sighup_reloads_and_a_bad_file_is_refused_in_one_line(tmp_path: Path) ->
         assert end(process)[0] == 0
 
 
+def test_refused_reloads_leave_nothing_open(tmp_path: Path) -> None:
+    """What was made for a setup that is then refused, its files among it, is closed again."""
+    settings = tmp_path / "bongsu.yaml"
+    sinks = f"sinks: {{jsonl: {{path: {tmp_path}/out.jsonl}}}}\n"
+    port = free_port()
+    settings.write_text(f"port: {port}\n{sinks}")
+    with socket.socket() as taken, running("agent", "-c", str(settings)) as process:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert process.stderr
+        url = f"http://127.0.0.1:{port}/metrics"
+        _get(url)
+        settings.write_text(f"port: {taken.getsockname()[1]}\n{sinks}")
+
+        def refused() -> int:
+            process.send_signal(signal.SIGHUP)
+            assert process.stderr
+            assert "another program listens there" in process.stderr.readline()
+            _get(url)
+            time.sleep(0.2)  # the connection is closed, and what is let go in a thread of its own
+            return sum(1 for _ in Path(f"/proc/{process.pid}/fd").iterdir())
+
+        refused()
+        first = refused()
+        assert [refused() for _ in range(10)][-1] <= first
+        assert end(process)[0] == 0
+
+
 def test_systemd_is_told_ready_reloading_watchdog_and_stopping(tmp_path: Path) -> None:
     """Type=notify works: READY when it answers, the watchdog in between, RELOADING and READY, STOPPING at the end."""
     address = str(tmp_path / "notify")
