@@ -33,6 +33,8 @@ def _exposure(path: Path) -> float:
         ("sinks: {textfile: /var/lib/x y/b.prom, jsonl: {path: /var/log/bongsu/a.jsonl}}\n", (), 2.0),
         ("", ("--root-files",), 2.1),
         ("", ("--process-io", "--root-files"), 2.4),  # each capability costs; help and unit say so
+        ("port: 80\n", (), 2.0),
+        ("port: 80\nhost: 0.0.0.0\n", ("--process-io", "--root-files", "--user", "daemon"), 2.6),
     ],
 )
 def test_it_has_few_rights_and_systemd_finds_no_fault(
@@ -50,7 +52,9 @@ def test_it_has_few_rights_and_systemd_finds_no_fault(
         ["systemd-analyze", "verify", str(path)], capture_output=True, text=True, check=False, timeout=60
     )
     assert (verified.returncode, verified.stdout, verified.stderr) == (0, "", "")
-    assert _exposure(path) <= most
+    exposure = _exposure(path)
+    assert exposure <= most
+    assert exposure < 2.0 or "gives it an exposure of up to 2.6" in path.read_text()
 
 
 def test_it_keeps_what_readings_need() -> None:
@@ -74,7 +78,45 @@ def test_capabilities_are_given_only_when_asked_for() -> None:
     assert "\nCapabilityBoundingSet=\n" in unit(["/b"])
     text = unit(["/b"], process_io=True)
     assert "\nCapabilityBoundingSet=CAP_SYS_PTRACE\nAmbientCapabilities=CAP_SYS_PTRACE\n" in text
-    assert "--process-io" not in text
+    assert "(--process-io)" not in text
+
+
+def test_a_port_below_1024_takes_the_right_to_listen_there(tmp_path: Path) -> None:
+    """Only then: any other port, or any free one, needs no capability."""
+    text = unit(["/b"], port=80)
+    assert "\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE\nAmbientCapabilities=CAP_NET_BIND_SERVICE\n" in text
+    assert "Port 80 " in text
+    assert "CAP_NET_BIND_SERVICE" not in unit(["/b"], port=1024) + unit(["/b"], port=0)
+    config = tmp_path / "bongsu.yaml"
+    config.write_text("port: 443\n")
+    assert "CAP_NET_BIND_SERVICE" in bongsu("render", "systemd", "-c", str(config)).stdout
+
+
+def test_a_path_keeps_its_dollar_sign(tmp_path: Path) -> None:
+    """Only commands have variables: `$$` in ReadWritePaths= would be another directory (systemd reads it back here)."""
+    text = unit(["/bin/true"], writable=['/srv/a$b/50%/c "d"\\e'])
+    line = next(line for line in text.splitlines() if line.startswith("ReadWritePaths="))
+    path = tmp_path / "x.service"
+    # A path that is not full is named in the complaint as systemd has understood it.
+    path.write_text(f"[Service]\nExecStart=/bin/true\n{line.replace('/srv', 'srv')}\n")
+    done = subprocess.run(
+        ["systemd-analyze", "verify", str(path)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.stderr.rstrip().endswith(': srv/a$b/50%/c "d"\\e')
+
+
+def test_the_file_is_not_written_through_a_link(tmp_path: Path) -> None:
+    """What someone left in the directory is replaced or left alone, never followed."""
+    other = tmp_path / "other"
+    other.write_text("mine")
+    for name in ("bongsu.service", "bongsu.service.new"):
+        (tmp_path / name).symlink_to(other)
+    assert bongsu("render", "systemd", "--output", str(tmp_path)).returncode == 0
+    assert other.read_text() == "mine"
+    written = tmp_path / "bongsu.service"
+    assert not written.is_symlink()
+    assert written.stat().st_mode & 0o777 == 0o644
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["bongsu.service", "bongsu.service.new", "other"]
 
 
 def test_words_of_the_command_keep_their_meaning() -> None:
@@ -89,6 +131,8 @@ def test_what_cannot_stand_in_a_unit_is_refused() -> None:
         unit(["bongsu"])
     with pytest.raises(BadInput, match="--user"):
         unit(["/b"], user="a b\nExecStart=/bin/sh")
+    with pytest.raises(BadInput, match="--user nobody"):
+        unit(["/b"], user="nobody")
     with pytest.raises(BadInput, match="control character"):
         unit(["/b", "x\ny"])
     assert complaint("render", "systemd", "--program", "/bin/true", "--output", "/nowhere").startswith(
