@@ -107,6 +107,45 @@ def test_without_a_token_beyond_loopback_is_refused() -> None:
         assert "nothing is served without authentication" in complaint("up", "--no-token", "--host", host)
 
 
+def test_without_a_token_beyond_loopback_users_will_do(tmp_path: Path) -> None:
+    """`--no-token` is allowed where a web config file keeps strangers out, and the help says so."""
+    config = _users(tmp_path)
+    with running("up", "--port", "0", "--no-token", "--host", "0.0.0.0", "--web.config.file", str(config)) as process:
+        assert process.stdout
+        match = re.search(r":(\d+)/$", process.stdout.readline().strip())
+        assert match
+        assert _get(int(match[1]), "/")[0] == 401
+        assert end(process)[0] == 0
+    assert "beyond loopback only with --web.config.file" in " ".join(bongsu("up", "--help").stdout.split())
+
+
+def test_the_greeting_tells_the_truth_about_metrics(tmp_path: Path) -> None:
+    """Open where nothing is asked for; with users, or beyond loopback, it names what /metrics asks for."""
+    config = _users(tmp_path)
+    users = f"asks for a user of {config}"
+    for flags, said, status in (
+        ((), "is open to this machine.", 200),
+        (("--web.config.file", str(config)), f"{users}, or the token (Authorization: Bearer).", 401),
+        (("--web.config.file", str(config), "--no-token"), f"{users}.", 401),
+        (("--host", "0.0.0.0"), "asks for the token: Authorization: Bearer.", 403),
+    ):
+        with running("up", "--port", "0", "--data-dir", str(tmp_path), *flags) as process:
+            assert process.stdout
+            match = re.search(r":(\d+)/", process.stdout.readline())
+            assert match
+            assert process.stdout.readline().rstrip().endswith(f"/metrics, for Prometheus, {said}")
+            assert _get(int(match[1]), "/metrics")[0] == status
+            assert end(process)[0] == 0
+
+
+def _users(folder: Path) -> Path:
+    import bcrypt
+
+    config = folder / "web.yml"
+    config.write_text(f"basic_auth_users: {{alice: {bcrypt.hashpw(b'secret', bcrypt.gensalt(4)).decode()}}}\n")
+    return config
+
+
 def test_sighup_reloads_without_losing_the_server(tmp_path: Path) -> None:
     """After a reload that only changes collectors the same server goes on, with the new collectors."""
     settings = tmp_path / "bongsu.yaml"

@@ -14,7 +14,7 @@ from bongsu.cli.options import ObservingCommand, loaded, machine_options, settin
 
 if TYPE_CHECKING:
     from bongsu.agent import Agent
-    from bongsu.cli.serve import Builder
+    from bongsu.cli.serve import Access, Builder
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -55,7 +55,7 @@ def _serving_options(command: _Function) -> _Function:
                 help="A name by which a browser may call this machine; may be repeated.",
             ),
             setting("data_dir", "--data-dir", metavar="DIR", help="Where the token is kept."),
-            setting("token", "--no-token", flag_value="off", is_flag=True, help="Ask for no token; only on loopback."),
+            setting("token", "--no-token", flag_value="off", is_flag=True, help="Ask for no token; beyond loopback only with --web.config.file."),
             click.option("--quiet", "-q", is_flag=True, help="Print the address only."),
         )
     ):  # fmt: skip
@@ -116,6 +116,18 @@ def _address(running: Agent, builder: Builder) -> str:
     return address(builder.loaded.settings, builder.access, running.server.port)
 
 
+def _asks(access: Access) -> str:
+    """What /metrics beside the page asks for; the rules are those of views/web/access.py."""
+    config = access.web_config
+    if config is not None and config.asks_password:
+        return f"asks for a user of {config.path}" + (", or the token (Authorization: Bearer)" if access.token else "")
+    if not access.loopback and access.token:
+        return "asks for the token: Authorization: Bearer"
+    if config is not None and config.authenticates:
+        return "asks for a client certificate"
+    return "is open to this machine"
+
+
 def _greeting(running: Agent, builder: Builder, *, page: bool, quiet: bool) -> list[str]:
     """Where to look, what is read, how to stop."""
     url = _address(running, builder)
@@ -125,8 +137,7 @@ def _greeting(running: Agent, builder: Builder, *, page: bool, quiet: bool) -> l
         return [url]
     setup = running.setup
     when = f"every {setup.interval:g} s" if setup.sinks else "when asked"
-    open_to = "open to this machine" if builder.access.loopback else "behind the same authentication"
-    metrics = f" /metrics, for Prometheus, is {open_to}." if page else ""
+    metrics = f" /metrics, for Prometheus, {_asks(builder.access)}." if page else ""
     if builder.access.token is not None and not page:
         metrics = (
             f" It asks for the token in {builder.access.token_file} (Authorization: Bearer); a Prometheus names a copy "
