@@ -181,10 +181,43 @@ def test_it_is_drawn_within_the_width_and_without_steering(width: int) -> None:
     assert "[red]" in text or width < 60
 
 
+@pytest.mark.parametrize("width", [20, 40, 60, 79, 80])
+def test_names_give_way_to_numbers(width: int) -> None:
+    """However narrow the terminal is, numbers are whole; long paths, types and names of programs are cut."""
+    tib = 1024**4
+    machine = _machine(
+        mounts=(
+            _mount("/var/lib/containers/storage/overlay/" + "x" * 60, 1023 * tib, 1000 * tib, avail=950 * tib),
+            _mount("/mnt/" + "y" * 60, 7168, 3584, fstype="fuse.a-very-long-name", stale_since=1.0),
+        )
+    )  # fmt: skip
+    row = msgspec.structs.replace(machine.top_cpu[0], pid=4194303, user="u" * 40, executable="e" * 40, cores=63.999)
+    row = msgspec.structs.replace(row, resident_bytes=1023 * 1024**3)
+    disk = msgspec.structs.replace(machine.disks[0], device="d" * 40, read_bytes_per_second=1023e6, busy_ratio=0.999)
+    machine = msgspec.structs.replace(machine, top_cpu=(row,) * 3, top_memory=(row,) * 3, disks=(disk,))
+    text = _drawn(machine, width)
+    for whole in ("1023 TiB", "950 TiB", "7 KiB", "3.5 KiB", "6400 %", "1023 GiB", "976 MiB/s", "99.9 %", "4194303"):
+        assert whole in text, (whole, text)
+    assert "x" * 60 not in text
+    assert width < 40 or max(map(len, text.splitlines())) <= width
+
+
+def test_a_wide_terminal_shows_names_whole() -> None:
+    """Where there is room no name is cut."""
+    assert "/" + "x" * 60 in _drawn(_machine(mounts=(_mount("/" + "x" * 60, 1000, 500),)), 200)
+
+
 def test_it_is_drawn_in_ascii_where_nothing_else_can_be_shown() -> None:
-    """The bars are ASCII on a terminal that has only that."""
-    machine = msgspec.structs.replace(_machine(mounts=(_mount("/", 1000, 500),)), temperatures=())
-    assert "######" in _drawn(machine, encoding="ascii")
+    """Bars, dots, degrees and microseconds are ASCII on a terminal that has only that."""
+    machine = _machine(mounts=(_mount("/" + "x" * 100, 1000, 500),))
+    disk = msgspec.structs.replace(machine.disks[0], read_latency_seconds=2.5e-5)
+    text = _drawn(msgspec.structs.replace(machine, disks=(disk,)), encoding="ascii")
+    assert "######" in text
+    assert "xxx..." in text
+    assert "25 us" in text
+    assert "91 of 90 C" in text
+    assert "\\x" not in text.replace(r"\x1b", "").replace(r"\x07", "").replace(r"\xff", "")
+    assert r"\u2026" not in text
 
 
 def test_json_is_ascii_and_what_is_no_unicode_is_replaced() -> None:

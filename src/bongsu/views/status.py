@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
-from rich.console import Console, RenderableType
+from rich.cells import cell_len
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bongsu.model.summary import Summary
+from bongsu.model.summary import Process, Summary
+from bongsu.views.columns import GAP, fitted, plain_console, short
 from bongsu.views.printable import printable
 from bongsu.views.units import UNKNOWN, bytes_text, rate_text, ratio_text, seconds_text, when_text
 
@@ -22,20 +22,20 @@ def draw(machine: Summary, console: Console) -> None:
     console.print(_heading(machine), soft_wrap=False)
     console.print()
     console.print(_gauges(machine, console))
-    for section in (_filesystems(machine, console), _disks(machine), _network(machine), _processes(machine)):
+    for section in (
+        _filesystems(machine, console),
+        _disks(machine, console),
+        _network(machine, console),
+        _processes(machine, console),
+    ):
         if section is not None:
             console.print()
-            console.print(section)
-    for lines in (_temperatures(machine), _absent(machine), _problems(machine)):
+            console.print(section, crop=False)  # numbers are whole also where the terminal is too narrow for them
+    for lines in (_temperatures(machine, console), _absent(machine), _problems(machine, console)):
         if lines:
             console.print()
             for line in lines:
                 console.print(line)
-
-
-def plain_console(console: Console) -> bool:
-    """Whether bars must be ASCII."""
-    return "utf" not in (console.encoding or "").lower()
 
 
 def _heading(machine: Summary) -> Text:
@@ -86,84 +86,98 @@ def _gauges(machine: Summary, console: Console) -> Table:
 def _filesystems(machine: Summary, console: Console) -> Table | None:
     if not machine.filesystems:
         return None
-    table = _table("File systems", "", "used", "free", "size", "type")
+    rows = []
     ranked = sorted(machine.filesystems, key=lambda fs: (fs.stale_since is None, -(fs.used_ratio or 0.0)))
     for fs in ranked[:_MOST]:
         bar, share = _gauge(fs.used_ratio, console)
         kind = fs.type + (", read-only" if fs.read_only else "")
         if fs.stale_since is not None:
             kind += f", no answer since {when_text(fs.stale_since)}"
-        table.add_row(
-            printable(fs.mountpoint), bar, share, bytes_text(fs.available_bytes), bytes_text(fs.size_bytes),
-            Text(printable(kind), style="red" if fs.stale_since is not None else ""),
+        rows.append(
+            [
+                Text(printable(fs.mountpoint)), bar, share, Text(bytes_text(fs.available_bytes)),
+                Text(bytes_text(fs.size_bytes)),
+                Text(printable(kind), style="red" if fs.stale_since is not None else ""),
+            ]
         )  # fmt: skip
+    titles = ("File systems", "", "used", "free", "size", "type")
+    table = fitted(titles, rows, console, left=(0, 1, 5), give=((0, 28), (0, 16), (5, 10), (1, 0), (0, 6), (5, 0)))
     return _more(table, len(ranked), "the others are less full")
 
 
-def _disks(machine: Summary) -> Table | None:
+def _disks(machine: Summary, console: Console) -> Table | None:
     if not machine.disks:
         return None
-    table = _table("Disks", "read", "written", "busy", "read takes", "write takes")
     ranked = sorted(machine.disks, key=lambda d: (-(d.busy_ratio or 0.0), d.device))
-    for disk in ranked[:_MOST]:
-        table.add_row(
-            printable(disk.device), rate_text(disk.read_bytes_per_second), rate_text(disk.written_bytes_per_second),
-            ratio_text(disk.busy_ratio), seconds_text(disk.read_latency_seconds),
-            seconds_text(disk.write_latency_seconds),
-        )  # fmt: skip
+    rows = [
+        [
+            Text(printable(disk.device)), Text(rate_text(disk.read_bytes_per_second)),
+            Text(rate_text(disk.written_bytes_per_second)), Text(ratio_text(disk.busy_ratio)),
+            Text(_span(disk.read_latency_seconds, console)), Text(_span(disk.write_latency_seconds, console)),
+        ]
+        for disk in ranked[:_MOST]
+    ]  # fmt: skip
+    titles = ("Disks", "read", "written", "busy", "read takes", "write takes")
+    table = fitted(titles, rows, console, give=((0, 28), (0, 10), (5, 0), (4, 0), (0, 4)))
     return _more(table, len(ranked), "the others are less busy")
 
 
-def _network(machine: Summary) -> Table | None:
+def _network(machine: Summary, console: Console) -> Table | None:
     if not machine.network:
         return None
-    table = _table("Network", "received", "sent", "errors")
     ranked = sorted(
         machine.network, key=lambda i: -((i.received_bytes_per_second or 0.0) + (i.sent_bytes_per_second or 0.0))
     )
+    rows = []
     for interface in ranked[:_MOST]:
         errors = interface.errors_per_second
-        table.add_row(
-            printable(interface.device), rate_text(interface.received_bytes_per_second),
-            rate_text(interface.sent_bytes_per_second), UNKNOWN if errors is None else f"{errors:.3g}/s",
+        rows.append(
+            [
+                Text(printable(interface.device)), Text(rate_text(interface.received_bytes_per_second)),
+                Text(rate_text(interface.sent_bytes_per_second)), Text(UNKNOWN if errors is None else f"{errors:.3g}/s"),
+            ]
         )  # fmt: skip
-    return _more(table, len(ranked), "the others carry less")
+    titles = ("Network", "received", "sent", "errors")
+    return _more(fitted(titles, rows, console, give=((0, 28), (0, 4))), len(ranked), "the others carry less")
 
 
-def _processes(machine: Summary) -> Table | None:
+def _processes(machine: Summary, console: Console) -> Table | None:
     if machine.processes is None:
         return None
     running = "" if machine.cpu.running is None else f", {machine.cpu.running} running"
-    table = Table.grid(padding=(0, 2, 0, 0))
-    for justify in ("left", "right", "left", "right"):
-        table.add_column(justify=justify, no_wrap=True, overflow="ellipsis")
-    table.add_row(
-        Text(f"{machine.processes} processes{running}", style="bold"), Text("CPU", style="bold"), "",
-        Text("memory", style="bold"),
-    )  # fmt: skip
-    for place in range(max(len(machine.top_cpu), len(machine.top_memory))):
-        row: list[RenderableType] = ["", "", "", ""]
-        if place < len(machine.top_cpu):
-            busy = machine.top_cpu[place]
-            row[:2] = [_process(busy.executable, busy.pid, busy.user), ratio_text(busy.cores)]
-        if place < len(machine.top_memory):
-            large = machine.top_memory[place]
-            row[2:] = [_process(large.executable, large.pid, large.user), bytes_text(large.resident_bytes)]
-        table.add_row(*row)
-    return table
+    busy = [ratio_text(process.cores) for process in machine.top_cpu]
+    large = [bytes_text(process.resident_bytes) for process in machine.top_memory]
+    numbers = max(map(len, ("CPU", *busy))) + max(map(len, ("memory", *large)))
+    room = max(10, (console.width - numbers - 3 * GAP) // 2)  # for each of the two lists of names
+    rows = []
+    for place in range(max(len(busy), len(large))):
+        row = [Text(), Text(), Text(), Text()]
+        if place < len(busy):
+            row[:2] = [_process(machine.top_cpu[place], room, console), Text(busy[place])]
+        if place < len(large):
+            row[2:] = [_process(machine.top_memory[place], room, console), Text(large[place])]
+        rows.append(row)
+    titles = (short(f"{machine.processes} processes{running}", room, console), "CPU", "", "memory")
+    return fitted(titles, rows, console, left=(0, 2))
 
 
-def _process(executable: str, pid: int, user: str) -> str:
-    return f"{_short(printable(executable), 18)} {pid} {_short(printable(user), 10)}"
+def _process(process: Process, room: int, console: Console) -> Text:
+    """Name, number and user; where room is short the name shrinks and the user goes, the number never."""
+    number, user = str(process.pid), short(printable(process.user), 10, console)
+    name = min(18, room - len(number) - cell_len(user) - 2)
+    if name < 8:
+        name, user = max(2, min(18, room - len(number) - 1)), ""
+    return Text(" ".join(filter(None, (short(printable(process.executable), name, console), number, user))))
 
 
-def _temperatures(machine: Summary) -> list[Text]:
+def _temperatures(machine: Summary, console: Console) -> list[Text]:
     if not machine.temperatures:
         return []
+    degrees = "C" if plain_console(console) else "°C"
     hottest = []
     for sensor in machine.temperatures[:_MOST]:
         limit = f" of {sensor.critical:.0f}" if sensor.critical else ""
-        hottest.append(f"{printable(sensor.sensor)} {sensor.celsius:.0f}{limit} °C")
+        hottest.append(f"{printable(sensor.sensor)} {sensor.celsius:.0f}{limit} {degrees}")
     rest = len(machine.temperatures) - len(hottest)
     text = Text("Hottest  ", style="bold")
     text.append(", ".join(hottest) + (f", and {rest} cooler ones" if rest > 0 else ""), style="not bold")
@@ -180,7 +194,7 @@ def _absent(machine: Summary) -> list[Text]:
     return lines
 
 
-def _problems(machine: Summary) -> list[Text]:
+def _problems(machine: Summary, console: Console) -> list[Text]:
     rates = f"Rates are over {seconds_text(machine.window_seconds)}."
     if not machine.problems:
         return [Text(f"Nothing is wrong that this can see. {rates}")]
@@ -188,7 +202,10 @@ def _problems(machine: Summary) -> list[Text]:
         Text(f"{len(machine.problems)} problem{'s' if len(machine.problems) > 1 else ''}. {rates}", style="bold red")
     ]
     for problem in machine.problems:
-        text = Text(f"  {printable(problem.text)}", style="red")
+        said = printable(problem.text)
+        if problem.subject == "temperature" and plain_console(console):
+            said = said.replace("°C", "C")
+        text = Text(f"  {said}", style="red")
         text.append(f"; {printable(problem.cure)}", style="not red")
         lines.append(text)
     return lines
@@ -206,15 +223,6 @@ def _gauge(share: float | None, console: Console) -> tuple[Text, Text]:
     return bar, Text(ratio_text(share), style=style if share >= _WARM else "")
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    table.add_column(title, no_wrap=True, overflow="ellipsis", max_width=28)
-    for column in columns:
-        left = column in {"", "type"}
-        table.add_column(column, justify="left" if left else "right", no_wrap=True, overflow="ellipsis")
-    return table
-
-
 def _more(table: Table, rows: int, why: str) -> Table:
     if rows > _MOST:
         table.caption = f"and {rows - _MOST} more; {why}"
@@ -222,12 +230,6 @@ def _more(table: Table, rows: int, why: str) -> Table:
     return table
 
 
-def _short(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"
-
-
-def text_of(machine: Summary, console: Console) -> Iterable[str] | Iterator[str]:
-    """The lines of the summary without colour: for tests and files."""
-    with console.capture() as capture:
-        draw(machine, console)
-    return capture.get().splitlines()
+def _span(seconds: float | None, console: Console) -> str:
+    text = seconds_text(seconds)
+    return text.replace("µ", "u") if plain_console(console) else text
