@@ -155,6 +155,39 @@ def test_a_collector_option_of_the_wrong_type_names_its_flag() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("port: 1\npaths:\n  procfs: /nowhere\n", "3: paths.procfs /nowhere: there is no such directory"),
+        ("paths:\n  procfs: /etc\n", "2: paths.procfs /etc: this is not a proc file system"),
+        ("paths: {sysfs: /nowhere}\n", "1: paths.sysfs /nowhere: there is no such directory"),
+        ("collectors:\n  diskstats:\n    device-exclude: '['\n", "3: collectors.diskstats.device-exclude: '[' is not"),
+        ("collectors:\n  diskstats:\n    device_exclude: '['\n", "3: collectors.diskstats.device_exclude: '[' is not"),
+        ("collectors:\n  process:\n    groups: -1\n", "3: collectors.process.groups: -1 is negative"),
+        ("collectors:\n  filesystem:\n    mount-timeout: 9h\n", "3: collectors.filesystem.mount-timeout: 32400 s is"),
+    ],
+)
+def test_what_a_later_room_refuses_names_the_files_line(tmp_path: Path, text: str, says: str) -> None:
+    """A path or expression that only its user can judge is blamed on the place it came from, not on a flag."""
+    path = _write(tmp_path, text)
+    said = complaint("collect", "-c", path)
+    assert said.startswith(f"{path}:{says}"), said
+    assert "--" not in said.replace("--config", "")
+
+
+def test_what_a_later_room_refuses_names_the_variable_or_the_flag(tmp_path: Path) -> None:
+    """So is one from the environment; a flag wins and is named; a default is named by the flag that changes it."""
+    path = _write(tmp_path, "paths:\n  procfs: /from-file\n  sysfs: /from-file\n")
+    env = {"BONGSU_PATHS_PROCFS": "/nowhere"}
+    assert complaint("collect", "-c", path, env=env).startswith("BONGSU_PATHS_PROCFS /nowhere: there is no such")
+    assert complaint("collect", "-c", path, "--procfs", "/no", env=env).startswith("--procfs /no: there is no such")
+    flag = "--collector.diskstats.device-exclude"
+    assert complaint("collect", f"{flag}=[").startswith(f"{flag}: '[' is not a regular expression")
+    assert complaint("collect", "--collector.process.groups=-1").startswith(
+        "--collector.process.groups: -1 is negative"
+    )
+
+
 def test_flags_override_the_environment_which_overrides_the_file(tmp_path: Path) -> None:
     """Of three places that set a port, the flag wins, then the variable, then the file, then the default."""
     path = _write(tmp_path, "port: 1001\ninterval: 3\nhost: 127.0.0.2\n")

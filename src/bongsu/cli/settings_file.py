@@ -51,6 +51,10 @@ class Origins:
                 return f"{self.file}:{line}: {'.'.join(path)}"
         return ".".join(path)
 
+    def is_given(self, path: Path) -> bool:
+        """Whether somebody set this very key, so that `of` names a place and not only the key."""
+        return path in self.given or path in self.lines
+
     def is_text(self, path: Path) -> bool:
         """Whether the value came as text (a flag, the environment) rather than typed by YAML."""
         return path in self.given

@@ -52,8 +52,12 @@ def keywords(cls: CollectorClass) -> tuple[Keyword, ...]:
 
 def machine(loaded: Loaded) -> Machine:
     """The trees that the settings name. Raises BadInput."""
-    paths = loaded.settings.paths
-    return Machine.at(paths.procfs, paths.sysfs, paths.rootfs, paths.udev)
+    paths, origins = loaded.settings.paths, loaded.origins
+    procfs, sysfs, rootfs = (
+        origins.of(path) if origins.is_given(path) else f"--{path[-1]}"
+        for path in (("paths", "procfs"), ("paths", "sysfs"), ("paths", "rootfs"))
+    )
+    return Machine.at(paths.procfs, paths.sysfs, paths.rootfs, paths.udev, options=(procfs, sysfs, rootfs))
 
 
 def collectors(
@@ -78,9 +82,14 @@ def collectors(
         # Options in the file turn a collector on; a flag with an option only configures, as node_exporter's does.
         by_default = ("collectors", cls.name) in origins.lines or (cls.on_by_default and settings.collector_defaults)
         wanted = one(options.pop("enabled", by_default), bool, ("collectors", cls.name, "enabled"), origins)
+        places = {_flag(cls, written): origins.of(("collectors", cls.name, written)) for written in options}
         options = _options(cls, options, origins)
         if (wanted or even_off) and (only is None or cls.name in only):
-            chosen.append(cls(on, **options))
+            try:
+                chosen.append(cls(on, **options))
+            except BadInput as refused:  # it knows its flag, but not where the value came from
+                flag = str(dict(refused.message.values).get("option", ""))
+                raise BadInput(refused.message.replaced(option=places.get(flag, flag))) from None
     return chosen
 
 
@@ -132,6 +141,10 @@ def known(names: Iterable[str]) -> frozenset[str] | None:
                         advice=f"did you mean {near[0]}?" if near else f"there are: {', '.join(all_names)}")
             )  # fmt: skip
     return frozenset(names) or None
+
+
+def _flag(cls: CollectorClass, option: str) -> str:
+    return f"--collector.{cls.name}.{option.replace('_', '-')}"
 
 
 def _options(cls: CollectorClass, wish: dict[str, Any], origins: Origins) -> dict[str, object]:

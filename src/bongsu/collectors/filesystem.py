@@ -96,8 +96,8 @@ class FilesystemCollector:
     ) -> None:
         if not 0 < mount_timeout <= _LONGEST_TIMEOUT:
             raise BadInput(
-                Message("--collector.filesystem.mount-timeout: {seconds:g} s is not allowed; give more than 0 and at "
-                        "most {longest:g} s", seconds=mount_timeout, longest=_LONGEST_TIMEOUT)
+                Message("{option}: {seconds:g} s is not allowed; give more than 0 and at most {longest:g} s",
+                        option="--collector.filesystem.mount-timeout", seconds=mount_timeout, longest=_LONGEST_TIMEOUT)
             )  # fmt: skip
         self._proc = machine.proc
         self._rootfs = machine.rootfs.path.encode("utf-8", "surrogateescape").rstrip(b"/")

@@ -86,7 +86,8 @@ class ProcessCollector:
     def __init__(self, machine: Machine, *, arguments: bool = False, groups: int = 100) -> None:
         if groups < 0:
             raise BadInput(
-                Message("collector.process.groups: {groups} is negative; give 0 or more", groups=groups)
+                Message("{option}: {groups} is negative; give 0 or more",
+                        option="--collector.process.groups", groups=groups)
             )  # fmt: skip
         self._path = machine.proc.path
         self._processes = Processes(machine.proc, arguments=arguments)

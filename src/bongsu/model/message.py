@@ -19,6 +19,13 @@ class Message:
         object.__setattr__(self, "template", template)
         object.__setattr__(self, "values", tuple(values.items()))
 
+    def replaced(self, **values: object) -> Message:
+        """The same sentence with other values in some of its places."""
+        changed = object.__new__(Message)
+        object.__setattr__(changed, "template", self.template)
+        object.__setattr__(changed, "values", tuple({**dict(self.values), **values}.items()))
+        return changed
+
     def __str__(self) -> str:
         """The sentence in English."""
         return self.template.format(**dict(self.values))

@@ -229,13 +229,16 @@ class Machine:
     udev: Root  # udev's database, where block devices have their names
 
     @classmethod
-    def at(cls, procfs: str = "/proc", sysfs: str = "/sys", rootfs: str = "/", udev: str | None = None) -> Machine:
-        """The machine whose trees are mounted at these paths.
+    def at(
+        cls, procfs: str = "/proc", sysfs: str = "/sys", rootfs: str = "/", udev: str | None = None, *,
+        options: tuple[str, str, str] = ("--procfs", "--sysfs", "--rootfs"),
+    ) -> Machine:  # fmt: skip
+        """The machine whose trees are mounted at these paths; ``options`` are the words for the first three in complaints.
 
         Raises:
             BadInput: one is no directory, or ``procfs`` is not one; the message names the option and the cure.
         """
-        for option, path in (("--procfs", procfs), ("--sysfs", sysfs), ("--rootfs", rootfs)):
+        for option, path in zip(options, (procfs, sysfs, rootfs), strict=True):
             if not os.path.isdir(path):
                 problem = "this is not a directory" if os.path.exists(path) else "there is no such directory"
                 raise BadInput(
@@ -246,9 +249,9 @@ class Machine:
         if lacking is not None:
             raise BadInput(
                 Message(
-                    "--procfs {path}: this is not a proc file system, {lacking}; "
-                    "mount one there, or leave the option out to read /proc",
-                    path=procfs, lacking=lacking,
+                    "{option} {path}: this is not a proc file system, {lacking}; "
+                    "mount one there, or leave it out to read /proc",
+                    option=options[0], path=procfs, lacking=lacking,
                 )
             )  # fmt: skip
         rootfs_root = Root(rootfs)
