@@ -131,6 +131,29 @@ def test_collect_gives_three_forms() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--format", "table", "--json"), "--json and --format table contradict each other"),
+        (("--format", "prometheus", "--json"), "--json and --format prometheus contradict each other"),
+        (("--format", "json", "--textfile", "{made}"), "--format json and --textfile contradict each other"),
+        (("--json", "--textfile", "{made}"), "--json and --textfile contradict each other"),
+    ],
+)
+def test_collect_refuses_options_that_contradict(tmp_path: Path, words: tuple[str, ...], says: str) -> None:
+    """Two forms at once are one line; none of them wins silently, and no file is written."""
+    made = tmp_path / "made.prom"
+    said = complaint("collect", *(word.format(made=made) for word in words))
+    assert said.startswith(says)
+    assert said.endswith("(see: bongsu collect --help)")
+    assert not made.exists()
+
+
+def test_collect_takes_the_same_form_twice() -> None:
+    """--json beside --format json says the same thing."""
+    assert json.loads(bongsu("collect", "--json", "--format", "json", "loadavg").stdout)["samples"]
+
+
 def test_collect_passes_promtool() -> None:
     """What is printed is what Prometheus's own checker accepts."""
     text = bongsu("collect", "--once", "--format", "prometheus").stdout

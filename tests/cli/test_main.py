@@ -74,6 +74,30 @@ def test_an_option_that_does_not_exist_gets_the_nearest() -> None:
     assert complaint("up", "--prot", "1") == "there is no option --prot; did you mean --port? (see: bongsu up --help)"
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (
+            ("collect", "--collector.cpu=x"),
+            "option '--collector.cpu' does not take a value (see: bongsu collect --help)",
+        ),
+        (
+            ("status", "--watch", "x"),
+            "--watch x is not allowed; give seconds from 0.1 to 86400 (see: bongsu status --help)",
+        ),
+        (("--version=x",), "option '--version' does not take a value (see: bongsu --help)"),
+        (
+            ("completion", "tcsh"),
+            "invalid value for 'SHELL': 'tcsh' is not one of 'bash', 'zsh', 'fish' (see: bongsu completion --help)",
+        ),
+        (("completion",), "missing argument 'SHELL'. Choose from: bash, zsh, fish (see: bongsu completion --help)"),
+    ],
+)
+def test_a_mistake_in_the_words_names_the_commands_own_help(words: tuple[str, ...], says: str) -> None:
+    """What is wrong is said in words, and the help named is that of the command that was called."""
+    assert complaint(*words) == says
+
+
 def test_without_a_command_help_goes_to_stderr() -> None:
     """`bongsu` alone is a question: help is shown, and the exit code says that nothing was done."""
     done = bongsu()

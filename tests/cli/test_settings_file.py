@@ -188,6 +188,24 @@ def test_what_a_later_room_refuses_names_the_variable_or_the_flag(tmp_path: Path
     )
 
 
+@pytest.mark.parametrize("text", ["1e3", "1000.0", "1_000", " 1000", "\uff11", "+80", "0x50"])
+def test_a_whole_number_is_digits(text: str) -> None:
+    """A number that is only nearly whole digits is refused from a flag, the environment and a collector's option."""
+    for origin, says in (("--port", "--port "), ("BONGSU_PORT", "BONGSU_PORT=")):
+        with pytest.raises(BadInput) as raised:
+            load(None, {}, [Given(("port",), text, origin)])
+        assert str(raised.value).startswith(says)
+    groups = load(None, {}, [Given(("collectors", "process", "groups"), text, "--collector.process.groups")])
+    with pytest.raises(BadInput, match=r"--collector\.process\.groups .* is not allowed; give a whole number"):
+        wire.collectors(groups, Machine.at())
+
+
+def test_an_empty_path_of_the_file_is_one_line() -> None:
+    """`--config "$UNSET"` does not fall back to defaults silently; an empty variable is none, as everywhere."""
+    assert complaint("collect", "-c", "", "loadavg").startswith("--config '': this is no path; give")
+    assert bongsu("collect", "loadavg", env={"BONGSU_CONFIG": ""}).returncode == 0
+
+
 def test_flags_override_the_environment_which_overrides_the_file(tmp_path: Path) -> None:
     """Of three places that set a port, the flag wins, then the variable, then the file, then the default."""
     path = _write(tmp_path, "port: 1001\ninterval: 3\nhost: 127.0.0.2\n")

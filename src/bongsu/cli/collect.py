@@ -45,6 +45,11 @@ def collect(
     del once  # the only way for now; it is in the fixed set of commands
     from bongsu.cli import wire
 
+    if as_json and form not in {None, "json"}:
+        raise click.UsageError(f"--json and --format {form} contradict each other; give one of them", ctx)
+    if textfile is not None and (as_json or form not in {None, "prometheus"}):
+        given = "--json" if form is None else f"--format {form}"
+        raise click.UsageError(f"{given} and --textfile contradict each other; a textfile is in prometheus form", ctx)
     form = form or ("json" if as_json else "prometheus")
     settings = loaded(ctx)
     wanted = wire.collectors(settings, wire.machine(settings), only=wire.known(names))

@@ -6,6 +6,8 @@ import click
 
 HELP = """Print the lines that teach a shell to complete bongsu: commands, options, collectors, metrics.
 
+SHELL is bash, zsh or fish.
+
 \b
 Examples:
   eval "$(bongsu completion bash)"                           for this session
@@ -16,7 +18,7 @@ Examples:
 
 
 @click.command(help=HELP)
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]), metavar="SHELL")
 def completion(shell: str) -> None:
     """Print the script for a shell."""
     from click.shell_completion import get_completion_class

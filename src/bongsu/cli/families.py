@@ -39,6 +39,21 @@ class Families(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def invoke(self, ctx: click.Context) -> object:
+        """As click does, but every complaint about a command's words knows the command, so that its own help is named.
+
+        Raises:
+            click.UsageError: as click does.
+        """
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            name = ctx.invoked_subcommand
+            command = self.get_command(ctx, name) if name else None
+            if error.ctx is None and command is not None:  # click's parser leaves it out for `--switch=value`
+                error.ctx = click.Context(command, ctx, info_name=name)
+            raise
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import click
 
 from bongsu.cli.settings_file import Given, Loaded, load
+from bongsu.model.errors import BadInput
+from bongsu.model.message import Message
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _GIVEN = "bongsu.given"  # where a context keeps what flags set
@@ -91,7 +93,9 @@ def _keep(path: tuple[str, ...], spelling: str) -> Callable[[click.Context, clic
 
 
 def _keep_config(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
-    if value:
+    if value == "":  # such as --config "$UNSET"; an empty variable BONGSU_CONFIG is none, and does not come here
+        raise BadInput(Message("--config '': this is no path; give the path of a file, or leave it out"))
+    if value is not None:
         ctx.meta[_CONFIG] = value
 
 

@@ -19,6 +19,7 @@ from bongsu.model.settings import Settings
 Path = tuple[str, ...]
 _Struct = typing.TypeVar("_Struct", bound=msgspec.Struct)
 _DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|m|h|d)?")
+_WHOLE = re.compile(r"-?[0-9]+")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
 _LISTS = {"allowed_hosts"}  # settings that hold several texts; a comma parts them in the environment
 _SWITCH = {"on": True, "off": False, "yes": True, "no": False, "true": True, "false": False, "1": True, "0": False}
@@ -141,6 +142,8 @@ def one(value: object, kind: object, path: Path, origins: Origins) -> object:
         wanted = _seconds(value)
     elif isinstance(value, str) and _takes(kind, bool) and value.lower() in _SWITCH:
         wanted = _SWITCH[value.lower()]
+    elif isinstance(value, str) and _takes(kind, int) and not _WHOLE.fullmatch(value):
+        raise not_allowed(path, value, allowed(kind), origins)  # msgspec would take 1e3 for 1000
     try:
         return msgspec.convert(wanted, kind, strict=not origins.is_text(path))
     except msgspec.ValidationError:
