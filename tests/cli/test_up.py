@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import http.client
 import json
 import os
@@ -10,11 +11,13 @@ import signal
 import stat
 import subprocess
 import time
+import weakref
 from pathlib import Path
 
 import pytest
 
-from bongsu.cli import data_dir
+from bongsu.agent import Agent
+from bongsu.cli import data_dir, serve, settings_file
 from bongsu.model.errors import BadInput
 from cli.command import bongsu, complaint, end, environment, running
 
@@ -162,6 +165,29 @@ def test_sighup_reloads_without_losing_the_server(tmp_path: Path) -> None:
         assert process.stderr.readline() == "bongsu: settings reloaded\n"
         assert "node_memory_MemTotal_bytes" in _get(port, "/metrics")[1]
         assert end(process)[0] == 0
+
+
+def test_servers_that_were_moved_from_are_not_kept(tmp_path: Path) -> None:
+    """Each reload that changes the interval makes the page anew; what it replaces leaves memory at the next one."""
+    settings = tmp_path / "bongsu.yaml"
+
+    def load() -> settings_file.Loaded:
+        settings.write_text(f"interval: {5 + len(made)}\nport: 0\ndata_dir: {tmp_path}\n")
+        return settings_file.load(str(settings), {}, ())
+
+    made: list[weakref.ref[object]] = []
+    gc.disable()  # its own rounds come at times that nobody can foretell
+    try:
+        agent = Agent(serve.Builder(load, page=True))
+        agent.start()
+        for _ in range(6):
+            made.append(weakref.ref(agent.setup.sinks[1]))
+            assert agent.reload()
+        alive = sum(1 for page in made if page() is not None)
+        assert agent.stop()
+    finally:
+        gc.enable()
+    assert alive <= 2
 
 
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
