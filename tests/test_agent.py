@@ -422,7 +422,8 @@ def test_beyond_loopback_the_headless_agent_asks_for_the_token(tmp_path: Path) -
         asked = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
         with urllib.request.urlopen(asked, timeout=10) as answer:
             assert b"node_load1" in answer.read()
-        asked.add_header("Host", "node7.cluster.example:9420")  # a Prometheus that scrapes by the full name
+        full_name = {"Host": "node7.cluster.example:9420"}  # as a Prometheus may call it
+        asked = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}", **full_name})
         with urllib.request.urlopen(asked, timeout=10) as answer:
             assert b"node_load1" in answer.read()
         assert end(process)[0] == 0
