@@ -24,6 +24,7 @@ from bongsu.views.printable import printable
 from bongsu.views.processes import Entry, Order, Sort
 from bongsu.views.rates import Identity, Rates
 from bongsu.views.screen import Screen
+from bongsu.views.terminal import Terminal
 
 _ESCAPE_WAIT_SECONDS = 0.05  # a terminal sends the rest of a key's sequence sooner
 _FIRST_SECONDS = 0.5  # rates need two readings: the second comes soon, whatever the interval
@@ -64,7 +65,7 @@ def run_top(
     mean (another ``--procfs``).
     """
     file = output or sys.stdout
-    console = Console(file=file, highlight=False, markup=False, emoji=False, soft_wrap=False)
+    console = Terminal(file=file)
     if not console.is_terminal or console.is_dumb_terminal:
         return _plain(gather, interval, file, order, repeat=repeat, console=console)
     keyboard = _keyboard()
