@@ -1,13 +1,21 @@
-"""Makes docs/images/top.svg and status.svg: the real programs in a real terminal (tmux), drawn by Rich."""
+"""Makes docs/images/top.svg and status.svg: the real programs in a real terminal (tmux), drawn by Rich.
+
+As root it runs in a process and mount namespace of its own, so that the pictures show a machine with three programs at work
+rather than whatever else runs where they are made.
+"""
 
 from __future__ import annotations
 
 import io
+import os
 import re
 import shlex
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -16,17 +24,40 @@ from rich.text import Text
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 BONGSU = Path(sys.executable).with_name("bongsu")
 WIDTH = 96
+INSIDE = "BONGSU_PICTURES_INSIDE"
+PROGRAMS = {  # name → what it does with itself
+    "train": "data = bytearray(300 << 20)\nwhile True: sum(i * i for i in range(10000))",
+    "dataloader": "import time\nwhile True: sum(i * i for i in range(20000)); time.sleep(0.004)",
+    "checkpoint": "import os, time\nwhile True:\n  open('ck', 'wb').write(os.urandom(8 << 20)); time.sleep(1)",
+}
 
 
 def _tmux(*arguments: str) -> str:
-    return subprocess.run(
-        ["tmux", "-L", "bongsu-pictures", *arguments], check=True, capture_output=True, text=True
-    ).stdout
+    argv = ["tmux", "-L", "bongsu-pictures", *arguments]
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+
+
+@contextmanager
+def at_work() -> Iterator[None]:
+    """The programs of the pictures, for the length of the block."""
+    with tempfile.TemporaryDirectory() as folder:
+        started = []
+        for name, body in PROGRAMS.items():
+            path = Path(folder, name)
+            path.write_text(f"#!{sys.executable}\n{body}\n")
+            path.chmod(0o755)
+            started.append(subprocess.Popen([path], cwd=folder))
+        try:
+            yield
+        finally:
+            for process in started:
+                process.kill()
+                process.wait()
 
 
 def picture(name: str, command: list[str], *, height: int, seconds: float, title: str) -> None:
     """Run the command in a terminal for so many seconds and keep what it then shows."""
-    shell = f"{shlex.join([str(BONGSU), *command])}; sleep 30"
+    shell = f"{shlex.join([str(BONGSU), *command])}; exec sleep 30"
     _tmux("new-session", "-d", "-s", name, "-x", str(WIDTH), "-y", str(height), "sh", "-c", shell)
     try:
         time.sleep(seconds)
@@ -43,5 +74,12 @@ def picture(name: str, command: list[str], *, height: int, seconds: float, title
 
 
 if __name__ == "__main__":
-    picture("top", ["top"], height=28, seconds=5, title="bongsu top")
-    picture("status", ["status"], height=36, seconds=4, title="bongsu status")
+    if os.geteuid() == 0 and INSIDE not in os.environ:
+        os.environ[INSIDE] = "1"
+        # What is mounted below /mnt is this machine's own affair.
+        inside = 'for m in $(grep -o " /mnt/[^ ]*" /proc/self/mounts); do umount "$m"; done; exec "$@"'
+        unshare = ["unshare", "--pid", "--mount", "--fork", "--mount-proc", "--kill-child", "sh", "-c", inside, "sh"]
+        os.execvp("unshare", [*unshare, sys.executable, *sys.argv])
+    with at_work():
+        picture("top", ["top"], height=16, seconds=6, title="bongsu top")
+        picture("status", ["status"], height=34, seconds=4, title="bongsu status")
