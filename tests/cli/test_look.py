@@ -219,6 +219,7 @@ def test_explain_finds_a_word_and_advises_on_a_mistake() -> None:
     """A word gives all that has to do with it; a name that is nearly right gets the right one."""
     assert "hwmon (collector)" in bongsu("explain", "temperature").stdout
     assert "did you mean node_load1" in complaint("explain", "node_laod1")
+    assert "node_exporter has this collector and bongsu leaves it out: block caches" in complaint("explain", "bcache")
     assert "there is no metric, collector, panel or setting" in complaint("explain", "\x1b[31mxyzzy")
 
 

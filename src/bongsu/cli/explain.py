@@ -326,6 +326,13 @@ def _word(index: Index, word: str) -> Facts:
     about = [cls for cls in index.classes if wanted in f"{cls.name} {cls.__doc__}".lower()]
     if len(wanted) >= 3 and (metrics or about):
         return {"kind": "word", "word": word, "collectors": [_collector_row(cls) for cls in about], "metrics": metrics}
+    from bongsu.collectors.left_out import LEFT_OUT
+
+    if wanted in LEFT_OUT:
+        raise BadInput(
+            Message("{name}: node_exporter has this collector and bongsu leaves it out: {reason}",
+                    name=wanted, reason=LEFT_OUT[wanted])
+        )  # fmt: skip
     near = difflib.get_close_matches(word, index.names(), n=3, cutoff=0.6)
     advice = f"did you mean {_either(near)}?" if near else "`bongsu explain collectors` lists what is read here"
     raise BadInput(Message("{name}: there is no metric, collector, panel or setting of that name; {advice}",

@@ -6,7 +6,7 @@ LEFT_OUT = {
     "bcache": "block caches are not found on GPU machines; the devices below and above are read by diskstats",
     "btrfs": "size and fullness are read by filesystem; allocation groups need an ioctl on each volume",
     "fibrechannel": "host bus adapters of storage servers, not of compute nodes",
-    "infiniband": "read with InfiniBand and EFA in the network monitor, with more counters than this one has",
+    "infiniband": "comes with the network monitor of InfiniBand and EFA, which reads more counters than this one",
     "ipvs": "a load balancer's tables",
     "systemd": "asks the system bus for every unit at each scrape; Debian's build turns it on, upstream does not",
     "tapestats": "tape drives",
