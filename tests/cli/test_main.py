@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -40,15 +39,8 @@ def test_every_command_has_help_with_examples(name: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_help_costs_little_cpu() -> None:
-    """`bongsu --help` loads neither collectors nor Rich nor YAML, and uses at most 0.15 s of CPU."""
-    times = []
-    for _ in range(5):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([*ARGV, "--help"], stdout=subprocess.DEVNULL, check=True, env=environment())
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert sorted(times)[2] <= 0.15, times
+def test_help_loads_only_itself() -> None:
+    """`bongsu --help` loads neither collectors nor Rich nor YAML: what it costs is in benchmarks/startup.py."""
     code = (
         "import sys\nfrom bongsu.cli.main import run\nrun(['--help'])\n"
         "unwanted = {'rich', 'msgspec', 'yaml', 'json', 'logging', 'bongsu.collectors', 'bongsu.pipeline'}\n"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import string
-import time
 
 import pytest
 from hypothesis import given, settings
@@ -136,8 +135,7 @@ def test_any_bytes_give_a_text(raw: bytes) -> None:
 @pytest.mark.parametrize(
     "piece", ["a", "a.a-", "eyJ", "a://b:", "x-", "-a ", "a=", '"', "token ", "--a 'b", "key:", "1a", "-----BEGIN "]
 )
-def test_no_argument_is_expensive(piece: str) -> None:
-    """An argument made to be slow costs at most a moment."""
-    started = time.process_time()
-    masked(["tool", piece * (4096 // len(piece))])
-    assert time.process_time() - started < 0.5
+@pytest.mark.timeout(30)
+def test_no_argument_goes_on_for_ever(piece: str) -> None:
+    """Arguments made to send a pattern searching back and forth end: a hundred of them are no matter."""
+    masked(["tool", *[piece * (4096 // len(piece))] * 100])

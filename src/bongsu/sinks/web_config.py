@@ -22,8 +22,6 @@ from bongsu.model.message import Message
 from bongsu.sinks.basic_auth import BasicAuth
 
 if TYPE_CHECKING:
-    import ssl
-
     from bongsu.sinks.web_tls import ServerTls
 
 _HEADERS: dict[str, tuple[str, ...]] = {  # header → allowed values, () for any
@@ -62,10 +60,6 @@ class WebConfig:
     def asks_password(self) -> bool:
         """Whether requests need an Authorization header."""
         return self._auth is not None
-
-    def ssl_context(self) -> ssl.SSLContext | None:
-        """The TLS context for the next connection, None where the file asks for no TLS."""
-        return None if self.tls is None else self.tls.context()
 
     def permits(self, authorization_header: str | None) -> bool:
         """Whether a request with this Authorization header may be answered; always, where the file has no users."""

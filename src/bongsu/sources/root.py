@@ -214,10 +214,6 @@ class Root:
         except OSError:
             return None
 
-    def real(self, relative: str) -> str:
-        """The path with all links resolved."""
-        return os.path.realpath(self.join(relative))
-
 
 @dataclass(frozen=True, slots=True)
 class Machine:

@@ -100,28 +100,6 @@ def when_text(at: float | None, now: float | None = None) -> str:
     return time.strftime("%Y-%m-%d", then)
 
 
-def value_text(value: float | None, unit: str, *, per_second: bool = False) -> str:
-    """A value in one of the base units of `bongsu.model.metric`, or a plain count where ``unit`` is empty."""
-    if value is None or math.isnan(value):
-        return UNKNOWN
-    if unit == "bytes":
-        return rate_text(value) if per_second else bytes_text(value)
-    if unit == "ratio" or (unit == "seconds" and per_second):  # seconds per second are a share of time
-        return ratio_text(value)
-    if unit == "seconds":
-        return seconds_text(value)
-    if unit == "joules" and per_second:
-        return f"{_scaled(value, ('W', 'kW', 'MW', 'GW'), 1000)}"
-    sign = {"celsius": "°C", "hertz": "Hz", "watts": "W", "volts": "V", "amperes": "A", "joules": "J"}.get(unit, unit)
-    if unit in {"celsius", "rpm"}:
-        text = f"{value:.0f} {sign}"
-    elif sign and unit != "info":
-        text = _scaled(value, tuple(f"{step}{sign}" for step in _DECIMAL), 1000)
-    else:
-        text = count_text(value)
-    return f"{text}/s" if per_second else text
-
-
 def _scaled(n: float | None, units: tuple[str, ...], step: int) -> str:
     if n is None or math.isnan(n):
         return UNKNOWN
