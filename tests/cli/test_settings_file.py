@@ -81,7 +81,7 @@ def test_a_mistake_in_the_file_is_one_line(tmp_path: Path, text: str | bytes, li
         ("empty", "the file is empty; write settings into it"),
         ("blank", "the file is empty; write settings into it"),
         ("large", "this is larger than 1 MiB, so it is no settings file"),
-        ("directory", "this is a directory; give a file of settings"),
+        ("directory", "this is a directory; give a settings file"),
         ("deep", "this is nested too deeply"),
         ("bomb", "this is nested too deeply"),
     ],

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import stat
-
 import yaml
 
 from bongsu.model.errors import BadInput
 from bongsu.model.message import Message
+from bongsu.sources import yaml_text
 
-_LARGEST = 1024 * 1024  # bytes; settings are a page of text
 _MOST_NODES = 50_000  # aliases can make a small file a large tree
 _DEEPEST = 32
 
@@ -22,22 +18,11 @@ def read(path: str, lines: dict[tuple[str, ...], int]) -> dict[str, object]:
     Raises:
         BadInput: it is missing, unreadable, too large, not text, not YAML, or not a mapping.
     """
-    text = _text(path)
+    node = yaml_text.compose(path, kind="settings", option="--config")
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
         tree = _Tree(path, lines).value(node, ()) if node is not None else {}
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f"{path}:{mark.line + 1}" if mark else path
-        problem = error.problem or error.context or "cannot be understood"
-        cure = "write the `%` in quotes" if "%" in problem else "check indentation, colons and quotes there"
-        raise BadInput(
-            Message("{where}: this is not YAML: {problem}; {cure}", where=where, problem=problem, cure=cure)
-        ) from None
     except yaml.YAMLError as error:
-        raise BadInput(
-            Message("{path}: this is not YAML: {problem}", path=path, problem=" ".join(str(error).split()))
-        ) from None
+        raise yaml_text.not_yaml(path, error) from None
     except RecursionError:
         raise BadInput(Message("{path}: this is nested too deeply; settings need 4 levels", path=path)) from None
     if not isinstance(tree, dict):
@@ -46,56 +31,6 @@ def read(path: str, lines: dict[tuple[str, ...], int]) -> dict[str, object]:
                     path=path, kind="a list" if isinstance(tree, list) else "a single value")
         )  # fmt: skip
     return tree
-
-
-def _text(path: str) -> str:
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError as error:
-        cure = {
-            errno.ENOENT: "give the path of a file, or leave --config out to use the defaults",
-            errno.EACCES: "let this user read it",
-        }.get(error.errno or 0, "give a file that can be read")
-        raise BadInput(
-            Message("{path}: {reason}; {cure}", path=path, reason=(error.strerror or "").lower(), cure=cure)
-        ) from None
-    mode = os.fstat(fd).st_mode
-    if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):  # a pipe is what <(…) of a shell gives
-        os.close(fd)
-        kind = "a directory" if stat.S_ISDIR(mode) else "not a file"
-        raise BadInput(Message("{path}: this is {kind}; give a file of settings", path=path, kind=kind))
-    os.set_blocking(fd, True)
-    with os.fdopen(fd, "rb") as file:
-        content = file.read(_LARGEST + 1)
-    if len(content) > _LARGEST:
-        raise BadInput(
-            Message("{path}: this is larger than 1 MiB, so it is no settings file; give the right file", path=path)
-        )
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise BadInput(
-            Message("{path}:{line}: this is not UTF-8 text; save it as UTF-8, or give the right file",
-                    path=path, line=line)
-        ) from None  # fmt: skip
-    for number, line_text in enumerate(text.split("\n"), 1):
-        if not line_text.isprintable() and (bad := next((c for c in line_text if not _may_stand(c)), None)):
-            raise BadInput(
-                Message("{path}:{line}: the character {code} cannot stand in YAML; this looks like a binary file",
-                        path=path, line=number, code=f"U+{ord(bad):04X}")
-            )  # fmt: skip
-    if not text.strip():
-        raise BadInput(
-            Message("{path}: the file is empty; write settings into it, or leave --config out to use the defaults",
-                    path=path)
-        )  # fmt: skip
-    return text
-
-
-def _may_stand(character: str) -> bool:
-    code = ord(character)
-    return character in "\t\r\x85" or 0x20 <= code <= 0x7E or (code >= 0xA0 and code not in {0xFFFE, 0xFFFF, 0xFEFF})
 
 
 class _Tree:

@@ -20,6 +20,7 @@ import yaml
 from bongsu.model.errors import BadInput
 from bongsu.model.message import Message
 from bongsu.sinks.basic_auth import BasicAuth
+from bongsu.sources import yaml_text
 
 if TYPE_CHECKING:
     from bongsu.sinks.web_tls import ServerTls
@@ -197,23 +198,7 @@ class _Section:
 
 
 def _root(path: str) -> _Section:
-    try:
-        with open(path, "rb") as file:
-            content = file.read(1024 * 1024)
-        node = yaml.compose(content.decode(), Loader=yaml.SafeLoader)
-    except OSError as error:
-        raise BadInput(
-            Message("{path}: {reason}; give a web config file that can be read, or leave the option out",
-                    path=path, reason=(error.strerror or "").lower())
-        ) from None  # fmt: skip
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise BadInput(
-            Message("{path}:{line}: this is not YAML: {problem}; check indentation, colons and quotes there",
-                    path=path, line=mark.line + 1 if mark else 1, problem=error.problem or error.context)
-        ) from None  # fmt: skip
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
-        raise BadInput(Message("{path}: this is not a YAML text; give a web config file", path=path)) from None
+    node = yaml_text.compose(path, kind="web config", option="--web.config.file", may_be_empty=True)
     if node is not None and not isinstance(node, yaml.MappingNode):
         raise BadInput(
             Message("{path}:{line}: a web config file holds sections such as `basic_auth_users:`, and this holds none",
