@@ -12,9 +12,9 @@ from bongsu.model.batch import Absence, Batch, Outcome, Part, Sample, Table
 from bongsu.model.contract import Collector, Sink
 from bongsu.model.errors import BongsuError, NoData
 from bongsu.model.message import Message
+from bongsu.model.settings import DEADLINE_SECONDS
 from bongsu.sources.root import forget_latest, latest_file
 
-DEADLINE_SECONDS = 5.0
 _GLANCE = 0.01  # seconds until a lane that is between two collectors is looked at again
 
 

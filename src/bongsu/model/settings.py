@@ -26,6 +26,10 @@ Names = tuple[Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]+$", description="a h
 Collectors = dict[str, Annotated[bool | dict[str, Any], Meta(description="off, on, or the collector's options")]]
 
 
+# Two of these, the most that a gather waits, are less than the 10 s after which Prometheus gives up a scrape.
+DEADLINE_SECONDS = 4.5
+
+
 class Paths(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where the machine's trees are mounted; moved to watch a host from a container, or a captured tree."""
 
@@ -70,7 +74,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     web_config: Path | None = None
     allowed_hosts: Names = ()
     log_level: Level | None = None
-    deadline: Duration = 5.0
+    deadline: Duration = DEADLINE_SECONDS
     paths: Paths = Paths()
     collector_defaults: Switch = True
     collectors: Collectors = msgspec.field(default_factory=dict)
