@@ -1,0 +1,1 @@
+"""PromQL over any source of series: the grammar is promql-parser's, the evaluation is ours."""
