@@ -10,22 +10,24 @@ MINUTE_MS = 60_000  # the coarser tier's buckets: (t - MINUTE_MS, t], named by t
 RAW, MINUTES = 0, 1  # segment.tier
 
 # All integers in blobs are little-endian. Times are Unix milliseconds.
+# AUTOINCREMENT: the id of a row that was deleted is never given again, since readers remember what they have read
+# of a metric, a series, a layout or a segment by its id.
 TABLES = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
 
 -- A name that changes its kind gets a second row; help and unit are those given last.
 CREATE TABLE metric(
-  id INTEGER PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL, unit TEXT NOT NULL, help TEXT NOT NULL,
+  id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, kind TEXT NOT NULL, unit TEXT NOT NULL, help TEXT NOT NULL,
   vocabulary TEXT NOT NULL, UNIQUE(name, kind)
 ) STRICT;
 
 -- labels: a JSON array of [name, value] pairs sorted by name, without __name__.
 CREATE TABLE series(
-  id INTEGER PRIMARY KEY, metric INTEGER NOT NULL REFERENCES metric, labels TEXT NOT NULL, UNIQUE(metric, labels)
+  id INTEGER PRIMARY KEY AUTOINCREMENT, metric INTEGER NOT NULL REFERENCES metric, labels TEXT NOT NULL, UNIQUE(metric, labels)
 ) STRICT;
 
 -- Which series stand behind the values of a part: int32 series ids.
-CREATE TABLE layout(id INTEGER PRIMARY KEY, series BLOB NOT NULL UNIQUE) STRICT;
+CREATE TABLE layout(id INTEGER PRIMARY KEY AUTOINCREMENT, series BLOB NOT NULL UNIQUE) STRICT;
 
 -- One batch: layouts are int32 layout ids, one for each part; values are float64 in the order of the layouts' series.
 -- seq follows the order of arrival, which is not that of ts where a clock was set back.
@@ -35,7 +37,7 @@ CREATE TABLE hot(
 
 -- The shared times of chunks: (t0, t1] is the window, first and last are the times of its first and last sample.
 CREATE TABLE segment(
-  id INTEGER PRIMARY KEY, tier INTEGER NOT NULL, t0 INTEGER NOT NULL, t1 INTEGER NOT NULL,
+  id INTEGER PRIMARY KEY AUTOINCREMENT, tier INTEGER NOT NULL, t0 INTEGER NOT NULL, t1 INTEGER NOT NULL,
   first INTEGER NOT NULL, last INTEGER NOT NULL, times BLOB NOT NULL, series BLOB NOT NULL
 ) STRICT;
 CREATE INDEX segment_by_time ON segment(tier, t1);
