@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bongsu.cli import wire
-from bongsu.cli.settings_file import Given, leaves, load
+from bongsu.cli.settings_file import Given, leaves, load, mappings
 from bongsu.model.errors import BadInput
 from bongsu.model.settings import MEANING, Settings
 from bongsu.sources.root import Machine
@@ -266,8 +266,11 @@ def test_every_setting_has_a_meaning() -> None:
     """`bongsu explain settings` can say something on every key."""
     for path in leaves(Settings):
         assert MEANING[path], path
+    known = [*leaves(Settings), *mappings(Settings)]
+    for path in mappings(Settings):
+        assert MEANING[path], path
     for path in MEANING:
-        assert path == ("collectors",) or any(leaf[: len(path)] == path for leaf in leaves(Settings)), path
+        assert any(key[: len(path)] == path for key in known), path
 
 
 def test_a_complaint_never_repeats_control_characters(tmp_path: Path) -> None:
@@ -332,3 +335,32 @@ def _judge(path: str) -> None:
     assert 0 <= found.settings.port <= 65535
     with contextlib.suppress(BadInput):
         wire.collectors(found, Machine.at())
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("16777216", 2**24),
+        ("16MiB", 2**24),
+        ("1.5GiB", 3 * 2**29),
+        ("2GB", 2 * 10**9),
+        ("20000k", 20_000_000),
+        ("1 TiB", 2**40),
+    ],
+)
+def test_a_size_may_have_a_unit(text: str, size: int) -> None:
+    """KiB, MiB, GiB, TiB count by 1024, kB, MB, GB, TB by 1000, and no unit means bytes."""
+    assert load(None, {"BONGSU_STORE_MAX_BYTES": text}, []).settings.store.max_bytes == size
+
+
+@pytest.mark.parametrize("text", ["15MiB", "-1GiB", "2 gigabytes", "2GiBs", "", "1e9", "9999999TiB"])
+def test_a_size_that_cannot_be_is_refused(text: str) -> None:
+    """The complaint says what a size may be."""
+    with pytest.raises(BadInput, match="to a size of 16 MiB or more"):
+        load(None, {"BONGSU_STORE_MAX_BYTES": text}, [])
+
+
+def test_retention_is_one_flag_for_both_tiers() -> None:
+    """`--retention RAW[,MINUTES]` sets what it names and complains under its own name."""
+    assert "--retention 3s is not allowed; give a time from 60 s to 20 years" in complaint("up", "--retention", "3s")
+    assert "--retention x is not allowed; give a time from 60 s to 20 years" in complaint("up", "--retention", "3d,x")

@@ -151,10 +151,11 @@ def settings_rows() -> Iterator[Facts]:
 
     import msgspec
 
-    from bongsu.cli.settings_file import allowed, leaves
+    from bongsu.cli.settings_file import allowed, leaves, mappings
     from bongsu.model.settings import MEANING, Settings
 
-    for path in [*leaves(Settings), ("collectors",)]:
+    single = list(leaves(Settings))
+    for path in [*single, *mappings(Settings)]:
         struct: Any = Settings
         for key in path[:-1]:
             hint = typing.get_type_hints(struct, include_extras=True)[key]
@@ -166,7 +167,7 @@ def settings_rows() -> Iterator[Facts]:
         default = None if field.default is msgspec.NODEFAULT else field.default
         hint = typing.get_type_hints(struct, include_extras=True)[path[-1]]
         yield {
-            "key": ".".join(path), "variable": f"BONGSU_{'_'.join(path).upper()}" if path != ("collectors",) else None,
+            "key": ".".join(path), "variable": f"BONGSU_{'_'.join(path).upper()}" if path in single else None,
             "default": default, "allowed": allowed(hint), "meaning": MEANING[path],
         }  # fmt: skip
 
@@ -204,11 +205,15 @@ def settings_schema() -> Facts:
 
 
 def _allow_units(node: Any) -> None:
-    """Times may be texts with a unit, which msgspec's schema of a number does not say."""
+    """Times and sizes may be texts with a unit, which msgspec's schema of a number does not say."""
     if isinstance(node, dict):
-        if node.get("type") == "number" and node.get("description", "").startswith("seconds"):
+        says = node.get("description", "")
+        if node.get("type") == "number" and says.startswith(("seconds", "a time")):
             node["type"] = ["number", "string"]
-            node["pattern"] = r"^(\d+(\.\d*)?|\.\d+)\s*(ms|s|m|h|d)?$"
+            node["pattern"] = r"^(\d+(\.\d*)?|\.\d+)\s*(ms|s|m|h|d|w|y)?$"
+        elif node.get("type") == "integer" and says.startswith("a size"):
+            node["type"] = ["integer", "string"]
+            node["pattern"] = r"^(\d+(\.\d*)?|\.\d+)\s*([kKMGT]i?B?|B)?$"
         for below in node.values():
             _allow_units(below)
     elif isinstance(node, list):

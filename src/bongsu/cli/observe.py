@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from bongsu.cli.options import ObservingCommand, loaded, machine_options, setting
+from bongsu.cli.options import ObservingCommand, keep_given, loaded, machine_options, setting
 
 if TYPE_CHECKING:
     from bongsu.agent import Agent
@@ -28,6 +28,7 @@ Examples:
   bongsu up --port 8080 --interval 5   another port, a slower clock
   bongsu up --host 0.0.0.0 --web.config.file web.yml
                                        for others too, with TLS and users
+  bongsu up --retention 3d,1y          keep every reading for 3 days, one a minute for a year
   bongsu up -c bongsu.yaml             settings in a file; SIGHUP reads it again
 """
 AGENT = """Watch this machine without a page: /metrics for Prometheus, and the sinks of the settings.
@@ -43,6 +44,14 @@ Examples:
 """
 
 
+def _keep_retention(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        raw, comma, minutes = value.partition(",")
+        keep_given(ctx, ("store", "raw"), raw.strip(), "--retention")
+        if comma:
+            keep_given(ctx, ("store", "minutes"), minutes.strip(), "--retention")
+
+
 def _serving_options(command: _Function) -> _Function:
     for option in reversed(
         (
@@ -54,7 +63,15 @@ def _serving_options(command: _Function) -> _Function:
                 "allowed_hosts", "--allowed-host", metavar="NAME", multiple=True,
                 help="A name by which a browser may call this machine; may be repeated.",
             ),
-            setting("data_dir", "--data-dir", metavar="DIR", help="Where the token is kept."),
+            setting("data_dir", "--data-dir", metavar="DIR", help="Where the token and the history are kept."),
+            setting(
+                "store.enabled", "--store/--no-store", default=None,
+                help="Keep history on disk, or not.  [default: up does, agent does not]",
+            ),
+            click.option(
+                "--retention", metavar="RAW[,MINUTES]", expose_value=False, callback=_keep_retention,
+                help="How long to keep every reading, and one a minute: 3d or 3d,1y.  [default: 7d,90d]",
+            ),
             setting("token", "--no-token", flag_value="off", is_flag=True, help="Ask for no token; beyond loopback only with --web.config.file."),
             click.option("--quiet", "-q", is_flag=True, help="Print the address only."),
         )

@@ -86,10 +86,14 @@ def _keep(path: tuple[str, ...], spelling: str) -> Callable[[click.Context, clic
         if value is None or value == ():
             return
         for one in value if isinstance(value, tuple) else (value,):
-            shown = spelling.split("/")[-1 if one is False else 0]
-            ctx.meta.setdefault(_GIVEN, []).append(Given(path, one, shown))
+            keep_given(ctx, path, one, spelling.split("/")[-1 if one is False else 0])
 
     return keep
+
+
+def keep_given(ctx: click.Context, path: tuple[str, ...], value: str | bool, spelling: str) -> None:
+    """Note what a flag set, for `loaded`."""
+    ctx.meta.setdefault(_GIVEN, []).append(Given(path, value, spelling))
 
 
 def _keep_config(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
@@ -101,15 +105,13 @@ def _keep_config(ctx: click.Context, _parameter: click.Parameter, value: str | N
 
 def _keep_no_defaults(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
     if value:
-        given = Given(("collector_defaults",), False, "--collector.disable-defaults")
-        ctx.meta.setdefault(_GIVEN, []).append(given)
+        keep_given(ctx, ("collector_defaults",), False, "--collector.disable-defaults")
 
 
 def _keep_textfile_dir(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
     if value is not None:
         for key, one in (("enabled", True), ("directory", value)):
-            given = Given(("collectors", "textfile", key), one, "--textfile-dir")
-            ctx.meta.setdefault(_GIVEN, []).append(given)
+            keep_given(ctx, ("collectors", "textfile", key), one, "--textfile-dir")
 
 
 def _collector_options() -> Iterator[click.Option]:

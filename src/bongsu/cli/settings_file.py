@@ -18,9 +18,10 @@ from bongsu.model.settings import Settings
 
 Path = tuple[str, ...]
 _Struct = typing.TypeVar("_Struct", bound=msgspec.Struct)
-_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|m|h|d)?")
+_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|m|h|d|w|y)?")
+_SIZE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(?:([kKMGT])(i?)B?|B)?")
 _WHOLE = re.compile(r"-?[0-9]+")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "y": 365 * 86400.0, None: 1.0}
 _LISTS = {"allowed_hosts"}  # settings that hold several texts; a comma parts them in the environment
 _SWITCH = {"on": True, "off": False, "yes": True, "no": False, "true": True, "false": False, "1": True, "0": False}
 
@@ -107,6 +108,16 @@ def leaves(struct: type[msgspec.Struct], above: Path = ()) -> Iterable[Path]:
             yield (*above, name)
 
 
+def mappings(struct: type[msgspec.Struct], above: Path = ()) -> Iterable[Path]:
+    """Key paths of all settings whose keys are the user's own."""
+    for name, kind in typing.get_type_hints(struct, include_extras=True).items():
+        inner = _struct_in(kind)
+        if inner is not None:
+            yield from mappings(inner, (*above, name))
+        elif _is_mapping(kind):
+            yield (*above, name)
+
+
 def convert(tree: Mapping[str, object], struct: type[_Struct], above: Path, origins: Origins) -> _Struct:
     """The tree as a struct, value by value, so that a complaint can name the key."""
     hints = typing.get_type_hints(struct, include_extras=True)
@@ -138,8 +149,10 @@ def convert(tree: Mapping[str, object], struct: type[_Struct], above: Path, orig
 def one(value: object, kind: object, path: Path, origins: Origins) -> object:
     """One value as the type that the key asks for. Raises BadInput."""
     wanted = value
-    if _is_duration(kind):
+    if _says(kind, "duration"):
         wanted = _seconds(value)
+    elif isinstance(value, str) and _says(kind, "size") and (size := _SIZE.fullmatch(value.strip())):
+        wanted = round(float(size[1]) * (1024 if size[3] else 1000) ** " KMGT".index((size[2] or " ").upper()))
     elif isinstance(value, str) and _takes(kind, bool) and value.lower() in _SWITCH:
         wanted = _SWITCH[value.lower()]
     elif isinstance(value, str) and _takes(kind, int) and not _WHOLE.fullmatch(value):
@@ -232,8 +245,9 @@ def _metas(kind: object) -> Iterable[msgspec.Meta]:
             yield from _metas(part)
 
 
-def _is_duration(kind: object) -> bool:
-    return any(meta.extra and meta.extra.get("duration") for meta in _metas(kind))
+def _says(kind: object, word: str) -> bool:
+    """Whether the type is marked as one that is written with a unit: "duration" or "size"."""
+    return any(meta.extra and meta.extra.get(word) for meta in _metas(kind))
 
 
 def _takes(kind: object, wanted: type) -> bool:

@@ -15,6 +15,26 @@ Duration = Annotated[
         extra={"duration": True},
     ),
 ]  # fmt: skip
+Span = Annotated[
+    float,
+    Meta(
+        ge=60, le=20 * 365 * 86400, description="a time from 60 s to 20 years, as 12h, 7d, 4w or 1y",
+        extra={"duration": True},
+    ),
+]  # fmt: skip
+Wait = Annotated[
+    float,
+    Meta(
+        ge=0, le=60, description="seconds from 0 to 60, as a number or as 500ms, 5s", extra={"duration": True}
+    ),
+]  # fmt: skip
+Size = Annotated[
+    int,
+    Meta(
+        ge=16 * 1024 * 1024, le=2**50, description="a size of 16 MiB or more, as bytes or as 500MiB, 2GiB",
+        extra={"size": True},
+    ),
+]  # fmt: skip
 Port = Annotated[int, Meta(ge=0, le=65535, description="a port number from 1 to 65535, or 0 for any free one")]
 Bytes = Annotated[int, Meta(ge=4096, description="a number of bytes, 4096 or more")]
 Count = Annotated[int, Meta(ge=0, le=10_000, description="a whole number from 0 to 10000")]
@@ -23,6 +43,7 @@ Path = Annotated[str, Meta(min_length=1, pattern="^[^\x00]*$", description="a pa
 Switch = Annotated[bool, Meta(description="on or off")]
 Level = Annotated[str, Meta(pattern="^(debug|info|warning|error)$", description="debug, info, warning or error")]
 Names = tuple[Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]+$", description="a host name")], ...]
+LabelMap = dict[str, Annotated[str, Meta(description="a text")]]
 Collectors = dict[str, Annotated[bool | dict[str, Any], Meta(description="off, on, or the collector's options")]]
 
 
@@ -63,6 +84,19 @@ class ProcessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     interval: Duration = 5.0
 
 
+class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """History on disk, which PromQL and the page read. ``enabled`` None is the command's own: up yes, agent no."""
+
+    enabled: Switch | None = None
+    path: Path | None = None
+    raw: Span = 7 * 86400.0
+    minutes: Span = 90 * 86400.0
+    max_bytes: Size = 2 * 1024**3
+    commit_every: Wait = 5.0
+    durable: Switch = False
+    labels: LabelMap = msgspec.field(default_factory=dict)
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything that bongsu.yaml can hold. ``interval`` None is the command's own: up 1 s, agent 15 s."""
 
@@ -80,13 +114,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     collectors: Collectors = msgspec.field(default_factory=dict)
     processes: ProcessSettings = ProcessSettings()
     sinks: SinkSettings = SinkSettings()
+    store: StoreSettings = StoreSettings()
 
 
 MEANING: dict[tuple[str, ...], str] = {
     ("interval",): "How often the clock reads; without it 1 s for `bongsu up`, 15 s for `bongsu agent`.",
     ("host",): "The address to listen on; anything but loopback needs authentication.",
     ("port",): "The port to listen on.",
-    ("data_dir",): "Where what must survive a restart is kept (the token); "
+    ("data_dir",): "Where what must survive a restart is kept (the token, the history); "
                    "default $STATE_DIRECTORY, $XDG_STATE_HOME/bongsu or ~/.local/state/bongsu.",
     ("token",): "Whether the page asks for the token that the start line prints; off only on loopback.",
     ("web_config",): "A web config file of the Prometheus exporters: TLS and basic auth.",
@@ -111,4 +146,15 @@ MEANING: dict[tuple[str, ...], str] = {
     ("sinks", "jsonl", "keep"): "How many rotated files stay.",
     ("sinks", "jsonl", "compress"): "Whether rotated files are compressed.",
     ("sinks", "jsonl", "fsync"): "Whether each line is on the disk before the next is taken: slower, survives power loss.",
+    ("store",): "History on disk, for the page and PromQL.",
+    ("store", "enabled"): "Whether history is kept; without it yes for `bongsu up`, no for `bongsu agent`.",
+    ("store", "path"): "The file of the history; default history.db in data_dir.",
+    ("store", "raw"): "How long every reading is kept.",
+    ("store", "minutes"): "How long one value a minute (with lowest, highest, mean) is kept.",
+    ("store", "max_bytes"): "The most that the file may take; the oldest readings go first.",
+    ("store", "commit_every"): "How often readings are written to the file; those since then are lost if the process "
+                               "is killed. 0 writes each at once.",
+    ("store", "durable"): "Whether each write waits for the disk: slower, survives power loss.",
+    ("store", "labels"): "Labels that every series is given, as a Prometheus gives them to a target; "
+                         "default job: bongsu and instance: the host's name.",
 }  # fmt: skip

@@ -100,6 +100,13 @@ class Recent:
         return self._row_count
 
     @property
+    def oldest(self) -> float:
+        """Unix time of the oldest batch that is still held; infinity before the first."""
+        with self._lock:
+            slots = self._slots(-math.inf, math.inf)
+            return self._wall[slots[0]] if slots else math.inf
+
+    @property
     def dropped(self) -> int:
         """How many rows were not kept for want of room (at most ``max_rows`` of them are told apart)."""
         return len(self._refused)

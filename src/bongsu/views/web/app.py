@@ -25,6 +25,7 @@ from bongsu.views.web.live import Live
 from bongsu.views.web.stream import EventResponse
 
 _MOST_POINTS = 2000
+_LONGEST_SECONDS = 366 * 86400.0
 _log = logging.getLogger("bongsu.web")
 
 
@@ -80,7 +81,7 @@ def create_app(
             raise HTTPException(
                 404, str(Message("there is no board {name!r}; there are: {known}", name=name, known=known))
             )
-        seconds = _number(request, "seconds", 900.0, 1.0, 86400.0)
+        seconds = _number(request, "seconds", 900.0, 1.0, _LONGEST_SECONDS)
         points = _number(request, "points", 900.0, 2.0, _MOST_POINTS)
         return words.json(drawing.history(time.time() - seconds, int(points)))
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
+import time
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from bongsu.boards.board import Board, Line, Panel, Tile
 from bongsu.model.message import Message
 from bongsu.model.query import Query
-from bongsu.store.recent import Recent
+from bongsu.store.recent import Recent, Window
 from bongsu.views.printable import printable
 
 Group = tuple[str, ...]
@@ -20,21 +21,33 @@ _GAP = 3.5  # ticks without a batch that make a hole in a chart
 _NAN = math.nan
 
 
+class Past(Protocol):
+    """What answers for times before those that memory holds: the history on disk."""
+
+    def read_all(self, queries: Sequence[Query], since: float, until: float, *, points: int) -> list[Window]:
+        """As `Recent.read_all`."""
+        ...
+
+
 class Drawing:
-    """Draws one board from what was read recently. May be asked from several threads.
+    """Draws one board from what was read recently, and what came before from ``past``. Several threads may ask.
 
     A panel shows its ``most`` highest lines; which ones they are is settled when history is asked for.
     """
 
-    def __init__(self, board: Board, recent: Recent) -> None:
+    def __init__(self, board: Board, recent: Recent, past: Past | None = None) -> None:
         self.board = board
         self._recent = recent
+        self._past = past
         self._queries = tuple(dict.fromkeys(board.queries))
         self._shown: dict[str, frozenset[str]] = {}
 
     def history(self, since: float, points: int) -> dict[str, Any]:
         """The board with all values since a Unix time, thinned to about ``points``."""
-        windows = self._recent.read_all(self._queries, since, points=points)
+        if self._past is not None and since < self._recent.oldest:
+            windows = self._past.read_all(self._queries, since, time.time(), points=points)
+        else:
+            windows = self._recent.read_all(self._queries, since, points=points)
         times = windows[0].times
         rows = {query: window.rows for query, window in zip(self._queries, windows, strict=True)}
         holes = _holes(times, self._recent.interval)

@@ -16,7 +16,7 @@ from bongsu.model.process import ProcessRow
 from bongsu.store.recent import Recent
 from bongsu.views.printable import printable
 from bongsu.views.rates import NO_RATES, Rates
-from bongsu.views.web.drawing import Drawing
+from bongsu.views.web.drawing import Drawing, Past
 from bongsu.views.web.stream import Hub, event
 
 _MOST_PROCESSES = 2000
@@ -30,15 +30,23 @@ COLUMNS = (
 class Live:
     """A sink that feeds the page. Stands after ``recent`` in the list of sinks, whose answers it sends on.
 
-    ``about`` says in a sentence what each collector reads, by its name.
+    ``about`` says in a sentence what each collector reads, by its name. ``past`` answers for times that
+    ``recent`` does not hold.
     """
 
     name = "web"
 
-    def __init__(self, recent: Recent, boards: Sequence[Board], *, about: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        recent: Recent,
+        boards: Sequence[Board],
+        *,
+        about: Mapping[str, str] | None = None,
+        past: Past | None = None,
+    ) -> None:
         self.recent = recent
         self.hub = Hub()
-        self.drawings = {board.name: Drawing(board, recent) for board in boards}
+        self.drawings = {board.name: Drawing(board, recent, past) for board in boards}
         self.batch: Batch | None = None
         self._about = dict(about or {})
         self._rates = Rates()

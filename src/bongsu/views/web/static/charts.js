@@ -1,6 +1,6 @@
 // Charts of a board's panels: a canvas for the eye, a table of values beneath for everyone.
 import { byId, make, say, set } from "./dom.js";
-import { BYTE_STEPS, clock, mark, write } from "./units.js";
+import { BYTE_STEPS, clock, mark, when, write } from "./units.js";
 import { words } from "./words.js";
 
 const HEIGHT = 190;
@@ -93,7 +93,7 @@ class Chart {
         y: { range: (_, low, high) => this.limits(low, high, top) },
       },
       axes: [
-        { stroke: quiet, grid, ticks: grid, size: 28, font: style("--axis-font"), values: (_, marks) => marks.map((t) => clock(t).slice(0, this.series.seconds > 600 ? 5 : 8)), space: 80 },
+        { stroke: quiet, grid, ticks: grid, size: 28, font: style("--axis-font"), values: (_, marks) => marks.map((t) => this.moment(t)), space: 80 },
         { stroke: quiet, grid, ticks: grid, size: 72, font: style("--axis-font"), values: (_, marks) => marks.map((v) => mark(v, unit)), ...(bytes ? { incrs: BYTE_STEPS } : {}) },
       ],
       series: [{}, ...lines],
@@ -101,6 +101,11 @@ class Chart {
       bands: stacked ? lines.slice(1).map((_, i) => ({ series: [i + 2, i + 1] })) : [],
       hooks: { setCursor: [(plot) => this.legend(plot.cursor.idx)] },
     };
+  }
+
+  moment(t) {
+    const { seconds } = this.series;
+    return seconds > 43200 ? when(t).replace(/(:\d\d):\d\d$/, "$1") : clock(t).slice(0, seconds > 600 ? 5 : 8);
   }
 
   limits(low, high, top) {

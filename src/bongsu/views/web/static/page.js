@@ -11,6 +11,7 @@ import { words } from "./words.js";
 
 const MOST_POINTS = 900;
 const ASK_AGAIN = 10000; // ms at least between two requests for everything because of a new line
+const LIVE_RANGE = 3600; // seconds; a longer range is drawn in steps of many seconds, and asked for again instead
 
 for (const element of document.querySelectorAll("[data-words]")) say(element, words[element.dataset.words]);
 for (const element of document.querySelectorAll("[data-label]")) set(element, "aria-label", words[element.dataset.label]);
@@ -75,6 +76,12 @@ function state(name, since) {
 const feed = new Feed({
   catchUp,
   values(event) {
+    if (series.range > LIVE_RANGE) {
+      tiles.add(event.tiles);
+      who();
+      if (performance.now() - asked > Math.max(ASK_AGAIN, (1000 * series.range) / MOST_POINTS)) board().catch(() => {});
+      return;
+    }
     const found = series.add(event);
     if (found === "again" && performance.now() - asked > ASK_AGAIN) board().catch(() => {});
     if (found === "known") return;

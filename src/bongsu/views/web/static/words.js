@@ -9,7 +9,7 @@ export const words = {
   processesTable: "Table of processes",
   healthTable: "Table of collectors",
   range: "Time range",
-  ranges: { 300: "5 min", 900: "15 min", 3600: "1 h" },
+  ranges: { 300: "5 min", 900: "15 min", 3600: "1 h", 21600: "6 h", 86400: "24 h", 604800: "7 d" },
   search: "Find a process, user or number",
   connecting: "connecting …",
   waiting: "waiting for the first readings",
