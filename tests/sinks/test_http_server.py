@@ -38,7 +38,7 @@ def echo(request: Request) -> Response:
         time.sleep(0.3)
     if request.path == "/broken":
         raise RuntimeError("secret")
-    return plain(200, f"{request.method} {request.path} {request.query}")
+    return plain(200, f"{request.method} {request.path} {request.query}{request.body.decode('latin-1')}")
 
 
 @contextlib.contextmanager
@@ -145,6 +145,63 @@ def test_a_body_is_not_taken_for_a_request() -> None:
             assert got.count(b"HTTP/1.1 200") == 1
             assert b"Connection: close" in got
             assert b"inner" not in got
+
+
+def test_the_body_of_a_post_is_read_and_the_connection_kept() -> None:
+    """A POST's body goes to the handler, whole, and the next request on the connection is answered."""
+    with serving() as server:
+        client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+        for body in (b"query=up", b"x" * 200_000, b""):
+            client.request("POST", "/api", body)
+            assert client.getresponse().read() == b"POST /api " + body + b"\n"
+        client.close()
+
+
+def test_a_body_in_pieces_is_waited_for_and_its_rest_is_the_next_request() -> None:
+    """Where one body ends is what Content-Length says, however the bytes arrive."""
+    next_one = b"GET /next HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    sent = b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabcdef" + next_one
+    with serving() as server, socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:
+        for start in range(0, len(sent), 13):
+            client.sendall(sent[start : start + 13])
+            time.sleep(0.002)
+        got = b""
+        while more := client.recv(65536):
+            got += more
+    assert got.index(b"POST /api abcdef\n") < got.index(b"GET /next \n")
+
+
+def test_a_client_that_waits_for_leave_to_send_its_body_gets_it() -> None:
+    """`Expect: 100-continue`, which curl sends with long bodies, is answered before the body comes."""
+    with serving() as server, socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
+        assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(b"abc")
+        assert client.recv(1000).endswith(b"POST / abc\n")
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "status"),
+    [
+        (b"Content-Length: 262145", b"", 413), (b"Content-Length: " + b"9" * 400, b"", 413),
+        (b"Content-Length: x", b"", 400), (b"Content-Length: -1", b"", 400), (b"Content-Length: +1", b"a", 400),
+        (b"Content-Length: 9", b"short", 400), (b"Transfer-Encoding: chunked", b"1\r\na\r\n0\r\n\r\n", 411),
+        (b"Content-Length: 1\r\nContent-Length: 1", b"a", 400),
+    ],
+)  # fmt: skip
+def test_a_body_that_cannot_be_read_is_refused(head: bytes, body: bytes, status: int) -> None:
+    """Too long, of unknown length, or cut off: one clear answer, and nothing of it is taken for a request."""
+    with serving() as server:
+        got = talk(server, b"POST /p HTTP/1.1\r\nHost: a\r\n" + head + b"\r\n\r\n" + body)
+        assert got.startswith(b"HTTP/1.1 %d " % status)
+        assert got.count(b"HTTP/1.1 ") == 1
+
+
+def test_a_slow_body_holds_nothing() -> None:
+    """A body that does not come in time is given up."""
+    with serving(head=0.2) as server, socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:
+        client.sendall(b"POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab")
+        assert client.recv(1000).startswith(b"HTTP/1.1 408 ")
 
 
 def test_http_1_0_is_closed_unless_it_asks_otherwise() -> None:

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+MOST_BODY = 256 * 1024  # bytes of a POST that a server of ours reads; the longest queries have a few thousand
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. ``query`` is as it stands in the URL; names in ``headers`` are in lower case."""
+    """One request. ``query`` is as it stands in the URL; names in ``headers`` are in lower case.
+
+    ``body`` is read for POST only.
+    """
 
     method: str
     path: str
     query: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     http11: bool = True
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bongsu.model.errors import BadInput
 from bongsu.model.message import Message
 from bongsu.sinks.http_message import Request, Response, plain
-from bongsu.sinks.http_wire import Malformed, head_end, head_of, parse
+from bongsu.sinks.http_wire import Malformed, body_length, head_end, head_of, parse
 
 if TYPE_CHECKING:
     import ssl
@@ -177,6 +178,8 @@ class MetricsServer:
                 return False
             connection.answering = True
             request, keep = parse(head)
+            if length := body_length(request):
+                request = replace(request, body=connection.read_body(length, request, self._head_seconds))
         except Malformed as problem:
             connection.answering = True
             connection.send(plain(problem.status, str(problem)), "close")
@@ -264,6 +267,28 @@ class _Connection:
             raise Malformed(431, f"The request's head is longer than {MAX_HEAD} bytes.")
         self._rest = bytes(got[end:])
         return bytes(got[:end])
+
+    def read_body(self, length: int, request: Request, seconds: float) -> bytes:
+        """The ``length`` bytes that follow the head."""
+        deadline = time.monotonic() + seconds
+        if request.headers.get("expect", "").lower() == "100-continue" and len(self._rest) < length:
+            self._socket.settimeout(SEND_SECONDS)
+            self._socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")  # RFC 9110, 10.1.1: curl waits a second for it
+        got = bytearray(self._rest)
+        while len(got) < length:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                raise Malformed(408, f"The body did not arrive within {seconds:g} s.")
+            self._socket.settimeout(remaining)
+            try:
+                more = self._socket.recv(65536)
+            except TimeoutError:
+                continue
+            if not more:
+                raise Malformed(400, "The body is shorter than Content-Length says.")
+            got += more
+        self._rest = bytes(got[length:])
+        return bytes(got[:length])
 
     def send(self, response: Response, connection: str, with_body: bool = True) -> None:
         """The whole response in one write."""

@@ -7,7 +7,7 @@ import time
 import urllib.parse
 from http import HTTPStatus
 
-from bongsu.sinks.http_message import Request, Response
+from bongsu.sinks.http_message import MOST_BODY, Request, Response
 
 _MOST_HEADERS = 100
 _LONGEST_TARGET = 8 * 1024
@@ -35,7 +35,7 @@ def head_end(received: bytearray) -> int | None:
 
 
 def parse(head: bytes) -> tuple[Request, bool]:
-    """The request, and whether its connection can be kept for another.
+    """The request, and whether its connection can be kept for another once `body_length` bytes have been read.
 
     Raises:
         Malformed: what stands there is not a request that this server reads.
@@ -59,10 +59,28 @@ def parse(head: bytes) -> tuple[Request, bool]:
     path, query = _target(target)
     options = {option.strip().lower() for option in headers.get("connection", "").split(",")}
     keep = "close" not in options and (http11 or "keep-alive" in options)
-    # A body is not read, so that what follows it cannot be mistaken for a request.
-    if "transfer-encoding" in headers or headers.get("content-length", "0") != "0":
+    # Any other body is not read, so that what follows it cannot be mistaken for a request.
+    if "transfer-encoding" in headers or (method != "POST" and headers.get("content-length", "0") != "0"):
         keep = False
     return Request(method, path, query, headers, http11), keep
+
+
+def body_length(request: Request) -> int:
+    """How many bytes of body are to be read: those of a POST.
+
+    Raises:
+        Malformed: there are too many, or there is no telling how many.
+    """
+    if request.method != "POST":
+        return 0
+    if "transfer-encoding" in request.headers:
+        raise Malformed(411, "This server takes a body with Content-Length only.")
+    length = request.headers.get("content-length", "0")
+    if not (length.isascii() and length.isdigit()):
+        raise Malformed(400, "Content-Length is not a number of bytes.")
+    if len(length) > 18 or int(length) > MOST_BODY:
+        raise Malformed(413, f"The body is longer than {MOST_BODY} bytes.")
+    return int(length)
 
 
 def _headers(lines: list[str]) -> dict[str, str]:
