@@ -34,8 +34,9 @@ screenshots: $(VENV)/.dev-ready debian ## docs/images
 	$(BIN)/python scripts/screenshot.py
 	$(BIN)/python scripts/terminal_pictures.py
 
-debian: ## the Debian packages that tests and benchmarks use; without root it says what is missing
+debian: ## the Debian packages that tests and benchmarks use, and a newer Prometheus in .cache; says what is missing
 	@sh scripts/debian_packages.sh
+	@sh scripts/newer_prometheus.sh
 
 requirements: ## pin again; needs uv
 	uv pip compile pyproject.toml --extra all --group build --generate-hashes --no-emit-index-url \
