@@ -6,6 +6,7 @@ NaN cannot say (it is a value), so each vector carries a mask of presence.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -26,6 +27,11 @@ class Steps:
     start: int
     end: int
     step: int  # 0 for an instant query, where start is end
+
+    @property
+    def count(self) -> int:
+        """How many moments, T."""
+        return 1 if self.step == 0 else (self.end - self.start) // self.step + 1
 
     @property
     def times(self) -> Times:
@@ -87,6 +93,13 @@ Value = Vector | Scalar | Text | Matrix
 
 
 @dataclass(slots=True)
+class Spent:
+    """How much a query has read and made so far; all evaluations of one query share it."""
+
+    samples: int = 0
+
+
+@dataclass(slots=True)
 class Context:
     """What one evaluation knows: where samples are, which moments, and what it has to say besides the values."""
 
@@ -99,6 +112,27 @@ class Context:
     query_end: int = 0
     warnings: dict[str, Message] = field(default_factory=dict)  # by their English text
     infos: dict[str, Message] = field(default_factory=dict)
+    spent: Spent = field(default_factory=Spent)
+
+    def spend(self, samples: int) -> None:
+        """Count ``samples`` values about to be held in memory, and look at the clock.
+
+        Raises:
+            PromqlError: more than ``most_samples`` by now (execution), or the time is up (timeout).
+        """
+        self.spent.samples += samples
+        if self.spent.samples > self.most_samples:
+            raise PromqlError(
+                "execution",
+                Message(
+                    "the query needs more than {most} samples at once; ask for fewer series, a shorter time or a larger step",
+                    most=self.most_samples,
+                ),
+            )
+        if time.monotonic() > self.deadline:
+            raise PromqlError(
+                "timeout", Message("the query took too long; ask for fewer series, a shorter time or a larger step")
+            )
 
 
 class PromqlError(Exception):
