@@ -30,6 +30,10 @@ FENCE = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
+# PromQL clients send long queries as forms; they change nothing.
+_ASKED_BY_POST = frozenset(
+    f"/api/v1/{name}" for name in ("query", "query_range", "query_exemplars", "labels", "series", "format_query")
+)
 _OPEN_ON_LOOPBACK = frozenset({"/metrics", "/-/healthy", "/-/ready"})
 _TRIES = 10  # wrong tokens or passwords that one address may send …
 _WITHIN_SECONDS = 60.0  # … in this time
@@ -170,7 +174,11 @@ class Guard:
                 scope, 403, message.Message("This server does not answer to the name {host!r}.", host=host),
                 message.Message("Open it by its IP address, or start it with --allowed-host NAME."),
             )  # fmt: skip
-        if scope["method"] not in {"GET", "HEAD"}:
+        if scope["method"] == "POST" and path in _ASKED_BY_POST:
+            # A page elsewhere may send a form here, though it could not read the answer; browsers say where from.
+            if headers.get("sec-fetch-site", "none") not in {"same-origin", "none"}:
+                return words.refusal(scope, 403, message.Message("Queries from pages of other sites are not answered."))
+        elif scope["method"] not in {"GET", "HEAD"}:
             answer = words.refusal(scope, 405, message.Message("Nothing can be changed here: only GET and HEAD."))
             answer.headers["allow"] = "GET, HEAD"
             return answer

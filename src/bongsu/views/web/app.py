@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable
 
+from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -26,6 +27,9 @@ from bongsu.views.web.stream import EventResponse
 
 _MOST_POINTS = 2000
 _LONGEST_SECONDS = 366 * 86400.0
+_QUERIES_AT_ONCE = 20  # threads of their own for them, so that many leave the page and /metrics theirs
+_QUERIES_WAITING = 200  # dashboards send all that they show at once
+Answer = Callable[[http_message.Request], http_message.Response]
 _log = logging.getLogger("bongsu.web")
 
 
@@ -33,23 +37,26 @@ def create_app(
     live: Live,
     access: Access,
     *,
-    metrics: Callable[[http_message.Request], http_message.Response] | None = None,
+    metrics: Answer | None = None,
+    api: Answer | None = None,
     version: str = "",
 ) -> ASGIApp:
     """The web application of one machine.
 
     ``live`` is the sink that is given each batch, ``access`` says who may see what. ``metrics``
-    answers ``/metrics`` and ``/-/…``; it may wait, and is called in a thread of its own::
+    answers ``/metrics`` and ``/-/…``, ``api`` all below ``/api/v1/``; they may wait, and are called
+    in threads, so that neither holds up the other::
 
         recent = Recent(HOST.queries, interval=settings.interval)
         live = Live(recent, [HOST], about={c.name: first_line_of(c) for c in collectors})
         metrics = functools.partial(http.answer, gather=…, names=…, exposition=…)
-        app = create_app(live, Access(token, loopback=True), metrics=metrics)
+        api = functools.partial(query_api.answer, source=…)
+        app = create_app(live, Access(token, loopback=True), metrics=metrics, api=api)
         server = WebServer(app, live, socket, tls=None)      # views/web/server.py
         agent = Agent(…, sinks=[recent, live, …])
 
     Addresses: ``/``, ``/static/…``, ``/api/status``, ``/api/board?name=&seconds=&points=``,
-    ``/api/processes``, ``/api/stream``; nothing changes anything.
+    ``/api/processes``, ``/api/stream``, ``/api/v1/…``; nothing changes anything.
     """
     files = static.load()
 
@@ -98,14 +105,16 @@ def create_app(
     async def scrape(request: Request) -> Response:
         if metrics is None:
             raise HTTPException(404)
-        asked = http_message.Request(
-            request.method, request.url.path, request.url.query, {k.lower(): v for k, v in request.headers.items()}
-        )
-        said = await run_in_threadpool(metrics, asked)
-        answer = Response(said.body, said.status)
-        answer.raw_headers = [(k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in said.headers]
-        return answer
+        return _handed_back(await run_in_threadpool(metrics, _asked(request)))
 
+    async def ask(request: Request) -> Response:
+        if api is None:
+            raise HTTPException(404)
+        if turns.statistics().tasks_waiting >= _QUERIES_WAITING:
+            raise HTTPException(503, str(Message("Too many queries are in progress; try again later.")))
+        return _handed_back(await to_thread.run_sync(api, _asked(request, await _body(request)), limiter=turns))
+
+    turns = CapacityLimiter(_QUERIES_AT_ONCE)
     app = Starlette(
         routes=[
             Route("/", page),
@@ -114,6 +123,7 @@ def create_app(
             Route("/api/board", board),
             Route("/api/processes", processes),
             Route("/api/stream", stream),
+            Route("/api/v1/{path:path}", ask, methods=["GET", "POST"]),
             Route("/metrics", scrape),
             Route("/-/healthy", scrape),
             Route("/-/ready", scrape),
@@ -121,6 +131,27 @@ def create_app(
         exception_handlers={HTTPException: _in_words, Exception: _failed},
     )
     return Guard(app, access)
+
+
+def _asked(request: Request, body: bytes = b"") -> http_message.Request:
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return http_message.Request(request.method, request.url.path, request.url.query, headers, body=body)
+
+
+async def _body(request: Request) -> bytes:
+    """What a POST carries. Raises HTTPException where that is too much."""
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > http_message.MOST_BODY:
+            raise HTTPException(413, str(Message("The body is longer than {most} bytes.", most=http_message.MOST_BODY)))
+    return bytes(body)
+
+
+def _handed_back(said: http_message.Response) -> Response:
+    answer = Response(said.body, said.status)
+    answer.raw_headers = [(k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in said.headers]
+    return answer
 
 
 def _number(request: Request, name: str, default: float, least: float, most: float) -> float:
