@@ -135,7 +135,7 @@ def _comment(line: str, families: dict[str, Family], parts: dict[str, str]) -> N
     if keyword == "HELP":
         if family.help is not None:
             raise NotMetrics(f"a second HELP of {name}")
-        family.help = _HELP_ESCAPE.sub(_unescape, text)
+        family.help = _HELP_ESCAPE.sub(unescaped, text)
         return
     if family.kind is not None:
         raise NotMetrics(f"a second TYPE of {name}, or one after its values")
@@ -150,24 +150,47 @@ def _comment(line: str, families: dict[str, Family], parts: dict[str, str]) -> N
 
 
 def _reading(line: str) -> Reading:
+    name, labels, words = split_line(line)
+    value = number(name, words[0] if words else "")
+    if len(words) > 1:
+        raise NotMetrics(f"{name} has a timestamp or more behind its value; leave it out, the time is the file's")
+    return Reading(name, tuple(sorted(labels.items())), value)
+
+
+def split_line(line: str, *, dumped: bool = False) -> tuple[str, dict[str, str], list[str]]:
+    """The name, the labels and the words behind them of a line of values.
+
+    With ``dumped`` the name may also be the label ``__name__``, as `promtool tsdb dump` writes it.
+
+    Raises:
+        NotMetrics: it begins with no series; the value is for the caller to understand.
+    """
     match = _NAME.match(line)
-    if match is None:
+    if match is None and not (dumped and line.startswith("{")):
         raise NotMetrics("not a metric name")
-    name, place = match[0], match.end()
+    name, place = (match[0], match.end()) if match is not None else ("", 0)
     labels: dict[str, str] = {}
     after = line[place:].lstrip(" \t")
     if after.startswith("{"):
-        place, labels = _labels(line, len(line) - len(after) + 1)
-    words = line[place:].replace("\t", " ").split(" ")
-    words = [word for word in words if word]
-    if not words or not _VALUE.fullmatch(words[0]):
-        raise NotMetrics(f"{name}: {words[0] if words else ''!r} is not a number")
-    if len(words) > 1:
-        raise NotMetrics(f"{name} has a timestamp or more behind its value; leave it out, the time is the file's")
-    return Reading(name, tuple(sorted(labels.items())), float(words[0]))
+        place, labels = _labels(line, len(line) - len(after) + 1, dumped=dumped)
+    if dumped and "__name__" in labels:
+        given = labels.pop("__name__")
+        if name or not _NAME.fullmatch(given):
+            raise NotMetrics("a second name" if name else f"{given!r} is not a metric name")
+        name = given
+    if not name:
+        raise NotMetrics("no metric name")
+    return name, labels, [word for word in line[place:].replace("\t", " ").split(" ") if word]
 
 
-def _labels(line: str, place: int) -> tuple[int, dict[str, str]]:
+def number(name: str, word: str) -> float:
+    """A value as the format spells it. Raises NotMetrics."""
+    if not _VALUE.fullmatch(word):
+        raise NotMetrics(f"{name}: {word!r} is not a number")
+    return float(word)
+
+
+def _labels(line: str, place: int, *, dumped: bool) -> tuple[int, dict[str, str]]:
     """Where the labels end, and the labels, which begin at ``place``."""
     labels: dict[str, str] = {}
     while True:
@@ -178,9 +201,9 @@ def _labels(line: str, place: int) -> tuple[int, dict[str, str]]:
                 return len(line) - len(rest) + 1, labels
             raise NotMetrics('what stands in the braces is not label="value"')
         name, value = match[1], match[2]
-        if name in labels or name.startswith("__"):
+        if name in labels or (name.startswith("__") and not (dumped and name == "__name__")):
             raise NotMetrics(f"the label {name} stands twice" if name in labels else f"the label {name} is reserved")
-        labels[name] = _ESCAPE.sub(_unescape, value) if "\\" in value else value
+        labels[name] = _ESCAPE.sub(unescaped, value) if "\\" in value else value
         place = match.end()
         following = line[place : place + 1]
         if following == "}":
@@ -190,7 +213,8 @@ def _labels(line: str, place: int) -> tuple[int, dict[str, str]]:
         place += 1
 
 
-def _unescape(match: re.Match[str]) -> str:
+def unescaped(match: re.Match[str]) -> str:
+    """What an escape sequence stands for, for use with a pattern's ``sub``. Raises NotMetrics."""
     if match[1] not in _ESCAPED:
         raise NotMetrics(f"no escape sequence: \\{match[1]}")
     return _ESCAPED[match[1]]

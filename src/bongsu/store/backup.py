@@ -1,0 +1,187 @@
+"""Copies a store into one plain file while it is written to, and puts such a copy in its place again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from bongsu.model.errors import BadInput, NotKnown
+from bongsu.model.message import Message
+from bongsu.store.new_file import NO_LINKS, appearing
+from bongsu.store.schema import APPLICATION_ID, VERSION
+
+_PAGES = 2048  # of 4 KiB, copied between two looks at Ctrl-C
+_WAITS_MS = 10_000
+
+Progress = Callable[[float], None]  # told the share that is done, 0 to 1
+
+
+def back_up(source: str, target: str, *, replace: bool, progress: Progress = lambda _: None) -> int:
+    """Copy the store's file as it is at this moment; the size of the copy in bytes.
+
+    SQLite's online backup, within one reading transaction: the writer goes on, and the copy never starts again
+    because of it, as it does where each step reads anew. Until the copy is done the WAL cannot be emptied. The copy
+    is checked whole before it gets its name; only its owner can read it. What the writer had not committed yet
+    (seconds, see `store.commit_every`) is not in it.
+
+    Raises:
+        BadInput: there is such a file, or the source is no store of ours.
+        NotKnown: the source is damaged, so a copy would be too.
+        OSError: it cannot be written.
+    """
+    with appearing(target, replace=replace, private=True) as unfinished:
+        _copy(source, unfinished, progress)
+        _check(unfinished, shown=source, cure="restore an older backup, or see `bongsu store verify`")
+        return os.stat(unfinished).st_size
+
+
+def restore(backup: str, target: str, *, progress: Progress = lambda _: None) -> str | None:
+    """Put a copy of the backup where the store is; the caller holds the lock of the writer.
+
+    The file that was there is set aside; its new path is returned, None where there was none.
+
+    Raises:
+        BadInput: the backup is not a store of ours, of a newer version, or damaged.
+        OSError: it cannot be written.
+    """
+    with appearing(target, replace=True, private=True) as unfinished:
+        _copy(backup, unfinished, progress)
+        _check(unfinished, shown=backup, cure="take another backup; nothing was changed")
+        return set_aside(target, "before-restore")
+
+
+def set_aside(path: str, word: str) -> str | None:
+    """Keep the store's file under another name too, whole; its path, None where there is no file.
+
+    Afterwards no log of the old file lies beside ``path``: SQLite would take it for the new one's.
+    """
+    if not os.path.exists(path):
+        _log_files(path, None)
+        return None
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    aside = _free(f"{path}.{word}-{stamp}")
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=_WAITS_MS / 1000, isolation_level=None)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.Error:
+        pass  # damaged, or another program reads it: its log goes with it
+    try:
+        os.link(path, aside)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        shutil.copyfile(path, aside)
+        os.chmod(aside, 0o600)
+    _log_files(path, aside)
+    return aside
+
+
+def validated(path: str) -> int:
+    """The version of a file that is a store of ours. Raises BadInput."""
+    with contextlib.closing(_open(path)) as connection:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def _open(path: str) -> sqlite3.Connection:
+    """Open for reading only; it is a file of ours and of a version that we know. Raises BadInput."""
+    try:
+        with open(path, "rb"):
+            pass  # says in the system's words why not, which SQLite does not
+    except OSError as error:
+        raise BadInput(
+            Message("{path}: {reason}; give the path of a store or of a backup", path=path,
+                    reason=(error.strerror or "").lower())
+        ) from None  # fmt: skip
+    connection = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, timeout=_WAITS_MS / 1000,
+                                 isolation_level=None)  # fmt: skip
+    try:
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.Error as error:
+        connection.close()
+        raise BadInput(
+            Message("{path}: this is no store of bongsu ({reason}); give the path of a store or of a backup",
+                    path=path, reason=error)
+        ) from None  # fmt: skip
+    problem = None
+    if application != APPLICATION_ID:
+        problem = Message("{path}: this is no store of bongsu, though SQLite's; give the path of a store or of a backup",
+                          path=path)  # fmt: skip
+    elif version > VERSION:
+        problem = Message(
+            "{path}: the store is of version {version}, and this bongsu knows versions up to {known}; "
+            "use the newer bongsu that wrote it",
+            path=path, version=version, known=VERSION,
+        )  # fmt: skip
+    if problem is not None:
+        connection.close()
+        raise BadInput(problem)
+    return connection
+
+
+def _plain(path: str) -> sqlite3.Connection:
+    """A new file without a journal: until it is done it has no name, and nobody needs half of it."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = OFF")
+    connection.execute("PRAGMA synchronous = OFF")  # it is flushed once, when it is whole
+    return connection
+
+
+def _check(path: str, *, shown: str, cure: str) -> None:
+    """Raises NotKnown if the file is damaged."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.set_progress_handler(lambda: 0, 100_000)  # a moment for Python to see Ctrl-C
+        try:
+            (answer,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+                raise KeyboardInterrupt from None  # which SQLite's callbacks swallow
+            answer = error
+    if answer != "ok":
+        first = " ".join(str(answer).split())
+        raise NotKnown(Message("{path} is damaged ({reason}); {cure}", path=shown, reason=first, cure=cure))
+
+
+def _copy(source: str, target: str, progress: Progress) -> None:
+    with contextlib.closing(_open(source)) as reading, contextlib.closing(_plain(target)) as copy:
+        reading.execute("BEGIN")
+        reading.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # from here on it sees this moment
+        try:
+            reading.backup(copy, pages=_PAGES, progress=lambda _status, left, all_: progress(1 - left / (all_ or 1)))
+            copy.execute("PRAGMA journal_mode = DELETE")  # the header said WAL, as the source's does
+        except sqlite3.Error as error:
+            raise NotKnown(
+                Message("{path} could not be copied: {reason}; nothing was changed", path=source, reason=error)
+            ) from None
+
+
+def _free(path: str) -> str:
+    for number in _numbers():
+        candidate = f"{path}{number}"
+        if not os.path.lexists(candidate):
+            return candidate
+    raise AssertionError  # there is no last number
+
+
+def _numbers() -> Iterator[str]:
+    yield ""
+    number = 2
+    while True:
+        yield f"-{number}"
+        number += 1
+
+
+def _log_files(path: str, aside: str | None) -> None:
+    for ending in ("-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            if aside is None:
+                os.unlink(path + ending)
+            else:
+                os.rename(path + ending, aside + ending)
