@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import sqlite3
+import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -60,26 +62,45 @@ def set_aside(path: str, word: str) -> str | None:
 
     Afterwards no log of the old file lies beside ``path``: SQLite would take it for the new one's.
     """
-    if not os.path.exists(path):
-        _log_files(path, None)
-        return None
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    aside = _free(f"{path}.{word}-{stamp}")
+    aside = None
+    if os.path.exists(path):
+        aside = _free(f"{path}.{word}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
+        _name_too(f"{path}-wal", f"{aside}-wal")  # before SQLite sees it: it drops the log of what it cannot read
+        if _emptied_log(path):
+            _unlink(f"{aside}-wal")
+        _name_too(path, aside)
+    _unlink(f"{path}-wal")
+    _unlink(f"{path}-shm")
+    return aside
+
+
+def _emptied_log(path: str) -> bool:
+    """Bring what stands in the log into the file; False if it is damaged, or another program holds on to it."""
     try:
         with contextlib.closing(sqlite3.connect(path, timeout=_WAITS_MS / 1000, isolation_level=None)) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            connection.execute("PRAGMA journal_mode = DELETE")
+            answer: tuple[str] = connection.execute("PRAGMA journal_mode = DELETE").fetchone()
     except sqlite3.Error:
-        pass  # damaged, or another program reads it: its log goes with it
+        return False
+    return answer == ("delete",)
+
+
+def _name_too(path: str, other: str) -> None:
+    """Give a file, where there is one, a second name; a copy on a file system that has no hard links."""
     try:
-        os.link(path, aside)
+        os.link(path, other)
+    except FileNotFoundError:
+        return
     except OSError as error:
         if error.errno not in NO_LINKS:
             raise
-        shutil.copyfile(path, aside)
-        os.chmod(aside, 0o600)
-    _log_files(path, aside)
-    return aside
+        shutil.copyfile(path, other)
+        os.chmod(other, 0o600)
+
+
+def _unlink(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 def validated(path: str) -> int:
@@ -91,14 +112,9 @@ def validated(path: str) -> int:
 
 def _open(path: str) -> sqlite3.Connection:
     """Open for reading only; it is a file of ours and of a version that we know. Raises BadInput."""
-    try:
-        with open(path, "rb"):
-            pass  # says in the system's words why not, which SQLite does not
-    except OSError as error:
-        raise BadInput(
-            Message("{path}: {reason}; give the path of a store or of a backup", path=path,
-                    reason=(error.strerror or "").lower())
-        ) from None  # fmt: skip
+    reason = _unreadable(path)
+    if reason is not None:
+        raise BadInput(Message("{path}: {reason}; give the path of a store or of a backup", path=path, reason=reason))
     connection = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, timeout=_WAITS_MS / 1000,
                                  isolation_level=None)  # fmt: skip
     try:
@@ -126,6 +142,20 @@ def _open(path: str) -> sqlite3.Connection:
     return connection
 
 
+def _unreadable(path: str) -> str | None:
+    """Why a file cannot be read, in the system's words, which SQLite does not have.
+
+    It is not opened: closing it would let go of the locks that this process may hold on it (fcntl(2)).
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        return (error.strerror or "").lower()
+    if not stat.S_ISREG(mode):
+        return "is a directory" if stat.S_ISDIR(mode) else "not a file"
+    return None if os.access(path, os.R_OK) else os.strerror(errno.EACCES).lower()
+
+
 def _plain(path: str) -> sqlite3.Connection:
     """A new file without a journal: until it is done it has no name, and nobody needs half of it."""
     connection = sqlite3.connect(path, isolation_level=None)
@@ -137,7 +167,7 @@ def _plain(path: str) -> sqlite3.Connection:
 def _check(path: str, *, shown: str, cure: str) -> None:
     """Raises NotKnown if the file is damaged."""
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.set_progress_handler(lambda: 0, 100_000)  # a moment for Python to see Ctrl-C
+        connection.set_progress_handler(lambda: _still_wanted(), 1000)  # noqa: PLW0108  looked up anew each time
         try:
             (answer,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
         except sqlite3.Error as error:
@@ -147,6 +177,11 @@ def _check(path: str, *, shown: str, cure: str) -> None:
     if answer != "ok":
         first = " ".join(str(answer).split())
         raise NotKnown(Message("{path} is damaged ({reason}); {cure}", path=shown, reason=first, cure=cure))
+
+
+def _still_wanted() -> int:
+    """A moment for Python to see Ctrl-C."""
+    return 0
 
 
 def _copy(source: str, target: str, progress: Progress) -> None:
@@ -176,12 +211,3 @@ def _numbers() -> Iterator[str]:
     while True:
         yield f"-{number}"
         number += 1
-
-
-def _log_files(path: str, aside: str | None) -> None:
-    for ending in ("-wal", "-shm"):
-        with contextlib.suppress(FileNotFoundError):
-            if aside is None:
-                os.unlink(path + ending)
-            else:
-                os.rename(path + ending, aside + ending)
