@@ -80,7 +80,7 @@ def over_range(
         raise _bad("the step is {step} ms; it must be above zero", step=step_ms)
     if end_ms < start_ms:
         raise _bad("the end lies before the start; swap them")
-    if (end_ms - start_ms) // step_ms + 1 > MOST_POINTS:
+    if (end_ms - start_ms) // step_ms > MOST_POINTS:  # one more point is let through, as Prometheus does
         raise _bad(
             "a series would have {points} points, more than {most}; ask for a step of {step} s or more, "
             "or for a shorter time",
