@@ -137,8 +137,8 @@ def damage(path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (None, "no such file or directory"), (b"hello, this is no database" * 100, "this is no store of bongsu"),
-        (b"", "this is no store of bongsu"),
+        (None, "no such file or directory"), (b"hello, this is no database" * 100, "this is no history of bongsu's, or it is damaged"),
+        (b"", "this is not a history of Bongsu's"),
     ],
 )  # fmt: skip
 def test_what_is_no_store_is_refused(tmp_path: Path, content: bytes | None, says: str) -> None:
@@ -160,9 +160,9 @@ def test_a_foreign_or_newer_file_is_refused(tmp_path: Path) -> None:
     foreign = store(tmp_path / "foreign.db", application=7)
     newer = store(tmp_path / "newer.db", version=VERSION + 1)
     present = store(tmp_path / "history.db")
-    with pytest.raises(BadInput, match="this is no store of bongsu, though SQLite's"):
+    with pytest.raises(BadInput, match="this is not a history of Bongsu's"):
         restore(str(foreign), str(present))
-    with pytest.raises(BadInput, match=rf"version {VERSION + 1}, and this bongsu knows versions up to {VERSION}"):
+    with pytest.raises(BadInput, match=rf"version {VERSION + 1} of the file, this one knows up to {VERSION}"):
         restore(str(newer), str(present))
     assert count(present) == 100
 

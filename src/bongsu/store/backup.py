@@ -10,12 +10,11 @@ import sqlite3
 import stat
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from bongsu.model.errors import BadInput, NotKnown
 from bongsu.model.message import Message
+from bongsu.store.file import open_for_reading
 from bongsu.store.new_file import NO_LINKS, appearing
-from bongsu.store.schema import APPLICATION_ID, VERSION
 
 _PAGES = 2048  # of 4 KiB, copied between two looks at Ctrl-C
 _WAITS_MS = 10_000
@@ -103,43 +102,18 @@ def _unlink(path: str) -> None:
         os.unlink(path)
 
 
-def validated(path: str) -> int:
-    """The version of a file that is a store of ours. Raises BadInput."""
-    with contextlib.closing(_open(path)) as connection:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-    return int(version)
-
-
 def _open(path: str) -> sqlite3.Connection:
-    """Open for reading only; it is a file of ours and of a version that we know. Raises BadInput."""
+    """Open a file of ours for reading only. Raises BadInput."""
     reason = _unreadable(path)
     if reason is not None:
-        raise BadInput(Message("{path}: {reason}; give the path of a store or of a backup", path=path, reason=reason))
-    connection = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, timeout=_WAITS_MS / 1000,
-                                 isolation_level=None)  # fmt: skip
+        raise BadInput(Message("{path}: {reason}; give the path of a history or of a backup", path=path, reason=reason))
     try:
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        return open_for_reading(path)
     except sqlite3.Error as error:
-        connection.close()
         raise BadInput(
-            Message("{path}: this is no store of bongsu ({reason}); give the path of a store or of a backup",
+            Message("{path}: this is no history of bongsu's, or it is damaged ({reason}); give another file",
                     path=path, reason=error)
         ) from None  # fmt: skip
-    problem = None
-    if application != APPLICATION_ID:
-        problem = Message("{path}: this is no store of bongsu, though SQLite's; give the path of a store or of a backup",
-                          path=path)  # fmt: skip
-    elif version > VERSION:
-        problem = Message(
-            "{path}: the store is of version {version}, and this bongsu knows versions up to {known}; "
-            "use the newer bongsu that wrote it",
-            path=path, version=version, known=VERSION,
-        )  # fmt: skip
-    if problem is not None:
-        connection.close()
-        raise BadInput(problem)
-    return connection
 
 
 def _unreadable(path: str) -> str | None:

@@ -68,13 +68,23 @@ def _windows(start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _found(source: Source, any_of: Sequence[Sequence[Matcher]], start: int, end: int) -> Sequence[Series]:
-    if len(any_of) == 1:
-        return source.select(any_of[0], start, end).series
     found: dict[Labels, Series] = {}
     for matchers in any_of:
         for series in source.select(matchers, start, end).series:
             found.setdefault(series.labels, series)
-    return list(found.values())
+    cuts: dict[int, tuple[int, int, Times]] = {}  # times are shared, and so is the cut
+    return [_cut(found[labels], start, end, cuts) for labels in sorted(found)]
+
+
+def _cut(series: Series, start: int, end: int, cuts: dict[int, tuple[int, int, Times]]) -> Series:
+    """Without what a source gives besides the samples asked for."""
+    times = series.times
+    cut = cuts.get(id(times))
+    if cut is None:
+        first, last = np.searchsorted(times, (start, end + 1)).tolist()
+        cut = cuts[id(times)] = (first, last, times[first:last])
+    first, last, within = cut
+    return Series(series.labels, within, np.ascontiguousarray(series.values[first:last]))
 
 
 class Csv:
