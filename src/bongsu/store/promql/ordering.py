@@ -1,0 +1,25 @@
+"""sort() and sort_desc(): the order of an instant query's answer."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bongsu.store.promql.call import Call
+from bongsu.store.promql.values import Context, Index, Vector
+
+
+def sort(_: Context, call: Call) -> Vector:
+    """Smallest value first, NaN last; over a range there is no such order, and none is made."""
+    return _sorted(call.vector(0), 1.0)
+
+
+def sort_desc(_: Context, call: Call) -> Vector:
+    """Greatest value first, NaN last; over a range there is no such order, and none is made."""
+    return _sorted(call.vector(0), -1.0)
+
+
+def _sorted(vector: Vector, direction: float) -> Vector:
+    if vector.values.shape[1] != 1:
+        return vector
+    order: Index = np.argsort(vector.values[:, 0] * direction, kind="stable")  # NaN goes to the end
+    return Vector([vector.labels[row] for row in order.tolist()], vector.values[order], vector.present[order])
