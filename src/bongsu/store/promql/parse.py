@@ -1,4 +1,4 @@
-"""PromQL text to its tree."""
+"""PromQL text to its tree: checked for what Prometheus 3.5 takes, then read by promql_parser."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from functools import lru_cache
 import promql_parser as ast
 
 from bongsu.model.message import Message
+from bongsu.store.promql.lexer import Mistake
+from bongsu.store.promql.position import Recogniser
 from bongsu.store.promql.values import PromqlError
+
+MOST_CHARACTERS = 200_000
+_SHOWN_BEFORE = 40  # characters of the query in a message, before and after the mark
+_SHOWN_AFTER = 20
+_SHOWN_MARKED = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,31 +34,40 @@ def parse(text: str) -> Parsed:
     Raises:
         PromqlError: it is not understood (bad_data) or not supported; the message marks the place.
     """
+    if len(text) > MOST_CHARACTERS:
+        raise PromqlError("bad_data", Message("the query is longer than {most} characters", most=MOST_CHARACTERS))
     try:
-        root = ast.parse(text)
+        reader = Recogniser(text)
+        kind = reader.query().kind
+    except Mistake as mistake:
+        raise PromqlError(mistake.kind, marked(text, mistake)) from mistake
+    try:
+        root = ast.parse(reader.plain())
     except ValueError as error:
-        raise PromqlError("bad_data", Message("{problem}: {text}", problem=str(error), text=text)) from error
-    return Parsed(text, root, _kind(root))
+        raise PromqlError("bad_data", Message("{problem}: {text}", problem=str(error), text=_line(text))) from error
+    return Parsed(text, root, kind)
 
 
-def _kind(node: ast.Expr) -> str:
-    """What the value of a node is."""
-    match node:
-        case ast.ParenExpr() | ast.UnaryExpr():
-            return _kind(node.expr)
-        case ast.MatrixSelector() | ast.SubqueryExpr():
-            return "matrix"
-        case ast.NumberLiteral():
-            return "scalar"
-        case ast.StringLiteral():
-            return "string"
-        case ast.Call():
-            return str(node.func.return_type).rpartition(".")[2].lower()
-        case ast.BinaryExpr():
-            while isinstance(node, ast.BinaryExpr):
-                if _kind(node.rhs) == "vector":
-                    return "vector"
-                node = node.lhs
-            return _kind(node)
-        case _:
-            return "vector"
+def marked(text: str, mistake: Mistake) -> Message:
+    """A mistake in one line: line and column, what is wrong, and the query with a mark around the place."""
+    line = text.count("\n", 0, mistake.start) + 1
+    column = mistake.start - (text.rfind("\n", 0, mistake.start) + 1) + 1
+    before, found, after = text[: mistake.start], text[mistake.start : mistake.end], text[mistake.end :]
+    if len(before) > _SHOWN_BEFORE:
+        before = "…" + before[-_SHOWN_BEFORE:]
+    if len(found) > _SHOWN_MARKED:
+        found = found[:_SHOWN_MARKED] + "…"
+    if len(after) > _SHOWN_AFTER:
+        after = after[:_SHOWN_AFTER] + "…"
+    return Message(
+        "{line}:{column}: {problem}: {query}",
+        line=line,
+        column=column,
+        problem=str(mistake.message),
+        query=_line(f"{before}>>>{found}<<<{after}"),
+    )
+
+
+def _line(text: str) -> str:
+    """A text in one line."""
+    return " ".join(text.split())
