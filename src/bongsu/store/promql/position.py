@@ -140,7 +140,7 @@ class Recogniser(Cursor):
             return Part("scalar", "literal", word.start, word.end)
         if word.kind == "string":
             self.take()
-                    unquoted(word)
+            unquoted(word)
             return Part("string", "literal", word.start, word.end)
         if self.sign("("):
             part = self.nested(lambda: self.expression(1))
