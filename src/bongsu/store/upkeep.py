@@ -1,0 +1,66 @@
+"""What is done to the store between commits, and when: sealing, merging minutes, letting go of what is old."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+
+from bongsu.store import minutes, schema, seal
+
+GRACE_MS = 3000  # a window is sealed this long after its end, so that a late batch still falls into it
+Step = Callable[[], bool]  # does a little, in a transaction of its own; False when nothing of it is left
+
+
+class Upkeep:
+    """Decides what is due. Times are Unix ms and come from the batches, not from a clock of its own.
+
+    ``tell`` hears the name of each step before it is taken, and "" after the last.
+    """
+
+    def __init__(
+        self, *, raw_seconds: float, minutes_seconds: float, max_bytes: int | None,
+        tell: Callable[[str], None] = lambda _step: None,
+    ) -> None:  # fmt: skip
+        self.raw_ms = round(raw_seconds * 1000)
+        self.minutes_ms = round(minutes_seconds * 1000)
+        self.max_bytes = max_bytes
+        self._tell = tell
+        self._done: int | None = None  # the end of the newest window that is dealt with
+
+    def is_due(self, now: int) -> bool:
+        """Whether a window has ended since the last run, or the clock was set to another one."""
+        return _last_end(now) != self._done
+
+    def hurry(self) -> None:
+        """Let it be due at once."""
+        self._done = None
+
+    def run(self, connection: sqlite3.Connection, now: int, between: Callable[[], None]) -> None:
+        """Do all that is due; ``between`` is called after each step, so that nothing waits for the last.
+
+        Raises:
+            sqlite3.Error: a step could not be taken; what can be done without it is done.
+        """
+        failed: Exception | None = None
+        for name, step in self._steps(connection, now):
+            self._tell(name)
+            try:
+                while step():
+                    between()
+            except (sqlite3.Error, ValueError) as error:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                failed = failed or error
+        self._tell("")
+        if failed is not None:
+            raise failed
+        self._done = _last_end(now)
+
+    def _steps(self, connection: sqlite3.Connection, now: int) -> Iterator[tuple[str, Step]]:
+        yield "sealing", lambda: seal.seal(connection, before_ms=_last_end(now))
+        yield "merging", lambda: minutes.merge(connection)
+
+
+def _last_end(now: int) -> int:
+    """The end of the newest window that is over."""
+    return (now - GRACE_MS - 1) // schema.SEAL_MS * schema.SEAL_MS
