@@ -290,8 +290,7 @@ def _selector(text: str) -> Sequence[Matcher]:
 
 
 def _pretty(text: str) -> str:
-    parse(text)
-    return str(promql_parser.parse(text).prettify())
+    return str(parse(text).root.prettify())
 
 
 def _unescaped(name: str) -> str:

@@ -126,7 +126,7 @@ def _answered(
         raise Refused("unavailable", cure) from None
     path = request.path.removeprefix(PREFIX).rstrip("/")
     arguments: tuple[str, ...] = ()
-    if path.startswith("label/") and path.endswith("/values"):
+    if path.startswith("label/") and path.endswith("/values") and len(path) > len("label//values"):
         path, arguments = "label", (path[len("label/") : -len("/values")],)
     route = ROUTES.get(path)
     if route is None or (path == "label" and not arguments):

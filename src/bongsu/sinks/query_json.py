@@ -78,7 +78,8 @@ def result_json(value: Value, steps: Steps, most: int = 0) -> tuple[str, bool]:
         if isinstance(value, Vector):
             return _vector(value, steps.start, most)
         kind, text = ("string", value.value) if isinstance(value, Text) else ("scalar", number(value.values[0]))
-        return f'{{"resultType":"{kind}","result":[{seconds(steps.start)},{_quoted(text)}]}}', False
+        at = number(steps.start / 1000)  # Prometheus writes this time as it writes any float
+        return f'{{"resultType":"{kind}","result":[{at},{_quoted(text)}]}}', False
     if isinstance(value, Scalar):
         value = Vector([()], value.values[np.newaxis], np.ones((1, len(value.values)), dtype=bool))
     assert isinstance(value, Vector)
