@@ -70,6 +70,8 @@ class Unsaved:
 
     def save(self, connection: sqlite3.Connection) -> None:
         """Write it; to be called within the transaction of the rows that use it."""
+        if not self:
+            return
         connection.executemany(
             "INSERT INTO metric(id, name, kind, unit, help, vocabulary) VALUES(?, ?, ?, ?, ?, ?) "
             "ON CONFLICT(id) DO UPDATE SET unit = excluded.unit, help = excluded.help, vocabulary = excluded.vocabulary",

@@ -61,6 +61,12 @@ class Disk:
         self.connection = self._open()
         _opened.append(self.connection)
 
+    def configure(self, *, raw_seconds: float, minutes_seconds: float, max_bytes: int) -> None:
+        """Other limits from now on."""
+        self.upkeep.limit(raw_seconds=raw_seconds, minutes_seconds=minutes_seconds, max_bytes=max_bytes)
+        with self._trouble():
+            file.set_cap(self.connection, max_bytes)
+
     def left(self) -> Left:
         """What an earlier process left."""
         one = self.connection.execute

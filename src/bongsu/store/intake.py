@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bongsu.model import health
-from bongsu.model.batch import Batch, Part
+from bongsu.model.batch import Batch, Part, Sample
 from bongsu.model.metric import Kind, MetricSpec
 from bongsu.store import hot
 from bongsu.store.catalogue import Catalogue
@@ -18,6 +19,7 @@ UP = MetricSpec("up", Kind.GAUGE, "1 for each time at which this machine was rea
 # What Bongsu says about itself changes slowly and is a third of all series: every tick of it is not worth its place.
 _SELDOM = frozenset({health.NAME, "agent", "exporter", "store"})
 SELDOM_SECONDS = 15.0
+_ONE = struct.pack("<d", 1.0)
 _SLACK = 0.5  # so that a clock of one second, a little early, does not skip to the sixteenth
 
 
@@ -38,6 +40,7 @@ class _Standing:
     ids: dict[tuple[MetricSpec, tuple[str, ...]], int] = field(default_factory=dict)
     series: tuple[int, ...] = ()
     layout: bytes = b""
+    pack: Callable[..., bytes] = bytes  # the values as they are stored
     picks: list[int] | None = None  # the samples that are stored, where not all are
     refused: int = 0
     double: str | None = None  # the name of a metric of which a sample was refused
@@ -80,7 +83,7 @@ class Intake:
             series = self._catalogue.series(UP, ())
             self._owners[series] = ""
             self._up = hot.pack_ids(array("i", [self._catalogue.layout([series])]))
-        layouts, values = [self._up], [hot.pack_values(array("d", [1.0]))]
+        layouts, values = [self._up], [_ONE]
         count = 1
         for part in batch.parts:
             standing = self._standing.get(part.collector)
@@ -90,21 +93,19 @@ class Intake:
             elif part.monotonic == standing.monotonic or _too_soon(part, standing):
                 continue
             standing.monotonic = part.monotonic
-            samples = part.samples
+            samples: Sequence[Sample] = part.samples
             specs = [sample.spec for sample in samples]
             labels = [sample.labels for sample in samples]
             if specs != standing.specs or labels != standing.labels or (self._retry and standing.refused):
                 self._lay_out(part.collector, standing, specs, labels)
             if not standing.layout:
                 continue
-            if standing.picks is None:
-                numbers = array("d", [sample.value for sample in samples])
-            else:
-                numbers = array("d", [samples[i].value for i in standing.picks])
-            self.doubled += standing.refused
-            count += len(numbers)
+            if standing.picks is not None:
+                self.doubled += standing.refused
+                samples = [samples[place] for place in standing.picks]
+            count += len(samples)
             layouts.append(standing.layout)
-            values.append(hot.pack_values(numbers))
+            values.append(standing.pack(*[sample.value for sample in samples]))
         if len(batch.parts) < len(self._standing):
             self._end_missing(batch)
         standing_now = None
@@ -153,6 +154,7 @@ class Intake:
         standing.ids = {(specs[place], labels[place]): number for place, number in zip(picks, taken, strict=True)}
         standing.series = tuple(taken)
         standing.layout = hot.pack_ids(array("i", [catalogue.layout(taken)])) if taken else b""
+        standing.pack = struct.Struct(f"<{len(taken)}d").pack
         standing.refused = len(specs) - len(picks)
         standing.picks = picks if standing.refused else None
         self._changed = True

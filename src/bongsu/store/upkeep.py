@@ -21,11 +21,16 @@ class Upkeep:
         self, *, raw_seconds: float, minutes_seconds: float, max_bytes: int | None,
         tell: Callable[[str], None] = lambda _step: None,
     ) -> None:  # fmt: skip
+        self._tell = tell
+        self._done: int | None = None  # the end of the newest window that is dealt with
+        self.limit(raw_seconds=raw_seconds, minutes_seconds=minutes_seconds, max_bytes=max_bytes)
+
+    def limit(self, *, raw_seconds: float, minutes_seconds: float, max_bytes: int | None) -> None:
+        """What is kept, from the next run on."""
         self.raw_ms = round(raw_seconds * 1000)
         self.minutes_ms = round(minutes_seconds * 1000)
         self.max_bytes = max_bytes
-        self._tell = tell
-        self._done: int | None = None  # the end of the newest window that is dealt with
+        self.hurry()
 
     def is_due(self, now: int) -> bool:
         """Whether a window has ended since the last run, or the clock was set to another one."""

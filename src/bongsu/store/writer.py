@@ -112,6 +112,13 @@ class Writer:
             self._thread = threading.Thread(target=self._work, name="bongsu-store", daemon=True)
             self._thread.start()
 
+    def configure(self, *, raw_seconds: float, minutes_seconds: float, max_bytes: int, commit_every: float) -> None:
+        """Other limits from now on, in the units that the class has; the next upkeep holds them."""
+        self._commit_every = commit_every
+        with self._disk_free:
+            self._disk.configure(raw_seconds=raw_seconds, minutes_seconds=minutes_seconds, max_bytes=max_bytes)
+        self._wake.set()
+
     @property
     def problem(self) -> Message | None:
         """What is wrong now, the gravest first."""
