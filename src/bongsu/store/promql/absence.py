@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import promql_parser
 
-from bongsu.store.promql.call import Call, Node
+from bongsu.store.promql.call import Call, Node, without_parens
 from bongsu.store.promql.values import Context, Mask, Vector
 from bongsu.store.series import NAME, Labels
 
@@ -34,6 +34,7 @@ def _where_missing(node: Node, found: Mask) -> Vector:
 
 def _labels_looked_for(node: Node) -> Labels:
     """What a selector asks to be equal, each label only if it is asked for once; nothing of other expressions."""
+    node = without_parens(node)
     if isinstance(node, promql_parser.MatrixSelector):
         node = node.vector_selector
     if not isinstance(node, promql_parser.VectorSelector):

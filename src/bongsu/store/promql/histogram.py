@@ -14,14 +14,15 @@ import numpy as np
 
 from bongsu.model.message import Message
 from bongsu.store.promql.call import Call
+from bongsu.store.promql.labels import without_name
 from bongsu.store.promql.quantiles import check_quantiles
 from bongsu.store.promql.values import Context, Index, Mask, Vector
-from bongsu.store.series import NAME, Labels, Values
+from bongsu.store.series import Labels, Values
 
 _BOUND = "le"
 _SAME = 1e-12  # counts that differ by less, relative to their sum, differ by rounding only
 _LEAST_NORMAL = 2.0**-1022
-_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+_DECIMAL = re.compile(r"[+-]?(\d+(_\d+)*(\.(\d+(_\d+)*)?)?|\.\d+(_\d+)*)(e[+-]?\d+(_\d+)*)?", re.ASCII | re.IGNORECASE)
 _HEXADECIMAL = re.compile(r"[+-]?0x([0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)p[+-]?\d+", re.ASCII | re.IGNORECASE)
 
 Bounds = tuple[float, ...]
@@ -86,7 +87,7 @@ def _of_histograms(context: Context, vector: Vector, result: OfColumns) -> Vecto
                 )
         values[numbers] = found.reshape(len(numbers), steps)
         present[numbers] = here.any(axis=0).reshape(len(numbers), steps)
-    return Vector(list(histograms), values, present)
+    return Vector([without_name(labels) for labels in histograms], values, present)
 
 
 def _grouped(context: Context, vector: Vector) -> dict[Labels, _Histogram]:
@@ -102,13 +103,13 @@ def _grouped(context: Context, vector: Vector) -> dict[Labels, _Histogram]:
             message = Message('the label le="{value}" of a bucket is not a number', value=text)
             context.warnings[str(message)] = message
             continue
-        key = tuple(label for label in labels if label[0] not in (NAME, _BOUND))
+        key = tuple(label for label in labels if label[0] != _BOUND)
         found.setdefault(key, _Histogram()).rows.append((bound, row))
     return found
 
 
 def _number(text: str) -> float | None:
-    """A bucket's bound as Go reads numbers: stricter than Python on spaces, underscores and overflow."""
+    """A bucket's bound as Go reads numbers: stricter than Python on spaces and overflow."""
     if text.lstrip("+-").lower() in ("inf", "infinity") and len(text) - len(text.lstrip("+-")) <= 1:
         return -math.inf if text[0] == "-" else math.inf
     if _DECIMAL.fullmatch(text):
@@ -207,19 +208,22 @@ def _fractions(some_bounds: Bounds, some_counts: Counts, lower: Values, upper: V
         return np.full(len(lower), np.nan)
     bounds, counts = _merged(some_bounds, some_counts)
     total = counts[-1]
-    low, high = (np.full(len(lower), np.nan) for _ in range(2))
-    rank = np.zeros(len(lower))
-    start = 0.0 if bounds[0] > 0 else -math.inf
-    for end, count in zip(bounds.tolist(), counts, strict=True):
-        for limit, found in ((lower, low), (upper, high)):
-            missing = np.isnan(found)
-            inside = rank + (count - rank) * (limit - start) / (end - start)
-            found[:] = np.where(missing & (start >= limit), rank, found)
-            found[:] = np.where(missing & (start < limit) & (end > limit), inside, found)
-        rank, start = count, end
-    low, high = (np.where(np.isnan(found) | (found > total), total, found) for found in (low, high))
+    low, high = (_rank_of(limit, bounds.tolist(), counts) for limit in (lower, upper))
     result = np.where(lower >= upper, 0.0, (high - low) / total)
     return np.where((total == 0) | np.isnan(lower) | np.isnan(upper), np.nan, result)
+
+
+def _rank_of(limit: Values, bounds: list[float], counts: Counts) -> Values:
+    """How many observations lie below the limits; the lowest bucket has no lower end, so nothing is known within it."""
+    found, missing = counts[-1].copy(), np.ones(len(limit), np.bool_)
+    rank, start = np.zeros(len(limit)), -math.inf
+    for end, count in zip(bounds, counts, strict=True):
+        before, within = missing & (start >= limit), missing & (start < limit) & (end > limit)
+        inside = rank + (count - rank) * (limit - start) / (end - start)
+        found = np.where(before, rank, np.where(within, inside, found))
+        missing &= ~(before | within)
+        rank, start = count, end
+    return np.where(found > counts[-1], counts[-1], found)
 
 
 __all__: Sequence[str] = ["histogram_fraction", "histogram_quantile"]

@@ -28,6 +28,16 @@ def label_replace(_: Context, call: Call) -> Vector:
         raise PromqlError("execution", error.message) from None
     _check_name(call.name, target)
     parts = list(_parts(template))
+    for name, is_name in parts:
+        if is_name and expression.count(f"<{name}>") > 1:  # RE2 here forgets all but one of them
+            raise PromqlError(
+                "unsupported",
+                Message(
+                    "two groups of the same name, {name}, are not supported in {function}()",
+                    name=name,
+                    function=call.name,
+                ),
+            )
 
     def replaced(labels: Labels) -> Labels:
         groups = found.groups(_value(labels, source))
@@ -110,7 +120,6 @@ def _expanded(parts: Sequence[tuple[str, bool]], groups: Sequence[str | None], n
         if number is not None:
             yield (groups[number] or "") if number < len(groups) else ""
             continue
-        # a name may be given to several groups of an alternative: the first that took part counts
         named = (group for name, group in zip(names, groups[1:], strict=False) if name == text and group is not None)
         yield next(named, "")
 

@@ -21,5 +21,7 @@ def sort_desc(_: Context, call: Call) -> Vector:
 def _sorted(vector: Vector, direction: float) -> Vector:
     if vector.values.shape[1] != 1:
         return vector
-    order: Index = np.argsort(vector.values[:, 0] * direction, kind="stable")  # NaN goes to the end
+    by_labels = np.array(sorted(range(len(vector.labels)), key=vector.labels.__getitem__), dtype=np.intp)
+    # NaN goes to the end; equal values keep the order of their labels
+    order: Index = by_labels[np.argsort(vector.values[by_labels, 0] * direction, kind="stable")]
     return Vector([vector.labels[row] for row in order.tolist()], vector.values[order], vector.present[order])

@@ -91,9 +91,9 @@ def resets(context: Context, call: Call) -> Vector:
 def quantile_over_time(context: Context, call: Call) -> Vector:
     """The quantile of the values, between two of them in proportion."""
     wanted = call.scalar(0).values
-    check_quantiles(context, wanted)
 
     def kernel(block: Block, steps: Index) -> tuple[Values, Mask]:
+        check_quantiles(context, wanted[steps])
         result = np.empty((len(block.labels), len(block.first)))
         counts = block.last - block.first
         for count in np.unique(counts).tolist():

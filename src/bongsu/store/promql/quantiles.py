@@ -12,7 +12,9 @@ from bongsu.store.series import Values
 def check_quantiles(context: Context, wanted: Values) -> None:
     """Warns of quantiles that are none: NaN, below 0, above 1."""
     for value in np.unique(wanted[~((wanted >= 0) & (wanted <= 1))]).tolist():
-        message = Message("a quantile should be between 0 and 1, and is {value}", value=value)
+        message = Message(
+            "a quantile should be between 0 and 1, and is {value}", value=f"{value:g}".replace("nan", "NaN")
+        )
         context.warnings[str(message)] = message
 
 

@@ -39,7 +39,6 @@ def delta(context: Context, call: Call) -> Vector:
 
 def irate(context: Context, call: Call) -> Vector:
     """Per second between the last two samples of a counter."""
-    _warn_of_gauges(context, call.matrix(0))
     return over_windows(context, call.matrix(0), lambda block, _: _last_two(block, counter=True), least=2)
 
 
@@ -49,7 +48,13 @@ def idelta(context: Context, call: Call) -> Vector:
 
 
 def _warn_of_gauges(context: Context, matrix: Matrix) -> None:
-    names = {labels[0][1] for block in matrix.blocks for labels in block.labels if labels and labels[0][0] == NAME}
+    names = {
+        labels[0][1]
+        for block in matrix.blocks
+        if (block.last - block.first > 1).any()
+        for labels in block.labels
+        if labels and labels[0][0] == NAME
+    }
     for name in sorted(names):
         if not name.endswith(_COUNTERS_END):
             message = Message(
