@@ -250,7 +250,7 @@ def test_the_check_hears_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(backup, "_still_wanted", interrupted)
+    monkeypatch.setattr("bongsu.store.interruptible._still_wanted", interrupted)
     with pytest.raises(KeyboardInterrupt):
         back_up(str(source), str(tmp_path / "copy.db"), replace=False)
     assert names(tmp_path) == ["history.db"]

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from bongsu.model.errors import BadInput, NotKnown
 from bongsu.model.message import Message
 from bongsu.store.file import open_for_reading
+from bongsu.store.interruptible import interruptible
 from bongsu.store.new_file import NO_LINKS, appearing
 
 _PAGES = 2048  # of 4 KiB, copied between two looks at Ctrl-C
@@ -141,21 +142,14 @@ def _plain(path: str) -> sqlite3.Connection:
 def _check(path: str, *, shown: str, cure: str) -> None:
     """Raises NotKnown if the file is damaged."""
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.set_progress_handler(lambda: _still_wanted(), 1000)  # noqa: PLW0108  looked up anew each time
         try:
-            (answer,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+            with interruptible(connection):
+                (answer,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
         except sqlite3.Error as error:
-            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
-                raise KeyboardInterrupt from None  # which SQLite's callbacks swallow
             answer = error
     if answer != "ok":
         first = " ".join(str(answer).split())
         raise NotKnown(Message("{path} is damaged ({reason}); {cure}", path=shown, reason=first, cure=cure))
-
-
-def _still_wanted() -> int:
-    """A moment for Python to see Ctrl-C."""
-    return 0
 
 
 def _copy(source: str, target: str, progress: Progress) -> None:

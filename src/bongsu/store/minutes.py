@@ -255,7 +255,7 @@ def read(connection: sqlite3.Connection, ids: Iterable[int], start: int, end: in
         for number, data in segments.chunks(connection, MINUTES, wanted, start - MINUTE_MS, reach, into=into):
             segment = number >> 32
             if segment not in shapes:
-                shapes[segment] = _shapes(into[segment])
+                shapes[segment] = decode_shapes(into[segment])
             which, at = get_varint(data, 0)
             shape = shapes[segment][which]
             columns = []
@@ -278,7 +278,8 @@ def read(connection: sqlite3.Connection, ids: Iterable[int], start: int, end: in
     return _cut(pieces, start, reach)
 
 
-def _shapes(blob: bytes) -> list[Shape]:
+def decode_shapes(blob: bytes) -> list[Shape]:
+    """The shapes of a merged segment. Raises ValueError or IndexError if it is damaged."""
     found, at = [], 0
     while at < len(blob):
         part, at = segments.taken(blob, at)
