@@ -49,3 +49,19 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """A test marked needs_root is skipped without root, and says so."""
     if item.get_closest_marker("needs_root") and os.geteuid() != 0:
         pytest.skip("needs root")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Shows the rows that tests recorded as ("table", (title, name, numbers)), from whichever process they come."""
+    tables: dict[str, dict[str, dict[str, int]]] = {}
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for key, value in report.user_properties:
+                if key == "table":
+                    title, name, numbers = value
+                    tables.setdefault(title, {})[name] = numbers
+    for title, rows in tables.items():
+        from promql_compare import table
+
+        terminalreporter.write_line("")
+        terminalreporter.write_line(table(title, rows))

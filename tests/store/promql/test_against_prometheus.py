@@ -1,0 +1,62 @@
+"""Bongsu answers every query as a real Prometheus does that holds the same samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import pytest
+
+import promql_hour
+from bongsu.store.series import Series
+from prometheus import Prometheus
+from promql_compare import FIXTURES, Asked, Ours, Tally, corpus, judge, moments, theirs
+from store.promql.memory_source import MemorySource
+
+SAMPLES = promql_hour.everything()
+START, END = promql_hour.bounds(SAMPLES)
+CORPUS = corpus(FIXTURES / "queries.txt", -(-START // 60_000) * 60_000)
+# What is not answered here, and says so with 422. Nothing else may be.
+UNSUPPORTED: set[str] = set()
+
+
+class Sides(NamedTuple):
+    """The two that are asked."""
+
+    server: Prometheus
+    ours: Ours
+
+
+@pytest.fixture(scope="module")
+def sides() -> Iterator[Sides]:
+    """A real Prometheus and our API over the same samples."""
+    with Prometheus() as server:
+        server.write(SAMPLES)
+        yield Sides(server, Ours(_in_memory(SAMPLES)))
+
+
+def _in_memory(series: Sequence[Series]) -> MemorySource:
+    source = MemorySource()
+    source.series = list(series)
+    return source
+
+
+def _compare(sides: Sides, queries: Sequence[str]) -> Tally:
+    tally = Tally(queries=len(queries))
+    for query in queries:
+        for start, end, step in moments(START, END, left_open=sides.server.left_open):
+            asked = Asked(query, start, end, step)
+            judge(tally, asked, theirs(sides.server, asked), sides.ours.ask(asked))
+    return tally
+
+
+@pytest.mark.parametrize("category", CORPUS)
+def test_answers_are_those_of_prometheus(
+    category: str, sides: Sides, record_property: Callable[[str, object], None]
+) -> None:
+    """The same series at the same steps with the same values; an error where it gives one, of the same kind."""
+    tally = _compare(sides, CORPUS[category])
+    version = ".".join(map(str, sides.server.version))
+    record_property("table", (f"Bongsu beside Prometheus {version}, the same samples", category, tally.row()))
+    assert not tally.wrong, "\n".join(tally.wrong[:20])
+    assert set(tally.unsupported) <= UNSUPPORTED, "answered with 422, and not listed"
