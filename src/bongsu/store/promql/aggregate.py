@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bongsu.model.message import Message
 from bongsu.store.promql import ranked
 from bongsu.store.promql.labels import leave_out, only
+from bongsu.store.promql.quantiles import check_quantiles
 from bongsu.store.promql.values import Context, Mask, PromqlError, Scalar, Text, Value, Vector
 from bongsu.store.series import Labels, Values
 
@@ -42,7 +43,6 @@ def evaluate(context: Context, node: ast.AggregateExpr, parameter: Value | None,
     op = str(node.op)
     names = list(node.modifier.labels) if node.modifier is not None else []
     without = node.modifier is not None and node.modifier.type == ast.AggModifierType.Without
-    context.spend(vector.values.size)
     if op == "count_values":
         assert isinstance(parameter, Text)
         return ranked.count_values(vector, parameter.value, names, without=without)
@@ -57,6 +57,7 @@ def evaluate(context: Context, node: ast.AggregateExpr, parameter: Value | None,
                 rows.append([])
             rows[number].append(row)
         if op == "quantile":
+            check_quantiles(context, parameter.values)
             return ranked.quantile(vector, list(ids), rows, parameter.values)
         return ranked.topmost(vector, rows, parameter.values, largest=op == "topk")
     fold = _FOLDS.get(op)
@@ -108,7 +109,7 @@ def _sum_of(groups: Groups, values: Values) -> Values:
         values, errors = values[firsts], errors[firsts]
         sizes = (sizes + 1) // 2
         starts = np.concatenate(([0], np.cumsum(sizes)[:-1]))
-    return np.where(errors == 0, values, values + errors)
+    return values + errors  # and so -0 becomes 0, as there
 
 
 def _mean(groups: Groups) -> Values:
@@ -145,15 +146,25 @@ def _one(groups: Groups) -> Values:
 
 
 def _variance(groups: Groups) -> Values:
-    """The population variance, around the first value of the group so that equal values give exactly 0."""
-    counts = groups.counts
-    rows = np.where(groups.present, np.arange(len(groups.values))[:, np.newaxis], len(groups.values))
-    first = np.minimum(np.minimum.reduceat(rows, groups.starts, axis=0), len(groups.values) - 1)
-    origin = np.take_along_axis(groups.values, first, axis=0)
-    moved = groups.values - np.repeat(origin, groups.sizes, axis=0)
-    mean = _sum_of(groups, np.where(groups.present, moved, -0.0)) / counts
-    moved -= np.repeat(mean, groups.sizes, axis=0)
-    return _sum_of(groups, np.where(groups.present, moved * moved, -0.0)) / counts
+    """The population variance, one series after the other as Prometheus has it (Welford).
+
+    Of large numbers that lie close together it is not the most exact way, but the one to be equal with.
+    """
+    shape = (len(groups.labels), groups.values.shape[1])
+    counts, mean, squares = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    for place in range(int(groups.sizes.max())):
+        members = np.flatnonzero(groups.sizes > place)
+        rows = groups.starts[members] + place
+        there, values = groups.present[rows], groups.values[rows]
+        first = there & (counts[members] == 0)
+        counts[members] += there
+        old = np.where(first, values, mean[members])
+        off = values - old
+        new = np.where(first, values, old + off / counts[members])
+        mean[members] = np.where(there, new, mean[members])
+        added = np.where(first, np.where(np.isfinite(values), 0.0, np.nan), off * (values - new))
+        squares[members] += np.where(there, added, 0.0)
+    return squares / counts
 
 
 def _deviation(groups: Groups) -> Values:

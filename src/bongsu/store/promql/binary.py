@@ -9,7 +9,7 @@ import promql_parser as ast
 
 from bongsu.model.message import Message
 from bongsu.store.promql.labels import distinct, leave_out, only, shown, without_name
-from bongsu.store.promql.values import Context, Mask, PromqlError, Scalar, Value, Vector
+from bongsu.store.promql.values import Mask, PromqlError, Scalar, Value, Vector
 from bongsu.store.series import Labels, Values
 
 ARITHMETIC: Mapping[str, Callable[[Values, Values], Values]] = {
@@ -31,7 +31,7 @@ COMPARISON: Mapping[str, Callable[[Values, Values], Mask]] = {
 }
 
 
-def evaluate(context: Context, node: ast.BinaryExpr, left: Value, right: Value) -> Value:
+def evaluate(node: ast.BinaryExpr, left: Value, right: Value) -> Value:
     """What the operator of ``node`` makes of both sides.
 
     Raises:
@@ -48,7 +48,6 @@ def evaluate(context: Context, node: ast.BinaryExpr, left: Value, right: Value) 
         return _with_scalar(op, right, left.values, right.values, true_false)
     assert isinstance(left, Vector)
     assert isinstance(right, Vector)
-    context.spend(max(left.values.size, right.values.size))
     if op in {"and", "or", "unless"}:
         return _set(op, _Matching(node.modifier), left, right)
     return _matched(op, _Matching(node.modifier), left, right, true_false)

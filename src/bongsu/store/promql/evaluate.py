@@ -52,7 +52,7 @@ def _binary(context: Context, node: ast.BinaryExpr) -> Value:
         chain.append(chain[-1].lhs)
     value = evaluate(context, chain[-1].lhs)
     for link in reversed(chain):
-        value = binary.evaluate(context, link, value, evaluate(context, link.rhs))
+        value = binary.evaluate(link, value, evaluate(context, link.rhs))
     return value
 
 

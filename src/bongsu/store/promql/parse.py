@@ -41,10 +41,18 @@ def parse(text: str) -> Parsed:
         kind = reader.query().kind
     except Mistake as mistake:
         raise PromqlError(mistake.kind, marked(text, mistake)) from mistake
+    except RecursionError as error:
+        raise PromqlError("bad_data", Message("the query is nested too deeply")) from error
     try:
         root = ast.parse(reader.plain())
     except ValueError as error:
         raise PromqlError("bad_data", Message("{problem}: {text}", problem=str(error), text=_line(text))) from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # pyo3's, for a bug in the parser; no name to import it by
+            raise
+        raise PromqlError(
+            "unsupported", Message("the parser gives up on this query: {text}", text=_line(text))
+        ) from error
     return Parsed(text, root, kind)
 
 

@@ -13,11 +13,14 @@ from bongsu.model.message import Message
 from bongsu.store import regex
 from bongsu.store.promql.cursor import Cursor, Part
 from bongsu.store.promql.lexer import Mistake, Word, duration_ms, number, unquoted
+from bongsu.store.promql.mistakes import SHOWN, count, experimental, named_twice, wrong
 from bongsu.store.promql.signatures import AGGREGATIONS, EXPERIMENTAL, FUNCTIONS
 from bongsu.store.series import Matcher, Op
 
 LAST_SECOND = 253_402_300_800  # the year 10000
-MOST_NESTED = 100  # the parser and the evaluator use the stack
+# The parser and the evaluator use the stack: both limits are far from where it ends, and from any real query.
+MOST_NESTED = 64
+MOST_OPERATORS = 1000
 _STRENGTH: Mapping[str, int] = {  # how tightly an operator binds
     "or": 1,
     **dict.fromkeys(("and", "unless"), 2),
@@ -30,12 +33,6 @@ _SETS = frozenset({"and", "or", "unless"})
 _COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">="})
 _NOT_NAMES = frozenset({"on", "ignoring", "group_left", "group_right", "bool", "atan2", "inf", "nan"})
 _NOT_FUNCTIONS = frozenset({"and", "or", "unless", "offset", "by", "without", "start", "end"})
-_SHOWN: Mapping[str, str] = {
-    "vector": "an instant vector",
-    "matrix": "a range vector",
-    "scalar": "a number",
-    "string": "a string",
-}
 _EXPRESSION = "an expression is expected"
 
 
@@ -54,6 +51,7 @@ class Recogniser(Cursor):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.depth = 0
+        self.operators = 0
 
     def query(self) -> Part:
         """The whole text."""
@@ -85,6 +83,9 @@ class Recogniser(Cursor):
         left = self.unary()
         while (op := self.operator()) and _STRENGTH[op] >= weakest:
             word = self.take()
+            self.operators += 1
+            if self.operators > MOST_OPERATORS:
+                raise Mistake(word.start, word.end, Message("more than {most} operators", most=MOST_OPERATORS))
             modifiers = self.matching(op)
             strength = _STRENGTH[op]
             right = self.nested(lambda: self.expression(strength if op == "^" else strength + 1))  # noqa: B023  # called at once
@@ -97,7 +98,7 @@ class Recogniser(Cursor):
             start = self.take().start
             part = self.nested(lambda: self.expression(_STRENGTH["^"]))
             if part.kind not in {"vector", "scalar"}:
-                raise _wrong(part, "a sign goes before an instant vector or a number; this is {kind}")
+                raise wrong(part, "a sign goes before an instant vector or a number; this is {kind}")
             return Part(part.kind, "expression", start, part.end)
         return self.postfix(self.operand())
 
@@ -187,11 +188,11 @@ class Recogniser(Cursor):
                     raise self.unexpected("a value in quotes is expected")
                 value = self.take()
                 if label == "__name__" and name is not None:
-                    raise _named_twice(word, value)
+                    raise named_twice(word, value)
                 strict = strict or _asks_for_something(compared, unquoted(value), value)
             elif word.kind == "string":
                 if name is not None:
-                    raise _named_twice(word, word)
+                    raise named_twice(word, word)
                 strict = True
             else:
                 raise self.unexpected("one of = != =~ !~ is expected")
@@ -225,24 +226,24 @@ class Recogniser(Cursor):
         if signature is None:
             raise Mistake(name.start, name.end, Message('there is no function "{name}"', name=name.text))
         if name.text in EXPERIMENTAL:
-            raise _experimental(name)
+            raise experimental(name)
         arguments = self.arguments()
         end = self.words[self.place - 1].end
         for index, part in enumerate(arguments):
             kind = signature.argument(index)
             if kind is None:
-                raise _count(name, part.start, part.end, len(signature.needed + signature.optional), len(arguments))
+                raise count(name, part.start, part.end, len(signature.needed + signature.optional), len(arguments))
             if part.kind != kind:
-                raise _wrong(part, "{name}() needs {needed} here; this is {kind}", name=name.text, needed=_SHOWN[kind])
+                raise wrong(part, "{name}() needs {needed} here; this is {kind}", name=name.text, needed=SHOWN[kind])
         if len(arguments) < len(signature.needed):
-            raise _count(name, name.start, end, len(signature.needed), len(arguments))
+            raise count(name, name.start, end, len(signature.needed), len(arguments))
         return Part(signature.gives, "call", name.start, end)
 
     def aggregation(self, name: Word) -> Part:
         """An aggregation; its labels come before or after its arguments."""
         op = name.text.lower()
         if op in EXPERIMENTAL:
-            raise _experimental(name)
+            raise experimental(name)
         before = self.keyword() in {"by", "without"}
         if before:
             self.take()
@@ -256,10 +257,10 @@ class Recogniser(Cursor):
         kinds = ["scalar"] if AGGREGATIONS[op] == "s" else ["string"] if AGGREGATIONS[op] else []
         kinds.append("vector")
         if len(arguments) != len(kinds):
-            raise _count(name, name.start, end, len(kinds), len(arguments))
+            raise count(name, name.start, end, len(kinds), len(arguments))
         for kind, part in zip(kinds, arguments, strict=True):
             if part.kind != kind:
-                raise _wrong(part, "{name} needs {needed} here; this is {kind}", name=op, needed=_SHOWN[kind])
+                raise wrong(part, "{name} needs {needed} here; this is {kind}", name=op, needed=SHOWN[kind])
         return Part("vector", "aggregation", name.start, end)
 
     def postfix(self, part: Part) -> Part:
@@ -313,7 +314,7 @@ class Recogniser(Cursor):
         end = self.need("]", '"]" is expected' if subquery else '":" or "]" is expected').end
         if subquery:
             if part.kind != "vector":
-                raise _wrong(part, "a subquery goes after an instant vector; this is {kind}")
+                raise wrong(part, "a subquery goes after an instant vector; this is {kind}")
             return Part("matrix", "subquery", part.start, end)
         if part.form != "selector":
             raise Mistake(
@@ -340,16 +341,16 @@ def _joined(op: str, word: Word, left: Part, right: Part, modifiers: Mapping[str
     """Two operands with an operator between them."""
     for part in (left, right):
         if part.kind not in {"vector", "scalar"}:
-            raise _wrong(part, '"{op}" goes between instant vectors and numbers; this is {kind}', op=op)
+            raise wrong(part, '"{op}" goes between instant vectors and numbers; this is {kind}', op=op)
     kinds = {left.kind, right.kind}
     if op in _SETS and kinds != {"vector"}:
         part = left if left.kind == "scalar" else right
-        raise _wrong(part, '"{op}" goes between two instant vectors; this is {kind}', op=op)
+        raise wrong(part, '"{op}" goes between two instant vectors; this is {kind}', op=op)
     if op in _COMPARISONS and kinds == {"scalar"} and "bool" not in modifiers:
         raise Mistake(word.start, word.end, Message('two numbers are compared with "{op} bool"', op=op))
     if kinds != {"vector"} and any(modifiers.get(clause) for clause in ("on", "ignoring")):
         part = left if left.kind == "scalar" else right
-        raise _wrong(part, "labels are matched between two instant vectors; this is {kind}")
+        raise wrong(part, "labels are matched between two instant vectors; this is {kind}")
     return Part("vector" if "vector" in kinds else "scalar", "expression", left.start, right.end)
 
 
@@ -372,29 +373,3 @@ def _timestamp(word: Word, negative: bool) -> None:
         raise Mistake(
             word.start, word.end, Message("times before 1970 and after 9999 are not supported"), "unsupported"
         )
-
-
-def _named_twice(start: Word, end: Word) -> Mistake:
-    return Mistake(start.start, end.end, Message("the metric's name is given twice"))
-
-
-def _experimental(name: Word) -> Mistake:
-    return Mistake(
-        name.start,
-        name.end,
-        Message('"{name}" is experimental in Prometheus 3.5 and not answered', name=name.text),
-    )
-
-
-def _count(name: Word, start: int, end: int, wanted: int, given: int) -> Mistake:
-    """Too many or too few arguments."""
-    return Mistake(
-        start,
-        end,
-        Message("{name}() takes {wanted} argument(s), {given} are given", name=name.text, wanted=wanted, given=given),
-    )
-
-
-def _wrong(part: Part, template: str, **values: object) -> Mistake:
-    """Something of the wrong kind."""
-    return Mistake(part.start, part.end, Message(template, **{**values, "kind": _SHOWN[part.kind]}))

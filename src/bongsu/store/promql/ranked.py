@@ -19,14 +19,17 @@ def topmost(vector: Vector, groups: Sequence[Sequence[int]], wanted: Values, *, 
     At a single step the rows come best first, as Prometheus answers instant queries.
 
     Raises:
-        PromqlError: a number of series that is not a number or beyond 63 bits (execution).
+        PromqlError: where there are series, their wanted number is NaN or beyond 63 bits (execution).
     """
-    if np.isnan(wanted).any():
-        raise PromqlError("execution", Message("the number of series is NaN; it must be a number"))
-    if (np.abs(wanted) >= 2.0**63).any():
+    present = np.zeros_like(vector.present)
+    if wanted.max() < 1:
+        return Vector(vector.labels, vector.values, present)
+    asked = wanted[vector.present.any(axis=0)]
+    if np.isnan(asked).any():
+        raise PromqlError("execution", Message("the number of series is NaN; it must be a number at each step"))
+    if (np.abs(asked) >= 2.0**63).any():
         raise PromqlError("execution", Message("the number of series is too large; it must fit into 64 bits"))
     limits = np.trunc(wanted)
-    present = np.zeros_like(vector.present)
     best: list[int] = []
     for members in groups:
         rows = np.array(members, dtype=np.intp)
