@@ -55,6 +55,11 @@ def open_for_writing(
         raise _cannot_open(path, error) from None
 
 
+def set_cap(connection: sqlite3.Connection, max_bytes: int) -> None:
+    """Let SQLite itself refuse to grow the file beyond so many bytes; a file that is larger keeps its size."""
+    connection.execute(f"PRAGMA max_page_count = {max(max_bytes // PAGE, 64)}")
+
+
 def open_for_reading(path: str) -> sqlite3.Connection:
     """The store at ``path`` for looking only. Close it soon: a transaction held open keeps the log from shrinking.
 
@@ -165,8 +170,10 @@ def _opened(path: str, durable: bool, max_bytes: int | None) -> sqlite3.Connecti
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         connection.execute(f"PRAGMA journal_size_limit = {_KEPT_LOG}")
         connection.execute("PRAGMA temp_store = MEMORY")
+        # Debian's SQLite overwrites what is deleted with zeros: sealing would write every hot row a second time.
+        connection.execute("PRAGMA secure_delete = OFF")
         if max_bytes is not None:
-            connection.execute(f"PRAGMA max_page_count = {max(max_bytes // PAGE, 64)}")
+            set_cap(connection, max_bytes)
         connection.execute("SELECT count(*) FROM sqlite_schema, meta").fetchone()
         connection.execute("SELECT max(seq) FROM hot").fetchone()
     except BaseException:
