@@ -18,7 +18,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped,unused-ignore]  # it
 import pytest
 
 from bongsu.model.errors import BadInput
-from bongsu.store.export import Csv, Jsonl, Parquet, export
+from bongsu.store.export import Csv, Jsonl, Parquet, export, of_source
 from bongsu.store.importing import read
 from bongsu.store.new_file import appearing
 from bongsu.store.series import NAME, STALE, STALE_BITS, Labels, Matcher, Op
@@ -60,7 +60,7 @@ def test_csv_is_one_long_table_of_exact_values() -> None:
     """Columns time, metric, labels, value; each float is given back by its text; a series' end is an empty value."""
     file = io.BytesIO()
     given = source()
-    count = export(given, [], START - 1, START + 10**9, Csv(file))
+    count = export(of_source(given, []), START - 1, START + 10**9, Csv(file))
     header, *rows = rows_of_csv(file.getvalue().decode())
     assert header == ["time", "metric", "labels", "value"]
     assert len(rows) == count == 88 + 88 + 4
@@ -78,7 +78,7 @@ def test_csv_is_one_long_table_of_exact_values() -> None:
 def test_no_cell_of_csv_is_a_formula() -> None:
     """A label that begins with = is within a cell that begins with a brace, on one line."""
     file = io.BytesIO()
-    export(source(), [], START, START + 10**9, Csv(file))
+    export(of_source(source(), []), START, START + 10**9, Csv(file))
     text = file.getvalue().decode()
     assert not [cell for row in rows_of_csv(text)[1:] for cell in row[:3] if cell[:1] in "=+-@\t\r"]
     assert text.count("\n") == 181
@@ -90,7 +90,7 @@ def test_terminals_are_not_steered() -> None:
     made.put(labelled("a", b="\x9b31m\u202e"), [START], [1.0])
     for to in (Csv, lambda f, **k: Jsonl(f, {}, **k)):
         file = io.BytesIO()
-        export(made, [], START, START, to(file, ascii_only=True))
+        export(of_source(made, []), START, START, to(file, ascii_only=True))
         assert file.getvalue().isascii()
         assert b"\\u202e" in file.getvalue()
 
@@ -99,7 +99,7 @@ def test_jsonl_comes_back_by_the_import(tmp_path: Path) -> None:
     """Every series, time and bit, and the kind, survive export and import."""
     file = io.BytesIO()
     given = source()
-    count = export(given, [], START, START + 10**9, Jsonl(file, {"even": "counter"}))
+    count = export(of_source(given, []), START, START + 10**9, Jsonl(file, {"even": "counter"}))
     for line in file.getvalue().splitlines():
         parsed = json.loads(line, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
         assert set(parsed) - {"kind"} == {"metric", "values", "timestamps"}
@@ -126,7 +126,7 @@ def test_parquet_has_types_and_the_same_rows(tmp_path: Path) -> None:
     """Arrow reads times as UTC milliseconds, text as dictionaries, values bit for bit; null is a series' end."""
     path = tmp_path / "out.parquet"
     given = source()
-    count = export(given, [], START, START + 10**9, Parquet(str(path)))
+    count = export(of_source(given, []), START, START + 10**9, Parquet(str(path)))
     table = pq.read_table(path)
     assert {field.name: str(field.type) for field in table.schema} == {
         "time": "timestamp[ms, tz=UTC]", "metric": "dictionary<values=string, indices=int32, ordered=0>",
@@ -145,9 +145,9 @@ def test_parquet_is_written_in_row_groups(tmp_path: Path, monkeypatch: pytest.Mo
     """What is held in memory is bounded; an export of nothing is a table too."""
     monkeypatch.setattr("bongsu.store.export._ROWS", 50)
     path = tmp_path / "out.parquet"
-    export(source(), [], START, START + 10**9, Parquet(str(path)))
+    export(of_source(source(), []), START, START + 10**9, Parquet(str(path)))
     assert pq.ParquetFile(path).metadata.num_row_groups > 2
-    export(MemorySource(), [], START, START + 10**6, Parquet(str(path)))
+    export(of_source(MemorySource(), []), START, START + 10**6, Parquet(str(path)))
     assert pq.read_table(path).num_rows == 0
 
 
@@ -169,9 +169,8 @@ def test_groups_are_joined_and_times_cut() -> None:
     file = io.BytesIO()
     given = source()
     name = Matcher(NAME, Op.EQUAL, "even")
-    count = export(
-        given, [[name], [name, Matcher("cpu", Op.EQUAL, "1")]], START + 137_000, START + 6 * 137_000, Csv(file)
-    )
+    read = of_source(given, [[name], [name, Matcher("cpu", Op.EQUAL, "1")]])
+    count = export(read, START + 137_000, START + 6 * 137_000, Csv(file))
     assert count == 6 + 2
     assert {row[1] for row in rows_of_csv(file.getvalue().decode())[1:]} == {"even"}
 
@@ -180,7 +179,7 @@ def test_each_window_is_read_once_and_none_is_forgotten() -> None:
     """The windows that are asked for lie one after another, end where the store's do, and cover the range."""
     given = source()
     shares: list[float] = []
-    export(given, [], START, START + 3_000_000, Csv(io.BytesIO()), progress=shares.append)
+    export(of_source(given, []), START, START + 3_000_000, Csv(io.BytesIO()), progress=shares.append)
     asked = [(start, end) for _, start, end, _, _ in given.asked]
     assert asked[0][0] == START
     assert asked[-1][1] == START + 3_000_000
