@@ -105,15 +105,20 @@ def judge(tally: Tally, asked: Asked, his: Answer, mine: Answer) -> None:
     if mine.status == 422 and "not supported" in str(mine.body.get("error")):
         tally.unsupported.append(asked.text)
         return
-    found = difference(his, mine, ordered=asked.text.startswith(("sort", "topk", "bottomk")) and not asked.step)
+    ranked = asked.text.startswith(("sort", "topk", "bottomk"))
+    found = difference(his, mine, ordered=ranked and not asked.step, tied=asked.text.startswith(("topk", "bottomk")))
     if found:
         tally.wrong.append(f"{asked}: {found}")
     else:
         tally.equal += 1
 
 
-def difference(his: Answer, mine: Answer, *, ordered: bool = False) -> str:
-    """What differs; "" for nothing. Texts of errors and warnings may differ, their kinds not."""
+def difference(his: Answer, mine: Answer, *, ordered: bool = False, tied: bool = False) -> str:
+    """What differs; "" for nothing. Texts of errors and warnings may differ, their kinds not.
+
+    ``ordered`` results are compared in their order. Of ``tied`` ones only the values count: which of several equal
+    series topk takes goes in Prometheus by the order in which it first saw them.
+    """
     if "error" in his.body or "error" in mine.body:
         a = (his.status, his.body.get("errorType"))
         b = (mine.status, mine.body.get("errorType"))
@@ -126,6 +131,8 @@ def difference(his: Answer, mine: Answer, *, ordered: bool = False) -> str:
             a["result"] == b["result"] if a["resultType"] == "string" else close(a["result"][1], b["result"][1])
         )
         return "" if same else f"theirs {a['result']}, ours {b['result']}"
+    if tied and _values_by_step(a["result"]) == _values_by_step(b["result"]):
+        return ""
     left, right = _by_labels(a["result"]), _by_labels(b["result"])
     if left.keys() != right.keys():
         return f"only theirs {_some(left.keys() - right.keys())}, only ours {_some(right.keys() - left.keys())}"
@@ -156,6 +163,14 @@ def close(x: str, y: str) -> bool:
 
 def _points(series: Mapping[str, Any]) -> list[tuple[float, str]]:
     return [(at, value) for at, value in series.get("values") or [series["value"]]]
+
+
+def _values_by_step(result: Sequence[Mapping[str, Any]]) -> dict[float, list[str]]:
+    found: dict[float, list[str]] = {}
+    for series in result:
+        for at, value in _points(series):
+            found.setdefault(at, []).append(value)
+    return {at: sorted(values) for at, values in found.items()}
 
 
 def _by_labels(result: Sequence[Mapping[str, Any]]) -> dict[tuple[tuple[str, str], ...], list[tuple[float, str]]]:

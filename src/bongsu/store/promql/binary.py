@@ -12,13 +12,21 @@ from bongsu.store.promql.labels import distinct, leave_out, only, shown, without
 from bongsu.store.promql.values import Mask, PromqlError, Scalar, Value, Vector
 from bongsu.store.series import Labels, Values
 
+
+def _power(left: Values, right: Values) -> Values:
+    """Left to the power of right; numpy takes the square root for 0.5, which has no answer for -Inf and keeps -0."""
+    found: Values = np.power(left, right)
+    half = right == 0.5
+    return np.where(half & np.isneginf(left), np.inf, np.where(half & (left == 0), 0.0, found)) if half.any() else found
+
+
 ARITHMETIC: Mapping[str, Callable[[Values, Values], Values]] = {
     "+": np.add,
     "-": np.subtract,
     "*": np.multiply,
     "/": np.divide,
     "%": np.fmod,
-    "^": np.power,
+    "^": _power,
     "atan2": np.arctan2,
 }
 COMPARISON: Mapping[str, Callable[[Values, Values], Mask]] = {

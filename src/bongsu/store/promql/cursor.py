@@ -28,15 +28,25 @@ class Cursor:
         self.text = text
         self.words = words(text)
         self.place = 0
+        self.idle: list[tuple[int, int]] = []  # stretches of the text that change nothing: an offset of 0s
         if len(self.words) > MOST_WORDS:
             over = self.words[MOST_WORDS]
             raise Mistake(over.start, over.end, Message("the query is longer than {most} words", most=MOST_WORDS))
 
     def plain(self) -> str:
-        """The text with numbers and strings as promql_parser reads them right: no ``_``, no escapes of bytes."""
+        """The text as promql_parser reads it right: no ``_`` in numbers, no escapes of bytes, no ``offset 0s``."""
         parts: list[str] = []
         place = 0
+        idle = iter([*self.idle, (len(self.text), len(self.text))])
+        start, end = next(idle)
         for word in self.words:
+            if word.start >= end:
+                start, end = next(idle, (start, end))
+            if word.start == start < end:
+                parts += (self.text[place:start], " ")
+                place = end
+            if start <= word.start < end:
+                continue
             if word.kind == "number" and "_" in word.text:
                 new = word.text.replace("_", "")
             elif word.kind == "string" and "\\" in word.text:

@@ -271,7 +271,12 @@ class Recogniser(Cursor):
             elif self.keyword() == "offset":
                 word = self.take()
                 self.signed(("duration", "number"), "a duration such as 5m is expected", _offset)
+                last = self.words[self.place - 1]
+                there = part.modifiers
                 part = self.modified(part, word, "offset")
+                if duration_ms(last) == 0:  # as if it were not there
+                    part.modifiers = there
+                    self.idle.append((word.start, last.end))
             elif self.word.kind == "sign" and self.word.text == "@":
                 word = self.take()
                 if self.keyword() in {"start", "end"}:
