@@ -38,14 +38,19 @@ class ObservingCommand(click.Command):
             )
 
 
+def config_option(command: _Function) -> _Function:
+    """The settings file: for every command that has settings."""
+    return click.option(
+        "-c", "--config", metavar="FILE", envvar="BONGSU_CONFIG", expose_value=False, is_eager=True,
+        callback=_keep_config, help="Settings (bongsu.yaml); flags and BONGSU_* variables override it.",
+    )(command)  # fmt: skip
+
+
 def machine_options(command: _Function) -> _Function:
     """The settings file and where the machine's trees are: for every command that reads the machine."""
     for option in reversed(
         (
-            click.option(
-                "-c", "--config", metavar="FILE", envvar="BONGSU_CONFIG", expose_value=False, is_eager=True,
-                callback=_keep_config, help="Settings (bongsu.yaml); flags and BONGSU_* variables override it.",
-            ),
+            config_option,
             setting("paths.procfs", "--procfs", "--path.procfs", metavar="DIR", help="Read this /proc."),
             setting("paths.sysfs", "--sysfs", "--path.sysfs", metavar="DIR", help="Read this /sys."),
             setting("paths.rootfs", "--rootfs", "--path.rootfs", metavar="DIR", help="The root of that machine."),

@@ -36,7 +36,7 @@ def count_text(n: float | None) -> str:
     """A number of things: ``9,999``, then in steps of 1000: ``12.3 k``."""
     if n is None or math.isnan(n) or math.isinf(n) or abs(n) >= 10_000:
         return _scaled(n, _DECIMAL, 1000)
-    return f"{n:,.0f}" if float(n).is_integer() else f"{n:,.3g}"
+    return f"{n:,.0f}" if float(n).is_integer() or abs(n) >= 999.5 else f"{n:,.3g}"
 
 
 def ratio_text(n: float | None) -> str:
@@ -98,6 +98,18 @@ def when_text(at: float | None, now: float | None = None) -> str:
     if then[0] == today[0]:
         return f"{then.tm_mday} {time.strftime('%b %H:%M', then)}"
     return time.strftime("%Y-%m-%d", then)
+
+
+def span_text(start: float, end: float, now: float | None = None) -> str:
+    """From one Unix time to another in the local zone: ``13:03 to 14:03``, with days and years where they matter."""
+    today = time.localtime(time.time() if now is None else now)
+    first, last = time.localtime(start), time.localtime(end)
+    words = []
+    for then, known in ((first, today[:3]), (last, first[:3])):
+        day = "" if then[:3] == known else f"{then.tm_mday} {time.strftime('%b', then)} "
+        year = "" if then[0] in {today[0], known[0]} else f"{then.tm_year} "
+        words.append(f"{day}{year}{time.strftime('%H:%M:%S' if end - start < 600 else '%H:%M', then)}")
+    return " to ".join(words)
 
 
 def _scaled(n: float | None, units: tuple[str, ...], step: int) -> str:
