@@ -93,10 +93,8 @@ def _of_histograms(context: Context, vector: Vector, result: OfColumns) -> Vecto
 def _grouped(context: Context, vector: Vector) -> dict[Labels, _Histogram]:
     """Histograms by their labels."""
     found: dict[Labels, _Histogram] = {}
-    some = vector.present.any(axis=1).tolist()
-    for row, labels in enumerate(vector.labels):
-        if not some[row]:
-            continue
+    for row in np.flatnonzero(vector.present.any(axis=1)).tolist():
+        labels = vector.labels[row]
         text = dict(labels).get(_BOUND, "")
         bound = _number(text)
         if bound is None:
@@ -223,7 +221,8 @@ def _rank_of(limit: Values, bounds: list[float], counts: Counts) -> Values:
         found = np.where(before, rank, np.where(within, inside, found))
         missing &= ~(before | within)
         rank, start = count, end
-    return np.where(found > counts[-1], counts[-1], found)
+    ranks: Values = np.where(found > counts[-1], counts[-1], found)
+    return ranks
 
 
 __all__: Sequence[str] = ["histogram_fraction", "histogram_quantile"]
