@@ -86,7 +86,7 @@ def over_range(
             "or for a shorter time",
             points=(end_ms - start_ms) // step_ms + 1,
             most=MOST_POINTS,
-            step=-(-(end_ms - start_ms) // (MOST_POINTS - 1)) / 1000,
+            step=-(-(end_ms - start_ms) // MOST_POINTS) / 1000,
         )
     parsed = parse(text)
     if parsed.kind not in {"vector", "scalar"}:

@@ -189,7 +189,7 @@ class Recogniser(Cursor):
                 value = self.take()
                 if label == "__name__" and name is not None:
                     raise named_twice(word, value)
-                strict = strict or _asks_for_something(compared, unquoted(value), value)
+                strict = _asks_for_something(compared, unquoted(value), value) or strict
             elif word.kind == "string":
                 if name is not None:
                     raise named_twice(word, word)
