@@ -5,11 +5,12 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 # The bits of series.STALE as they are written; as bytes, since not every machine passes a signalling NaN on unchanged.
 STALE_BYTES = struct.pack("<Q", 0x7FF0000000000002)
 ID_BYTES = 4
+_Number = TypeVar("_Number", int, float)
 _SWAP = sys.byteorder == "big"
 
 
@@ -39,8 +40,13 @@ def unpack_ids(blob: bytes) -> array[int]:
     return _little(ids)
 
 
-def _little(ids: array[int]) -> array[int]:
+def pack_values(values: array[float]) -> bytes:
+    """Values (an array of type d) as little-endian float64, with all their bits."""
+    return _little(values).tobytes()
+
+
+def _little(numbers: array[_Number]) -> array[_Number]:
     if _SWAP:
-        ids = ids[:]
-        ids.byteswap()
-    return ids
+        numbers = numbers[:]
+        numbers.byteswap()
+    return numbers
