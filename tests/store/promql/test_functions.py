@@ -32,7 +32,7 @@ def test_sorted_answers_come_in_order() -> None:
         source.add(f"g{{a='{letter}'}}", 10, value)
     found: dict[str, list[str]] = {}
     for query in ("sort(g)", "sort_desc(g)"):
-        value = engine.instant(source, query, 0).value
-        assert isinstance(value, Vector)
-        found[query] = [dict(labels)["a"] for labels in value.labels]
+        answer = engine.instant(source, query, 0).value
+        assert isinstance(answer, Vector)
+        found[query] = [dict(labels)["a"] for labels in answer.labels]
     assert found == {"sort(g)": ["c", "a", "d", "e", "b"], "sort_desc(g)": ["e", "a", "d", "c", "b"]}
