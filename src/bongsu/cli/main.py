@@ -28,6 +28,7 @@ COMMANDS = {
     "status": Entry("bongsu.cli.look:status", LOOK, "One summary of this machine, and what is wrong with it."),
     "collect": Entry("bongsu.cli.collect:collect", LOOK, "Read everything once, for Prometheus, programs or eyes."),
     "query": Entry("bongsu.cli.query:query", LOOK, "Ask the history in PromQL: a table, a chart, JSON or CSV."),
+    "store": Entry("bongsu.cli.store:store", LOOK, "Look after the history: what it holds, backups, exports, imports."),
     "explain": Entry("bongsu.cli.explain:explain", LOOK, "What a metric, collector or setting is, and its value here."),
     "render": Entry("bongsu.cli.render:render", MAKE, "Write files for other systems: a systemd unit."),
     "completion": Entry("bongsu.cli.completion:completion", MAKE, "Tab completion for bash, zsh or fish."),

@@ -22,7 +22,7 @@ _METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _WORDS = {"NaN": math.nan, "+Inf": math.inf, "Inf": math.inf, "Infinity": math.inf, "-Inf": -math.inf,
           "-Infinity": -math.inf}  # fmt: skip
-_KINDS = {kind.value: kind for kind in Kind}
+_KINDS = {**{kind.value: kind for kind in Kind}, "unknown": Kind.UNTYPED}  # Prometheus calls it unknown
 
 
 class _Reading(msgspec.Struct):

@@ -185,7 +185,7 @@ def _minutes(connection: sqlite3.Connection, counts: dict[int, list[_Alike]], ga
         "SELECT id, times, series FROM segment WHERE tier = ?", (MINUTES,)
     ):
         shapes = minutes.decode_shapes(times)
-        extents += [shape.ends for shape in shapes]
+        extents += [shape.at for shape in shapes]
         number += 1
         length += len(times) + len(series)
         for alike in counts.get(segment, ()):
@@ -195,7 +195,7 @@ def _minutes(connection: sqlite3.Connection, counts: dict[int, list[_Alike]], ga
     for (data,) in connection.execute("SELECT data FROM minutes"):
         waiting += len(data)
         for group in minutes.decode(data):
-            extents.append(group.shape.ends)
+            extents.append(group.shape.at)
             samples += group.shape.ends.size * group.ids.size
     return _stock(extents, samples, length + waiting, waiting, number, gap_ms)
 

@@ -1,0 +1,114 @@
+"""`bongsu store`: the commands that look after the history on disk, and what they share."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from bongsu.cli.families import Entry, Families
+from bongsu.cli.options import config_option, loaded, setting
+from bongsu.model.errors import BadInput, NotKnown
+from bongsu.model.message import Message
+
+if TYPE_CHECKING:
+    from bongsu.store.lock import Lock
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+HELP = """Look after the history that `bongsu up` keeps: what is in it, whether it is whole, copies, exports, imports.
+
+All but compact, restore and import work while `bongsu up` runs.
+"""
+_LOOK, _KEEP, _MOVE = "Look", "Keep", "In and out"
+
+store = Families(
+    {
+        "info": Entry("bongsu.cli.store_file:info", _LOOK, "What the history holds: since when, how much, where gaps are."),
+        "verify": Entry("bongsu.cli.store_file:verify", _LOOK, "Whether every part of the file can be read."),
+        "compact": Entry("bongsu.cli.store_file:compact", _KEEP, "Make the file as small as it can be."),
+        "backup": Entry("bongsu.cli.store_file:backup", _KEEP, "Copy it into one file, also while it is written."),
+        "restore": Entry("bongsu.cli.store_file:restore", _KEEP, "Put a backup in its place; what was there is kept."),
+        "export": Entry("bongsu.cli.store_samples:export", _MOVE, "Samples as CSV, JSONL or Parquet."),
+        "import": Entry("bongsu.cli.store_samples:import_", _MOVE, "Samples of a Prometheus dump, OpenMetrics or JSONL."),
+    },
+    name="store",
+    help=HELP,
+    subcommand_metavar="COMMAND [OPTIONS]",
+    no_args_is_help=True,
+)  # fmt: skip
+
+
+def store_options(command: _Function) -> _Function:
+    """Which history: for every command of this family."""
+    for option in reversed(
+        (
+            setting(
+                "store.path", "--store", "--path", metavar="FILE",
+                help="The file of the history.  [default: history.db in --data-dir]",
+            ),
+            setting("data_dir", "--data-dir", metavar="DIR", help="Where `bongsu up` keeps the history."),
+            config_option,
+        )
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def file_of(ctx: click.Context, *, must_exist: bool = True) -> str:
+    """The file that this call is about.
+
+    Raises:
+        BadInput: there is none, or it cannot be told which.
+        NotKnown: a package that is needed is not installed.
+    """
+    from bongsu.cli import history
+
+    package = history.missing_package()
+    if package is not None:
+        raise NotKnown(
+            Message("the history needs the package {name}; install it with `pip install 'bongsu[store]'`", name=package)
+        )
+    path = history.path(loaded(ctx).settings, os.environ)
+    if path is None:
+        raise BadInput(
+            Message("this user has no home directory to keep a history in; give --store FILE or --data-dir DIR")
+        )
+    if must_exist and not os.path.exists(path):
+        raise BadInput(
+            Message("{path}: there is no history here; `bongsu up` keeps one, or give --store FILE", path=path)
+        )
+    return path
+
+
+@contextlib.contextmanager
+def alone(path: str, doing: str) -> Iterator[Lock]:
+    """Within the block no other process writes the history. Raises BadInput if one does, naming its pid."""
+    from bongsu.store.inventory import writer
+    from bongsu.store.lock import Lock
+
+    if not os.path.isdir(os.path.dirname(path)):
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    pid = writer(path)
+    if pid is not None:
+        raise BadInput(
+            Message("{path}: process {pid} writes it now; stop that (`bongsu up`, or its service) to {doing}, then "
+                    "start it again", path=path, pid=pid or "?", doing=doing)
+        )  # fmt: skip
+    with Lock(path) as lock:
+        yield lock
+
+
+@contextlib.contextmanager
+def sqlite_errors(path: str) -> Iterator[None]:
+    """What SQLite complains of becomes one line. Raises NotKnown."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise NotKnown(
+            Message("{path}: {reason}; `bongsu store verify` says what is wrong", path=path, reason=error)
+        ) from None
