@@ -312,7 +312,7 @@ def _unpack(blob: bytes, n: int) -> tuple[NDArray[np.int64], int, tuple[NDArray[
         rest = np.zeros(count, np.uint64)
     integers = rest.view(np.int64)
     if factor > 1:
-        integers *= np.int64(factor)
+        integers *= np.uint64(factor).astype(np.int64)  # 1 << 63 is one
     integers += np.int64(starts[-1])
     for start in reversed(starts[:-1]):
         longer = np.empty(integers.size + 1, np.int64)
