@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from bongsu.store.regex import tester
 from bongsu.store.series import (
     NAME,
     STALE,
     Described,
     Labels,
     Matcher,
-    Op,
     Selected,
     Series,
     Times,
@@ -77,12 +77,4 @@ def labels_of(metric: str) -> Labels:
 def _fits(labels: Labels, matchers: Sequence[Matcher]) -> bool:
     """Whether labels satisfy all matchers."""
     there = dict(labels)
-    for matcher in matchers:
-        value = there.get(matcher.name, "")
-        if matcher.op in {Op.EQUAL, Op.NOT_EQUAL}:
-            fits = value == matcher.value
-        else:
-            fits = re.fullmatch(matcher.value, value, re.DOTALL) is not None
-        if fits == (matcher.op in {Op.NOT_EQUAL, Op.NOT_MATCH}):
-            return False
-    return True
+    return all(tester(matcher)(there.get(matcher.name, "")) for matcher in matchers)

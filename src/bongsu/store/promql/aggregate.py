@@ -113,11 +113,11 @@ def _sum_of(groups: Groups, values: Values) -> Values:
 
 
 def _mean(groups: Groups) -> Values:
-    """The mean; where the sum is too large for a float, of the values divided before they are added."""
+    """The mean; where the sum, or a part of it, is too large for a float, of values divided before they are added."""
     counts = groups.counts
     total = _sum(groups)
     means = total / counts
-    over = np.isinf(total)
+    over = ~np.isfinite(total)
     if over.any():
         each = np.repeat(counts, groups.sizes, axis=0)
         apart = _sum_of(groups, np.where(groups.present, groups.values / each, -0.0))

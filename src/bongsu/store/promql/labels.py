@@ -10,12 +10,12 @@ from bongsu.model.message import Message
 from bongsu.store.promql.values import PromqlError, Vector
 from bongsu.store.series import NAME, Labels
 
+_OF_METRIC = frozenset({NAME, "__type__", "__unit__"})  # the last two are kept for what a metric is, since 3.5
+
 
 def without_name(labels: Labels) -> Labels:
-    """The labels without the metric's name: what most functions and operators answer with."""
-    if labels and labels[0][0] == NAME:
-        return labels[1:]
-    return tuple(pair for pair in labels if pair[0] != NAME)
+    """The labels without those of the metric itself: what most functions and operators answer with."""
+    return tuple([pair for pair in labels if pair[0] not in _OF_METRIC])
 
 
 def only(names: Collection[str]) -> Callable[[Labels], Labels]:
