@@ -108,7 +108,7 @@ def test_topk_and_bottomk_keep_whole_series_best_first(source: MemorySource) -> 
         "load{core=0,host=a}": [None, 2, None],
         "load{core=0,host=b}": [5, None, 7],
     }
-    assert at(source, "topk(0, load)", 0) == at(source, "topk(-1, load)", 0) == {}
+    assert at(source, "topk(0, load)", 0) == at(source, "topk(-Inf, load)", 0) == {}
     assert len(at(source, "topk(2.9, load)", 0)) == 2
     assert list(at(source, "topk(1, odd)", 0)) == list(at(source, "bottomk(1, odd)", 0)) == ["odd{kind=number}"]
 

@@ -154,6 +154,18 @@ def test_or_joins_the_times_of_equal_series(source: MemorySource) -> None:
     assert steps(source, "mem{host='b'} or mem{host='b'} offset 1m", 0, 180, 60) == {"mem{host=b}": [4, 4, 4, 4]}
 
 
+def test_series_of_one_name_less_may_take_turns_except_under_a_sign(source: MemorySource) -> None:
+    """Operators join series that become equal and are never there together; a minus or a range function refuses."""
+    source.add("before{host='a'}", 60, "1 stale")
+    source.add("after{host='a'}", 60, "_ _ 3 4")
+    both = "{__name__=~'before|after'}"
+    assert steps(source, f"{both} + 1", 0, 180, 60) == {"{host=a}": [2, None, 4, 5]}
+    assert steps(source, f"{both} > bool 1", 0, 180, 60) == {"{host=a}": [0, None, 1, 1]}
+    for query in (f"-{both}", f"sum_over_time({both}[1m])"):
+        with pytest.raises(PromqlError, match="same labelset"):
+            steps(source, query, 0, 180, 60)
+
+
 def test_long_chains_do_not_use_up_the_stack() -> None:
     """A thousand operators are fine."""
     assert at(MemorySource(), "1" + " + 1" * 1000, 0) == {"": 1001}

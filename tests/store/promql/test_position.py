@@ -35,6 +35,7 @@ def _refusal(query: str) -> PromqlError:
         ("x[0s]", "1:3: a duration here must be above zero: x[>>>0s<<<]"),
         ("x offset 300y", "292 years"),
         ("a{b=c}", '1:5: unexpected "c"; a value in quotes is expected: a{b=>>>c<<<}'),
+        ('{a:b="c"}', '1:3: unexpected ":b"'),
         ("a{b}", '1:4: unexpected "}"; one of = != =~ !~ is expected: a{b>>>}<<<'),
         ('a{b="c" d="e"}', '"," or "}" is expected'),
         ('{a="b" or c="d"}', '1:8: unexpected "or"; "," or "}" is expected'),
@@ -127,7 +128,7 @@ def test_long_queries_are_shown_in_part() -> None:
 def test_depth_and_length_are_limited() -> None:
     """Neither nesting nor chains can use up the stack; both limits are told."""
     parse("(" * (MOST_NESTED - 1) + "1" + ")" * (MOST_NESTED - 1))
-    assert "nested too deeply" in str(_refusal("(" * 5000 + "1" + ")" * 5000))
+    assert f"{MOST_NESTED} levels" in str(_refusal("(" * 5000 + "1" + ")" * 5000))
     assert "nested too deeply" in str(_refusal("-" * 5000 + "1"))
     assert "nested too deeply" in str(_refusal("1" + "^1" * 5000))
     assert f"more than {MOST_OPERATORS} operators" in str(_refusal("1" + "+1" * 5000))

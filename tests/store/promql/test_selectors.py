@@ -30,6 +30,7 @@ def test_the_newest_sample_within_the_lookback_is_taken(source: MemorySource) ->
     assert at(source, "lone", 299.999) == {"lone": 5.0}
     assert at(source, "lone", 300) == {}
     assert at(source, "lone", 0) == {"lone": 5.0}
+    assert steps(source, "lone", 0, 300, 150) == {"lone": [5.0, 5.0, None]}
     assert at(source, "lone", -0.001) == {}
     assert at(source, "lone", 300, lookback_ms=300_001) == {"lone": 5.0}
 

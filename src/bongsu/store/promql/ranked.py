@@ -35,7 +35,7 @@ def topmost(vector: Vector, groups: Sequence[Sequence[int]], wanted: Values, *, 
         rows = np.array(members, dtype=np.intp)
         values, there = vector.values[rows], vector.present[rows]
         keys = -values if largest else values
-        order = np.lexsort((keys, np.isnan(keys), ~there), axis=0)
+        order = np.lexsort((keys, ~there), axis=0)  # NaN comes after all numbers
         ranks = np.empty_like(order)
         np.put_along_axis(ranks, order, np.arange(len(rows))[:, np.newaxis], axis=0)
         present[rows] = there & (ranks < limits)
