@@ -140,3 +140,13 @@ def test_labels_are_written_as_the_live_store_writes_them(store: sqlite3.Connect
     imported(store, 'a{z="ü",b="1"} 1 1000\n')
     (text,) = store.execute("SELECT labels FROM series").fetchone()
     assert text == json.dumps([["b", "1"], ["z", "ü"]], ensure_ascii=False, separators=(",", ":"))
+
+
+def test_an_info_metric_is_a_gauge_in_the_text_format(store: sqlite3.Connection) -> None:
+    """So a dump that says gauge is of the series that is there, or that we know of, and not of a second one."""
+    imported(store, "# TYPE a_info info\na_info 1 1.0\n# EOF\n")
+    imported(store, "# TYPE a_info gauge\na_info 1 2000\n# TYPE b_info gauge\nb_info 1 2000\n", b_info=Known(Kind.INFO))
+    assert store.execute("SELECT name, kind FROM metric ORDER BY 1").fetchall() == [
+        ("a_info", "info"),
+        ("b_info", "info"),
+    ]

@@ -33,8 +33,8 @@ store = Families(
         "compact": Entry("bongsu.cli.store_file:compact", _KEEP, "Make the file as small as it can be."),
         "backup": Entry("bongsu.cli.store_file:backup", _KEEP, "Copy it into one file, also while it is written."),
         "restore": Entry("bongsu.cli.store_file:restore", _KEEP, "Put a backup in its place; what was there is kept."),
-        "export": Entry("bongsu.cli.store_samples:export", _MOVE, "Samples as CSV, JSONL or Parquet."),
-        "import": Entry("bongsu.cli.store_samples:import_", _MOVE, "Samples of a Prometheus dump, OpenMetrics or JSONL."),
+        "export": Entry("bongsu.cli.store_export:export", _MOVE, "Samples as CSV, JSONL or Parquet."),
+        "import": Entry("bongsu.cli.store_import:import_", _MOVE, "Samples of a Prometheus dump, OpenMetrics or JSONL."),
     },
     name="store",
     help=HELP,
@@ -112,3 +112,10 @@ def sqlite_errors(path: str) -> Iterator[None]:
         raise NotKnown(
             Message("{path}: {reason}; `bongsu store verify` says what is wrong", path=path, reason=error)
         ) from None
+
+
+def say(line: str) -> None:
+    """A line for the user beside the output."""
+    from bongsu.views.printable import printable
+
+    click.echo(f"bongsu: {printable(line)}", err=True)

@@ -92,10 +92,12 @@ class _Ids:
         there = dict(rows)
         if said.kind is None and rows:
             return int(rows[-1][1])  # the kind that it had last
-        if said.kind is not None and said.kind.value in there:
-            return int(there[said.kind.value])
         guess = self._known(name) or Known()
         kind = said.kind or guess.kind or Kind.UNTYPED
+        if kind is Kind.GAUGE and (Kind.INFO.value in there or guess.kind is Kind.INFO):
+            kind = Kind.INFO  # the text format has no such type: there it is a gauge
+        if kind.value in there:
+            return int(there[kind.value])
         (number,) = self._connection.execute(
             "INSERT INTO metric(name, kind, unit, help, vocabulary) VALUES(?, ?, ?, ?, ?) RETURNING id",
             (name, kind.value, said.unit or guess.unit, said.help or guess.help, Vocabulary.FILE.value),
