@@ -4,7 +4,6 @@ What it answers:
 
 - ``/metrics``: text 0.0.4, or OpenMetrics 1.0 where Accept names it and does not prefer text. ``collect[]=NAME``
   (may be repeated) picks collectors, ``exclude[]=NAME`` leaves collectors out; both as node_exporter has them.
-- ``/api/v1/…``: whatever ``api`` answers, where it is given.
 - ``/``: a page with links. ``/-/healthy`` and ``/-/ready``: for supervisors.
 
 The Host header is checked, on every path, where ``allowed_hosts`` is given: a web page of a foreign site may have
@@ -54,7 +53,6 @@ def answer(
     scrapes: threading.Semaphore | None = None,
     allowed_hosts: Collection[str] | None = None,
     ready: Callable[[], bool] | None = None,
-    api: Callable[[Request], Response] | None = None,
     title: str = "Bongsu",
 ) -> Response:
     """The answer to one request. Waits while collectors are asked; never raises.
@@ -67,7 +65,6 @@ def answer(
         scrapes: admits so many scrapes at a time (`MAX_SCRAPES` is a good number); the rest get 503.
         allowed_hosts: names by which this server may be called besides addresses and localhost; None allows all.
         ready: for ``/-/ready``; None means ready as soon as it answers.
-        api: answers all below ``/api/v1/``, such as `query_api.answer`; None where there is nothing.
         title: heading of the page of links.
     """
     if allowed_hosts is not None and not host_allowed(request.headers.get("host"), allowed_hosts):
@@ -76,8 +73,6 @@ def answer(
         )
     elif request.path == "/metrics":
         response = _only_reading(request) or _metrics(request, gather, names, exposition, scrapes)
-    elif api is not None and request.path.startswith("/api/v1/"):
-        response = api(request)
     elif request.path in {"/", "/-/healthy", "/-/ready"}:
         response = _only_reading(request) or _page(request.path, names, ready, title)
     else:

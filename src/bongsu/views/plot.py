@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import operator
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -80,7 +82,9 @@ def chart(
     for row in range(rows):
         text = scale.text(at[row]) if row in at else ""
         axis = ("+" if row in at else "|") if ascii_only else ("┤" if row in at else "│")
-        drawn.append(Text(f"{text:>{margin}} {axis}", style="dim").append_text(canvas.row(row, letters, ascii_only)))
+        line = Text()
+        line.append(f"{text:>{margin}} {axis}", style="dim")
+        drawn.append(line.append_text(canvas.row(row, letters, ascii_only)))
     return [*drawn, *_time_axis(times[0], times[-1], margin, cells, ascii_only), *legend]
 
 
@@ -125,15 +129,20 @@ class _Canvas:
     def row(self, row: int, letters: str, ascii_only: bool) -> Text:
         """One row of cells."""
         text = Text()
+        for style, cells in itertools.groupby(self._row(row, letters, ascii_only), key=operator.itemgetter(0)):
+            text.append("".join(cell for _, cell in cells), style=style)
+        return text
+
+    def _row(self, row: int, letters: str, ascii_only: bool) -> Iterator[tuple[str, str]]:
+        """Style and character of each cell."""
         for column, bits in enumerate(self._bits[row]):
             number = self._marks.get((row, column), self._owner[row][column])
             if not bits:
-                text.append(" ")
+                yield "none", " "
             elif ascii_only or (row, column) in self._marks:
-                text.append(letters[number], style=f"bold {COLOURS[number]}")
+                yield f"bold {COLOURS[number]}", letters[number]
             else:
-                text.append(chr(_BRAILLE | bits), style=COLOURS[number])
-        return text
+                yield COLOURS[number], chr(_BRAILLE | bits)
 
     def _dot(self, x: int, y: int, number: int) -> None:
         column, row = x // self._dots[0], y // self._dots[1]

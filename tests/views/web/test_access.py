@@ -12,23 +12,31 @@ from starlette.testclient import TestClient
 
 from bongsu.boards.board import Board
 from bongsu.model.errors import BadInput
+from bongsu.sinks import http_message
 from bongsu.store.recent import Recent
 from bongsu.views.web.access import Access
-from bongsu.views.web.app import create_app
+from bongsu.views.web.app import Answer, create_app
 from bongsu.views.web.live import Live
 from live_page import BOARD, TOKEN, metrics, readings
 
 ALICE = "Basic " + base64.b64encode(b"alice:wonderland").decode()
 
 
-def client(access: Access, address: str = "http://127.0.0.1:9420", board: Board = BOARD) -> TestClient:
+def api(request: http_message.Request) -> http_message.Response:
+    """Says what was asked."""
+    return http_message.plain(200, f"{request.method} {request.path} {request.query} {request.body.decode()}")
+
+
+def client(
+    access: Access, address: str = "http://127.0.0.1:9420", board: Board = BOARD, api: Answer | None = None
+) -> TestClient:
     """A client of an app that has read one batch."""
     recent = Recent(board.queries)
     live = Live(recent, [board])
     batch = readings(1)
     recent.write(batch)
     live.write(batch)
-    app = create_app(live, access, metrics=metrics, version="1.2.3")
+    app = create_app(live, access, metrics=metrics, api=api, version="1.2.3")
     return TestClient(app, base_url=address, follow_redirects=False)
 
 
@@ -197,6 +205,34 @@ def test_nothing_can_be_changed(method: str) -> None:
     answer = client(Access(TOKEN)).request(method, "/api/status", headers={"authorization": f"Bearer {TOKEN}"})
     assert answer.status_code == 405
     assert answer.headers["allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize("path", ["query", "query_range", "labels", "series", "query_exemplars", "format_query"])
+def test_queries_may_be_posted_by_who_holds_the_token(path: str) -> None:
+    """PromQL clients send forms: with the token they are answered, without it in the shape that they know."""
+    visitor = client(Access(TOKEN), api=api)
+    assert (
+        visitor.post(f"/api/v1/{path}", data={"query": "1"}, headers={"authorization": f"Bearer {TOKEN}"}).status_code
+        == 200
+    )
+    refused = visitor.post(f"/api/v1/{path}", data={"query": "1"})
+    assert refused.status_code == 403
+    assert refused.json()["status"] == "error"
+    assert refused.json()["errorType"] == "forbidden"
+    assert "token" in refused.json()["error"]
+    assert visitor.post("/api/v1/label/a/values", headers={"authorization": f"Bearer {TOKEN}"}).status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("site", "status"), [("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200)]
+)
+def test_a_page_elsewhere_cannot_post_queries(site: str, status: int) -> None:
+    """A browser says where a form comes from; only our own page's are answered, with or without a token."""
+    for access, headers in ((Access(None), {}), (Access(TOKEN), {"authorization": f"Bearer {TOKEN}"})):
+        answer = client(access, api=api).post(
+            "/api/v1/query", data={"query": "1"}, headers={**headers, "sec-fetch-site": site}
+        )
+        assert answer.status_code == status
 
 
 def test_headers_and_rate_of_the_web_config_are_kept() -> None:

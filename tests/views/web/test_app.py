@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 from starlette.testclient import TestClient
 
@@ -148,6 +152,58 @@ def test_metrics_are_handed_on_as_they_are() -> None:
     assert answer.headers["x-query"] == "collect[]=a&collect[]=b"
     assert answer.headers["content-type"] == "text/plain; version=0.0.4"
     assert visit().head("/metrics").status_code == 200
+
+
+def asking(answer: Callable[[http_message.Request], http_message.Response]) -> TestClient:
+    """A client of a page whose queries are answered so."""
+    live = Live(Recent(BOARD.queries), [BOARD])
+    return TestClient(create_app(live, Access(None), metrics=metrics, api=answer), base_url="http://localhost")
+
+
+def test_queries_are_handed_on_as_they_are() -> None:
+    """Path, URL and form go to who answers queries; what is too long is refused before."""
+    seen: list[http_message.Request] = []
+
+    def answer(request: http_message.Request) -> http_message.Response:
+        seen.append(request)
+        return http_message.plain(422, "no", ("X-Said", "so"))
+
+    visitor = asking(answer)
+    said = visitor.post("/api/v1/query_range?step=15", data={"query": "up{a='é'}"})
+    assert (said.status_code, said.text, said.headers["x-said"]) == (422, "no\n", "so")
+    assert (seen[0].method, seen[0].path, seen[0].query) == ("POST", "/api/v1/query_range", "step=15")
+    assert seen[0].body == b"query=up%7Ba%3D%27%C3%A9%27%7D"
+    assert seen[0].headers["content-type"] == "application/x-www-form-urlencoded"
+    visitor.get("/api/v1/label/U__a_2f_b%20c/values?start=1")
+    assert (seen[1].path, seen[1].query, seen[1].body) == ("/api/v1/label/U__a_2f_b c/values", "start=1", b"")
+    assert visitor.head("/api/v1/query?query=1").status_code == 422
+    assert visitor.post("/api/v1/query", content=b"x" * (http_message.MOST_BODY + 1)).status_code == 413
+    assert len(seen) == 3
+    assert visit().get("/api/v1/query").status_code == 404
+
+
+def test_queries_hold_up_neither_the_page_nor_metrics() -> None:
+    """Twenty run at a time; while they do, others wait and other addresses are answered."""
+    go, running = threading.Event(), []
+
+    def answer(_request: http_message.Request) -> http_message.Response:
+        running.append(1)
+        go.wait(20)
+        return http_message.plain(200, "done")
+
+    async def ask() -> None:
+        app = create_app(Live(Recent(BOARD.queries), [BOARD]), Access(None), metrics=metrics, api=answer)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as visitor:
+            queries = [asyncio.create_task(visitor.get("/api/v1/query?query=1")) for _ in range(60)]
+            while len(running) < 20:
+                await asyncio.sleep(0.005)
+            assert (await visitor.get("/metrics")).status_code == 200
+            assert (await visitor.get("/api/status")).status_code == 200
+            assert len(running) == 20
+            go.set()
+            assert {(await query).status_code for query in queries} == {200}
+
+    asyncio.run(ask())
 
 
 def test_static_files_are_packed_and_remembered() -> None:
