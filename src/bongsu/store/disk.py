@@ -187,7 +187,9 @@ class Disk:
 
     def _check_log(self) -> None:
         """Raises Blocked where the log has grown to its limit and cannot begin anew."""
-        if file.size(self.path + "-wal") <= self._wal_limit:
+        most = self.upkeep.max_bytes
+        limit = self._wal_limit if most is None else min(self._wal_limit, file.log_limit(most))
+        if file.size(self.path + "-wal") <= limit:
             return
         with self._trouble():
             busy, frames, copied = self.connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()

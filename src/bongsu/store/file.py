@@ -17,6 +17,7 @@ _MAGIC = b"SQLite format 3\0"
 PAGE = 4096
 BUSY_SECONDS = 0.2  # how long a step waits for another program's lock; the writer must end within about a second
 _KEPT_LOG = 4 * 1024 * 1024  # to which the write-ahead log shrinks when it begins anew
+_MOST_LOG = 64 * 1024 * 1024
 _SIDES = ("-wal", "-shm")
 BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
@@ -56,8 +57,15 @@ def open_for_writing(
 
 
 def set_cap(connection: sqlite3.Connection, max_bytes: int) -> None:
-    """Let SQLite itself refuse to grow the file beyond so many bytes; a file that is larger keeps its size."""
-    connection.execute(f"PRAGMA max_page_count = {max(max_bytes // PAGE, 64)}")
+    """Let SQLite itself refuse to grow file and log beyond so many bytes; a file that is larger keeps its size."""
+    log = log_limit(max_bytes)
+    connection.execute(f"PRAGMA max_page_count = {max((max_bytes - log) // PAGE, 64)}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {max(1, min(_KEPT_LOG, log // 2) // PAGE)}")
+
+
+def log_limit(max_bytes: int) -> int:
+    """Bytes to which the write-ahead log may grow, should someone who reads keep it from beginning anew."""
+    return min(_MOST_LOG, max_bytes // 8)
 
 
 def open_for_reading(path: str) -> sqlite3.Connection:

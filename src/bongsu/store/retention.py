@@ -7,11 +7,11 @@ import sqlite3
 
 import numpy as np
 
-from bongsu.store import minutes, segments
-from bongsu.store.schema import MINUTES, RAW
+from bongsu.store import file, minutes, segments
+from bongsu.store.packing import get_varint
+from bongsu.store.schema import MINUTES, RAW, SEAL_MS
 
 FRESH_MS = 86_400_000  # raw samples that are not older go last
-_SPARE_LOG = 4 * 1024 * 1024  # to which the write-ahead log may grow before it begins anew
 _LEAST_SPARE = 256 * 1024
 _VACUUMED = 256  # pages that are moved in one transaction
 _IDLE = 16 * 1024 * 1024  # bytes of free pages that are kept for what comes next
@@ -24,8 +24,8 @@ def enforce(
 
     Call it until it returns False, and commit what has come in between. First goes what is too old. Then, while the
     file and its log could come to more than ``max_bytes``: the oldest raw samples that are older than FRESH_MS, then
-    the oldest minutes, then the oldest raw samples, a segment at a time. Room is kept for the log and for a few commits;
-    call it after commits too, which costs little.
+    the oldest minutes, then the oldest raw samples, a segment at a time. Room is kept for the log and for what comes in
+    until the next window is sealed, judged by the newest segments.
 
     Raises:
         sqlite3.Error: nothing has changed then.
@@ -36,14 +36,18 @@ def enforce(
     if max_bytes is None:
         return False
     page, pages, free = (_pragma(connection, name) for name in ("page_size", "page_count", "freelist_count"))
-    log = _log_bytes(connection)
-    allowed = max_bytes - _spare(max_bytes, log)
-    if (pages - free) * page > allowed and (
+    window = _window_bytes(connection)
+    # The log as far as it may grow, with what sealing a window adds at once; and something to err by.
+    allowed = max_bytes - file.log_limit(max_bytes) - window // 4 - max(_LEAST_SPARE, max_bytes // 32)
+    (hot,) = connection.execute('SELECT coalesce(sum(length("values")), 0) FROM hot').fetchone()
+    if (pages - free) * page + max(0, window - hot) > allowed and (
         _let_go_of_oldest(connection, RAW, now_ms - FRESH_MS)
         or _let_go_of_oldest(connection, MINUTES, None)
         or _let_go_of_oldest(connection, RAW, None)
     ):
         return True
+    if _log_bytes(connection) > file.log_limit(max_bytes) // 2:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # someone who reads may keep it from that
     if free and (pages * page > allowed or free * page > max(_IDLE, pages * page // 4)):
         return vacuum(connection)
     return False
@@ -121,9 +125,16 @@ def _let_go_of_oldest(connection: sqlite3.Connection, tier: int, before: int | N
     return found is not None
 
 
-def _spare(max_bytes: int, log: int) -> int:
-    """Bytes that are kept free: the log as it is and may become, and what the next commits add."""
-    return max(log, min(_SPARE_LOG, max_bytes // 8)) + max(_LEAST_SPARE, max_bytes // 32)
+def _window_bytes(connection: sqlite3.Connection) -> int:
+    """About how much room the hot rows of one window take, as far as the newest segments tell."""
+    most = 0
+    for t0, t1, times, series in connection.execute(
+        "SELECT t0, t1, substr(times, 1, 5), substr(series, 1, 5) FROM segment WHERE tier = ? ORDER BY id DESC LIMIT 4",
+        (RAW,),
+    ):
+        values = get_varint(times, 0)[0] * get_varint(series, 0)[0]
+        most = max(most, values * 9 * SEAL_MS // (t1 - t0))  # 8 bytes and a share of pages that are not full
+    return most
 
 
 def _log_bytes(connection: sqlite3.Connection) -> int:

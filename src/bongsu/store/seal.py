@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bongsu.store import minutes, segments
 from bongsu.store.schema import SEAL_MS
 from bongsu.store.segments import Flags, Group, Ids
 from bongsu.store.series import Times, Values
 
+_log = logging.getLogger("bongsu.store")
 _CELLS = 2_000_000  # values in memory at once, beside the rows as they were read
 _MANY = 1500  # rows; so many of one window there are not at 1 Hz: look whether older ones stand behind the first
 
@@ -139,12 +140,19 @@ def _of_rows(connection: sqlite3.Connection, rows: Sequence[tuple[int, int, byte
     for row, column in zip(rows, columns.tolist(), strict=True):
         shape = by_layouts.get(row[2])
         if shape is None or (doubled and shape is not shapes[-1]):  # keep the order of arrival: the last one wins
-            shape = by_layouts[row[2]] = _Shape(_series_of(connection, row[2]))
+            ids = _series_of(connection, row[2])
+            if ids is None or len(row[3]) != ids.size * 8:
+                _log.warning("the batch of %d ms is lost: its values do not fit the series that it names", row[1])
+                continue
+            shape = by_layouts[row[2]] = _Shape(ids)
             shapes.append(shape)
-        if len(row[3]) != shape.ids.size * 8:
-            raise sqlite3.DatabaseError(f"hot row {row[0]} has not as many values as its layouts")
+        elif len(row[3]) != shape.ids.size * 8:
+            _log.warning("the batch of %d ms is lost: its values do not fit the series that it names", row[1])
+            continue
         shape.rows.append(column)
         shape.blobs.append(row[3])
+    if not shapes:
+        return
     all_ids = np.unique(np.concatenate([shape.ids for shape in shapes]))
     most = max(1, _CELLS // all_times.size)
     for start in range(0, all_ids.size, most):
@@ -168,11 +176,11 @@ def _place(shape: _Shape, ids: Ids, matrix: Values, present: Flags) -> None:
     present[where] = True
 
 
-def _series_of(connection: sqlite3.Connection, layouts: bytes) -> NDArray[np.int64]:
+def _series_of(connection: sqlite3.Connection, layouts: bytes) -> Ids | None:
     parts = []
     for number in np.frombuffer(layouts, "<i4").tolist():
         found = connection.execute("SELECT series FROM layout WHERE id = ?", (number,)).fetchone()
         if found is None:
-            raise sqlite3.DatabaseError(f"layout {number} of a hot row is missing")
+            return None
         parts.append(np.frombuffer(found[0], "<i4"))
     return np.concatenate(parts).astype(np.int64) if parts else np.empty(0, np.int64)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 
-from bongsu.store import minutes, schema, seal
+from bongsu.store import compact, minutes, retention, schema, seal
 
 GRACE_MS = 3000  # a window is sealed this long after its end, so that a late batch still falls into it
+_COLLECT_MS = 3_600_000
 Step = Callable[[], bool]  # does a little, in a transaction of its own; False when nothing of it is left
 
 
@@ -23,6 +24,7 @@ class Upkeep:
     ) -> None:  # fmt: skip
         self._tell = tell
         self._done: int | None = None  # the end of the newest window that is dealt with
+        self._collected = -1  # the hour in which names that nothing uses were last deleted
         self.limit(raw_seconds=raw_seconds, minutes_seconds=minutes_seconds, max_bytes=max_bytes)
 
     def limit(self, *, raw_seconds: float, minutes_seconds: float, max_bytes: int | None) -> None:
@@ -56,6 +58,11 @@ class Upkeep:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 failed = failed or error
+        if failed is None and now // _COLLECT_MS != self._collected:
+            # The last step: what it deletes must be forgotten before anything more is written.
+            self._tell("collecting")
+            retention.collect(connection)
+            self._collected = now // _COLLECT_MS
         self._tell("")
         if failed is not None:
             raise failed
@@ -64,6 +71,13 @@ class Upkeep:
     def _steps(self, connection: sqlite3.Connection, now: int) -> Iterator[tuple[str, Step]]:
         yield "sealing", lambda: seal.seal(connection, before_ms=_last_end(now))
         yield "merging", lambda: minutes.merge(connection)
+        yield "joining", lambda: compact.join(connection, before_ms=_last_end(now))
+        yield (
+            "letting go",
+            lambda: retention.enforce(
+                connection, now_ms=now, raw_ms=self.raw_ms, minutes_ms=self.minutes_ms, max_bytes=self.max_bytes
+            ),
+        )
 
 
 def _last_end(now: int) -> int:
