@@ -13,6 +13,7 @@ from bongsu.store.promql.position import Recogniser
 from bongsu.store.promql.values import PromqlError
 
 MOST_CHARACTERS = 200_000
+_REMEMBERED_CHARACTERS = 4000
 _SHOWN_BEFORE = 40  # characters of the query in a message, before and after the mark
 _SHOWN_AFTER = 20
 _SHOWN_MARKED = 40
@@ -27,13 +28,17 @@ class Parsed:
     kind: str
 
 
-@lru_cache(maxsize=512)
 def parse(text: str) -> Parsed:
-    """The tree of a query.
+    """The tree of a query; those of short ones are remembered, as dashboards ask the same again and again.
 
     Raises:
         PromqlError: it is not understood (bad_data) or not supported; the message marks the place.
     """
+    return _remembered(text) if len(text) <= _REMEMBERED_CHARACTERS else _parse(text)
+
+
+def _parse(text: str) -> Parsed:
+    """See ``parse``."""
     if len(text) > MOST_CHARACTERS:
         raise PromqlError("bad_data", Message("the query is longer than {most} characters", most=MOST_CHARACTERS))
     try:
@@ -54,6 +59,9 @@ def parse(text: str) -> Parsed:
             "unsupported", Message("the parser gives up on this query: {text}", text=_line(text))
         ) from error
     return Parsed(text, root, kind)
+
+
+_remembered = lru_cache(maxsize=512)(_parse)
 
 
 def marked(text: str, mistake: Mistake) -> Message:
