@@ -190,9 +190,9 @@ def table(title: str, rows: Mapping[str, Mapping[str, int]]) -> str:
     total = Counter[str]()
     for row in rows.values():
         total.update(row)
-    lines = [title, " " * width + "".join(f"{name:>13}" for name in columns)]
+    lines = [title, " " * width + "".join(f"{name:>15}" for name in columns)]
     for name, row in {**rows, "all": total}.items():
-        lines.append(f"{name:{width}}" + "".join(f"{row[column]:13}" for column in columns))
+        lines.append(f"{name:{width}}" + "".join(f"{row[column]:15}" for column in columns))
     return "\n".join(lines)
 
 
