@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from bongsu.store.promql import engine
 from bongsu.store.promql.values import Scalar, Vector
 from bongsu.store.series import Source
@@ -22,7 +20,10 @@ def ask_range(source: Source, text: str, start: float, end: float, step: float) 
     assert isinstance(result.value, Vector)
     vector = result.value
     return {
-        _written(labels): np.where(vector.present[row], vector.values[row].astype(object), None).tolist()
+        _written(labels): [
+            value if there else None
+            for value, there in zip(vector.values[row].tolist(), vector.present[row].tolist(), strict=True)
+        ]
         for row, labels in enumerate(vector.labels)
     }
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from bongsu.store.promql import engine, functions
-from bongsu.store.promql.values import PromqlError, Vector
+from bongsu.store.promql.call import Call
+from bongsu.store.promql.values import Context, PromqlError, Steps, Vector
 from store.promql.memory_source import MemorySource
 
 
@@ -23,6 +25,17 @@ def test_what_is_not_answered_is_named_with_the_reason(name: str, reason: str) -
     assert caught.value.kind == "unsupported"
     assert name in str(caught.value)
     assert reason in str(caught.value)
+
+
+def test_equal_values_come_in_the_order_of_their_labels() -> None:
+    """In whatever order they were computed."""
+    labels = [(("a", letter),) for letter in "dbca"]
+    vector = Vector(labels, np.array([[1.0], [2.0], [1.0], [2.0]]), np.ones((4, 1), dtype=np.bool_))
+    context = Context(MemorySource(), Steps(0, 0, 0), 300_000)
+    for name, expected in (("sort", "cdab"), ("sort_desc", "abcd")):
+        answer = functions.find(name).evaluate(context, Call(name, (), [vector]))
+        assert isinstance(answer, Vector)
+        assert "".join(dict(labels)["a"] for labels in answer.labels) == expected
 
 
 def test_sorted_answers_come_in_order() -> None:

@@ -48,13 +48,19 @@ def test_quantiles_that_are_none(wanted: float, expected: float) -> None:
     [
         ({"1": "10", "2": "20"}, NAN), ({"+Inf": "10"}, NAN), ({"1": "0", "+Inf": "0"}, NAN),
         ({"-1": "10", "+Inf": "12"}, -1), ({"-3": "1", "-1": "9", "+Inf": "10"}, -2),
+        ({"-1": "0", "+Inf": "0"}, NAN),
         ({"0.5": "2", "1": "10", "1.0": "2", "+Inf": "12"}, 0.7),
     ],
-    ids=["no +Inf", "only +Inf", "no observations", "lowest below zero", "all below zero", "one bound twice"],
+    ids=["no +Inf", "only +Inf", "no observations", "lowest below zero", "all below zero", "none below zero", "one bound twice"],
 )  # fmt: skip
 def test_unusual_histograms(buckets: Mapping[str, str], expected: float) -> None:
     """The median; without the bucket of all observations nothing is known."""
     assert _quantile(0.5, buckets) == pytest.approx(expected, nan_ok=True)
+
+
+def test_the_least_observation_where_none_is_below_zero() -> None:
+    """The bound of the lowest bucket, even if that is empty."""
+    assert _quantile(0, {"0": "0", "1": "5", "+Inf": "5"}) == 0
 
 
 def test_a_bucket_below_its_neighbour_is_lifted() -> None:
@@ -111,3 +117,9 @@ def test_fractions(lower: str, upper: str, expected: float) -> None:
     """Prometheus 3.5 knows no lower end of the lowest bucket, so nothing of limits within it."""
     found = ask(_source(EVEN), f"histogram_fraction({lower}, {upper}, h_bucket)", 0)
     assert found == {"{job=x}": pytest.approx(expected, nan_ok=True)}
+
+
+def test_a_fraction_is_at_most_one() -> None:
+    """A bucket that holds more than there are observations counts as all of them."""
+    buckets = {"1": "10", "2": "20", "+Inf": "15"}
+    assert ask(_source(buckets), "histogram_fraction(1, 2, h_bucket)", 0) == {"{job=x}": pytest.approx(5 / 15)}

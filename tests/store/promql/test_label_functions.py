@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bongsu.store.promql.values import PromqlError
-from store.promql.asking import ask
+from store.promql.asking import ask, ask_range
 from store.promql.memory_source import MemorySource
 
 
@@ -67,6 +67,16 @@ def test_what_cannot_be_done(source: MemorySource, query: str) -> None:
     with pytest.raises(PromqlError) as caught:
         ask(source, query, 0)
     assert caught.value.kind == "execution"
+
+
+@pytest.mark.parametrize("query", ["label_replace(p, 'n', '', 'n', '.*')", "label_join(p, 'n', '')"])
+def test_series_may_not_become_alike_even_at_different_times(query: str) -> None:
+    """Prometheus refuses that too, though no moment would have both."""
+    source = MemorySource()
+    source.add("p{n='1'}", 10, "1 stale stale")
+    source.add("p{n='2'}", 10, "_ _ 2")
+    with pytest.raises(PromqlError):
+        ask_range(source, query, 0, 20, 10)
 
 
 def test_groups_of_one_name_are_refused(source: MemorySource) -> None:

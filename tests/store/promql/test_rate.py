@@ -37,6 +37,13 @@ def test_an_end_is_near_below_1_1_distances(at: float, counted: float) -> None:
     assert found == {"{a=b}": pytest.approx(20 * counted / 20)}
 
 
+@pytest.mark.parametrize(("before", "counted"), [(10.9, 20 + 10.9 + 5), (11.0, 20 + 5 + 5)])
+def test_so_is_a_beginning(before: float, counted: float) -> None:
+    """The first sample is at 100; the window ends 20 s after the last, for which 5 s are counted."""
+    found = ask(_source("1000 1010 1020", start=100), f"delta(c_total[{round((before + 40) * 1000)}ms])", 140)
+    assert found == {"{a=b}": pytest.approx(counted)}
+
+
 def test_a_counter_is_not_stretched_below_zero() -> None:
     """It was 2 at the first sample and rises by 1 each second, so it began 2 s before; a gauge may go lower."""
     source = _source("2 12 22", start=10)

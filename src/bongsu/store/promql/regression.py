@@ -53,9 +53,9 @@ def _line(block: Block, origins: Times) -> tuple[Values, Values]:
             steep = (xy - x.sum * y / count) / spread
             at_origin = y / count - steep * x.sum / count
             start = samples[walk.first]
-            level = np.where(np.isinf(start), np.nan, start)
-            slope[rows] = walk.back(np.where(constant, level * 0.0, steep))
-            intercept[rows] = walk.back(np.where(constant, level, at_origin))
+            # 0, but NaN where the constant is infinite
+            slope[rows] = walk.back(np.where(constant, start * 0.0, steep))
+            intercept[rows] = walk.back(np.where(constant, start, at_origin))
     return slope, intercept
 
 
