@@ -88,7 +88,12 @@ def _raise_interrupt(error: sqlite3.DatabaseError) -> None:
 
 
 def _pages(connection: sqlite3.Connection, done: Verified, *, quick: bool) -> None:
-    for (answer,) in connection.execute(f"PRAGMA {'quick_check' if quick else 'integrity_check'}({_MOST})"):
+    try:
+        answers = connection.execute(f"PRAGMA {'quick_check' if quick else 'integrity_check'}({_MOST})").fetchall()
+    except sqlite3.DatabaseError as error:
+        _raise_interrupt(error)
+        answers = [(error,)]
+    for (answer,) in answers:
         if answer != "ok":
             done.add(Message("SQLite: {reason}", reason=" ".join(str(answer).split())))
 
@@ -113,7 +118,7 @@ def _are_labels(text: str) -> bool:
         names = [name for name, value in pairs if isinstance(name, str) and isinstance(value, str) and value]
     except (ValueError, TypeError):
         return False
-    return len(names) == len(pairs) and names == sorted(set(names)) and NAME not in names
+    return isinstance(pairs, list) and len(names) == len(pairs) and names == sorted(set(names)) and NAME not in names
 
 
 def _known(connection: sqlite3.Connection, done: Verified) -> set[int]:
