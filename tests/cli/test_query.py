@@ -60,7 +60,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def ask(store: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """One run over the history."""
-    return bongsu("query", "--path", store, *arguments, env={"TZ": "UTC"})
+    return bongsu("query", "--store", store, *arguments, env={"TZ": "UTC"})
 
 
 def answered(store: str, *arguments: str) -> str:
@@ -122,11 +122,11 @@ def test_one_moment_in_a_pipe_is_a_line_for_each_series(store: str) -> None:
 
 def test_one_moment_on_a_terminal_is_a_table(store: str) -> None:
     """What all series share is said once; the value stands in its unit beside its exact digits."""
-    said = on_terminal("--path", store, "c_total", "--at", AT)
+    said = on_terminal("--store", store, "c_total", "--at", AT)
     assert [line.split() for line in said.splitlines()] == [
         ['c_total{instance="here",', 'job="bongsu"}'], ["cpu", "value", "as"], ["0", "1800", "1,800"], ["1", "3600", "3,600"],
     ]  # fmt: skip
-    assert "1.5 GiB" in on_terminal("--path", store, "room_bytes", "--at", AT)
+    assert "1.5 GiB" in on_terminal("--store", store, "room_bytes", "--at", AT)
 
 
 def test_a_range_in_a_pipe_is_csv(store: str) -> None:
@@ -163,7 +163,7 @@ def test_json_is_the_api_data(store: str) -> None:
 
 def test_a_range_on_a_terminal_is_a_chart(store: str) -> None:
     """Curves, axes, a legend, in the terminal's width and height; the gap is a gap."""
-    said = on_terminal("--path", store, "load", *HOUR, columns=70, rows=22)
+    said = on_terminal("--store", store, "load", *HOUR, columns=70, rows=22)
     lines = said.rstrip("\n").split("\n")
     assert len(lines) <= 22
     assert max(map(len, lines)) <= 70
@@ -176,7 +176,7 @@ def test_a_range_on_a_terminal_is_a_chart(store: str) -> None:
 
 def test_a_chart_where_only_ascii_shows(store: str) -> None:
     """A terminal of another encoding gets letters, dashes and pluses."""
-    done = bongsu("query", "--path", store, "c_total", *HOUR, "--plot",
+    done = bongsu("query", "--store", store, "c_total", *HOUR, "--plot",
                   env={"PYTHONIOENCODING": "ascii", "TZ": "UTC"})  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.isascii()
@@ -218,7 +218,7 @@ def test_nothing_found_is_said_and_is_no_error(store: str) -> None:
 )  # fmt: skip
 def test_what_is_not_understood_is_one_line(store: str, arguments: tuple[str, ...], said: str) -> None:
     """Exit code 2, with the place or the option named."""
-    assert said in complaint("query", "--path", store, *arguments)
+    assert said in complaint("query", "--store", store, *arguments)
 
 
 def test_no_history_is_exit_code_3(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from bongsu.cli.options import config_option, loaded, setting
+from bongsu.cli.store import file_of, say, store_options
 from bongsu.model.errors import BadInput, NotKnown
 from bongsu.model.message import Message
 from bongsu.views.printable import printable
@@ -57,7 +56,7 @@ def _complete(ctx: click.Context, _parameter: click.Parameter, incomplete: str) 
     import re
 
     typed = re.split(r"[^a-zA-Z0-9_:]", incomplete)[-1]
-    with contextlib.suppress(Exception), _reader(_file(ctx)) as reader:
+    with contextlib.suppress(Exception), _reader(file_of(ctx, must_exist=False)) as reader:
         before = incomplete[: len(incomplete) - len(typed)]
         return [before + name for name in sorted(reader.describe()) if name.startswith(typed)]
     return []
@@ -77,15 +76,7 @@ def _complete(ctx: click.Context, _parameter: click.Parameter, incomplete: str) 
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object: the `data` of Prometheus' API.")
 @click.option("--csv", "as_csv", is_flag=True, help="Comma-separated values: time, metric, labels, value.")
-@setting(
-    "store.path",
-    "--path",
-    "--store",
-    metavar="FILE",
-    help="The file of the history.  [default: history.db in --data-dir]",
-)
-@setting("data_dir", "--data-dir", metavar="DIR", help="Where `bongsu up` keeps the history.")
-@config_option
+@store_options
 @click.pass_context
 def query(
     ctx: click.Context, expr: str, since: str | None, begin: str | None, end: str | None, at: str | None,
@@ -96,7 +87,7 @@ def query(
         raise click.UsageError("--plot, --json and --csv exclude each other; give one of them")
     when = _when(time.time(), since=since, begin=begin, end=end, at=at, step=step, plot=plot)
     charted = when.step != 0 and (plot or not (as_json or as_csv or not sys.stdout.isatty()))
-    with _reader(_file(ctx)) as reader:
+    with _reader(file_of(ctx, must_exist=False)) as reader:
         if charted:
             _chart(reader, expr, when)
             return
@@ -135,22 +126,6 @@ def _when(
     return _When(first, last, None if step is None else span("--step", step))
 
 
-def _file(ctx: click.Context) -> str:
-    from bongsu.cli import history
-
-    name = history.missing_package()
-    if name is not None:
-        raise NotKnown(
-            Message("PromQL needs the package {name}; install it with `pip install 'bongsu[store]'`", name=name)
-        )
-    file = history.path(loaded(ctx).settings, os.environ)
-    if file is None:
-        raise NotKnown(
-            Message("this user has no home directory to keep a history in; give --path FILE or --data-dir DIR")
-        )
-    return file
-
-
 @contextlib.contextmanager
 def _reader(file: str) -> Iterator[Reader]:
     """The history in that file. Raises NotKnown where there is none that can be read."""
@@ -159,7 +134,7 @@ def _reader(file: str) -> Iterator[Reader]:
             pass
     except FileNotFoundError:
         raise NotKnown(
-            Message("{file}: there is no history here; `bongsu up` keeps one, or give --path FILE", file=file)
+            Message("{file}: there is no history here; `bongsu up` keeps one, or give --store FILE", file=file)
         ) from None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
@@ -278,9 +253,9 @@ def _chart(reader: Reader, expr: str, when: _When) -> None:
             console.print(line, soft_wrap=True)
     _say(reader, expr, result)
     if len(lines) > len(drawn) > 0:
-        _note(
-            Message("the {most} highest of {all} series are drawn; topk(), sum by (...) or --csv show others",
-                    most=min(MOST_LINES, len(drawn)), all=len(lines))
+        say(
+            str(Message("the {most} highest of {all} series are drawn; topk(), sum by (...) or --csv show others",
+                    most=min(MOST_LINES, len(drawn)), all=len(lines)))
         )  # fmt: skip
 
 
@@ -289,9 +264,9 @@ def _say(reader: Reader, expr: str, result: Result) -> None:
     from bongsu.views.query_results import is_empty
 
     for message in (*result.warnings, *result.infos):
-        _note(message)
+        say(str(message))
     if is_empty(result):
-        _note(_nothing(reader, expr))
+        say(str(_nothing(reader, expr)))
 
 
 def _nothing(reader: Reader, expr: str) -> Message:
@@ -300,6 +275,7 @@ def _nothing(reader: Reader, expr: str) -> Message:
 
     from bongsu.store.promql.parse import parse
     from bongsu.views.quantities import names_in
+    from bongsu.views.query_tables import utc
 
     known = reader.describe()
     for name in names_in(parse(expr).root):
@@ -307,8 +283,22 @@ def _nothing(reader: Reader, expr: str) -> Message:
             near = difflib.get_close_matches(name, known, n=1)
             advice = f"; did you mean {near[0]}?" if near else ""
             return Message("no series: the history has no metric {name}{advice}", name=name, advice=advice)
-    return Message("no series: nothing fits at that time; --at and --since look at others")
+    there = _extent(reader.path)
+    if there is None:
+        return Message("no series: the history is empty")
+    oldest, newest = there
+    return Message(
+        "no series: nothing fits at that time; the history goes from {oldest} to {newest}",
+        oldest=utc(oldest / 1000), newest=utc(newest / 1000),
+    )  # fmt: skip
 
 
-def _note(message: Message) -> None:
-    click.echo(f"bongsu: {printable(message)}", err=True)
+def _extent(file: str) -> tuple[int, int] | None:
+    """Unix milliseconds of the oldest and the newest sample, of whichever tier."""
+    from bongsu.store.file import open_for_reading
+    from bongsu.store.inventory import extent
+    from bongsu.store.schema import MINUTES, RAW
+
+    with contextlib.closing(open_for_reading(file)) as connection:
+        there = [found for found in (extent(connection, RAW), extent(connection, MINUTES)) if found is not None]
+    return (min(first for first, _ in there), max(last for _, last in there)) if there else None
