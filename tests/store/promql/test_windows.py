@@ -48,7 +48,7 @@ def _mean(samples: Samples, *_: float) -> float:
 
 def _variance(samples: Samples, *_: float) -> float:
     mean, mean_lost, squares, squares_lost = 0.0, 0.0, 0.0, 0.0
-    for count, (_, value) in enumerate(samples, 1):
+    for count, (_at, value) in enumerate(samples, 1):
         off = value - (mean + mean_lost)
         mean, mean_lost = _added(mean, mean_lost, off / count)
         squares, squares_lost = _added(squares, squares_lost, off * (value - (mean + mean_lost)))
@@ -215,6 +215,7 @@ def test_work_in_pieces_gives_the_same(name: str, monkeypatch: pytest.MonkeyPatc
     results = []
     for at_once in (1, 300, 10_000_000):
         monkeypatch.setattr(windows, "_AT_ONCE", at_once)
+        monkeypatch.setattr(windows, "_NUMBERS_A_TIME", at_once)
         found = FUNCTIONS[name].evaluate(Context(MemorySource(), steps, 300_000), Call(name, (), arguments))
         assert isinstance(found, Vector)
         results.append((found.values[found.present].tobytes(), len(found.labels)))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,10 @@ from bongsu.store.series import Labels, Values
 
 # Numbers worked on at a time: a few arrays of this size stay in the processor's second-level cache.
 _AT_ONCE = 16_384
+# Numbers a kernel is given at a time: it may make a dozen arrays of this size.
+_NUMBERS_A_TIME = 500_000
+
+Number = TypeVar("Number", np.float64, np.bool_)
 
 Kernel = Callable[[Block, Index], tuple[Values, Mask]]
 """Takes a block and which of the steps it covers; gives values (S, t) and presence (t,) or (S, t)."""
@@ -61,34 +66,38 @@ def over_windows(
     steps = context.steps.count
     labels: list[Labels] = []
     values: list[Values] = []
-    present: list[NDArray[np.bool_]] = []
+    present: list[Mask] = []
     for block in matrix.blocks:
         enough = block.last - block.first >= least
-        if not enough.any() or not len(block.labels):
+        if not enough.any():
             continue
         chosen: Index = np.flatnonzero(enough)
-        part = block
-        if len(chosen) < steps:
+        rows = max(1, _NUMBERS_A_TIME // max(len(block.times), steps))
+        for begin in range(0, len(block.labels), rows):
+            context.spend(0)  # looks at the clock
             part = Block(
-                block.labels, block.times, block.values,
+                block.labels[begin : begin + rows], block.times, block.values[begin : begin + rows],
                 block.first[chosen], block.last[chosen], block.starts[chosen], block.ends[chosen],
             )  # fmt: skip
-        found, there = kernel(part, chosen)
-        if len(chosen) < steps:
-            all_values, all_there = np.zeros((len(block.labels), steps)), np.zeros((len(block.labels), steps), np.bool_)
-            all_values[:, chosen], all_there[:, chosen] = found, there
-        else:
-            all_values, all_there = found, np.broadcast_to(there, found.shape)
-        names: Sequence[int] | range = range(len(block.labels))
-        some = all_there.any(axis=1)
-        if not some.all():
-            names = np.flatnonzero(some).tolist()
-            all_values, all_there = all_values[some], all_there[some]
-        labels.extend(block.labels[i] if keep_name else without_name(block.labels[i]) for i in names)
-        values.append(all_values)
-        present.append(all_there)
+            found, there = kernel(part, chosen)
+            there = np.broadcast_to(there, found.shape)
+            if len(chosen) < steps:
+                found, there = _spread(found, chosen, steps), _spread(there, chosen, steps)
+            if not (some := there.any(axis=1)).all():
+                part.labels = [part.labels[row] for row in np.flatnonzero(some).tolist()]
+                found, there = found[some], there[some]
+            labels.extend(part.labels if keep_name else map(without_name, part.labels))
+            values.append(found)
+            present.append(there)
     if not labels:
         return Vector((), np.empty((0, steps)), np.empty((0, steps), dtype=np.bool_))
     if len(values) == 1:
         return Vector(labels, values[0], present[0])
     return Vector(labels, np.concatenate(values), np.concatenate(present))
+
+
+def _spread(found: NDArray[Number], chosen: Index, steps: int) -> NDArray[Number]:
+    """Results of some of the steps, at their places among all."""
+    result = np.zeros((len(found), steps), dtype=found.dtype)
+    result[:, chosen] = found
+    return result
