@@ -17,6 +17,7 @@ import pytest
 from bongsu.model.errors import BadInput, NotKnown
 from bongsu.store import backup
 from bongsu.store.backup import back_up, restore
+from bongsu.store.file import open_for_writing
 from bongsu.store.schema import APPLICATION_ID, TABLES, VERSION
 
 
@@ -185,6 +186,14 @@ def test_restore_sets_the_present_file_aside(tmp_path: Path) -> None:
     assert count(present) == 10
     assert count(Path(aside)) == 11
     assert stat.S_IMODE(present.stat().st_mode) == 0o600
+
+
+def test_what_was_restored_is_written_as_before(tmp_path: Path) -> None:
+    """A copy is a plain file; who writes to it again gives it a log, so that readers do not hold the writer up."""
+    copy = store(tmp_path / "copy.db", 5)
+    restore(str(copy), str(tmp_path / "history.db"))
+    with closing(open_for_writing(str(tmp_path / "history.db"))) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 def test_a_damaged_file_can_be_replaced(tmp_path: Path) -> None:

@@ -175,6 +175,7 @@ def _opened(path: str, durable: bool, max_bytes: int | None) -> sqlite3.Connecti
         _check_ours(path, connection)
         _migrate(path, connection)
         _check_length(path, connection)
+        _begin_log(path, connection)
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         connection.execute(f"PRAGMA journal_size_limit = {_KEPT_LOG}")
         connection.execute("PRAGMA temp_store = MEMORY")
@@ -190,15 +191,20 @@ def _opened(path: str, durable: bool, max_bytes: int | None) -> sqlite3.Connecti
     return connection
 
 
-def _create(path: str, connection: sqlite3.Connection) -> None:
-    connection.execute(f"PRAGMA page_size = {PAGE}")
-    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+def _begin_log(path: str, connection: sqlite3.Connection) -> None:
+    """Let readers and the writer not wait for each other. A file that came from a backup has no such log yet."""
     (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
         raise BadInput(
             Message("{path}: this file system cannot hold the history's log; give a file on a local disk (store.path)",
                     path=path)
         )  # fmt: skip
+
+
+def _create(path: str, connection: sqlite3.Connection) -> None:
+    connection.execute(f"PRAGMA page_size = {PAGE}")
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    _begin_log(path, connection)
     connection.executescript(
         f"BEGIN; PRAGMA application_id = {schema.APPLICATION_ID}; PRAGMA user_version = {schema.VERSION};"
         f"{schema.TABLES} COMMIT;"
