@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
 from bongsu.model.batch import Batch, Sample
+from bongsu.model.errors import BadInput
 from bongsu.model.message import Message
 from bongsu.store import file, place
 from bongsu.store.catalogue import NOTHING, Catalogue, Stored, Unsaved
-from bongsu.store.disk import Blocked, Broken, Disk
+from bongsu.store.disk import Blocked, Broken, Disk, Left
 from bongsu.store.facts import Facts, samples
 from bongsu.store.hot import HotRow, unpack_ids
 from bongsu.store.intake import Intake
@@ -45,7 +47,8 @@ class Writer:
         max_bytes: the most that the file and its log may take.
         commit_every: seconds between two commits; what was taken since the last is lost when the process is killed.
         durable: wait at each commit until it is on the disk, so that a power cut loses nothing that was committed.
-        wal_limit: bytes of the log above which nothing is written while somebody reads from it.
+        wal_limit: bytes of the log above which nothing is written while somebody reads from it; less where `file.log_limit`
+            of ``max_bytes`` is less.
         most_bytes: bytes that may wait in memory.
         most_seconds: seconds of batches that may wait in memory.
         threaded: without a thread nothing is written but by `flush`.
@@ -78,6 +81,7 @@ class Writer:
         self._wake = threading.Event()
         self._closed = False
         self._committed = 0
+        self._committed_to: int | None = None  # the time of the newest row: what is later is not to be sealed yet
         self._dropped = 0
         self._last_commit: float | None = None
         self._upkeep_seconds: float | None = None
@@ -95,12 +99,13 @@ class Writer:
                 tell=lambda step: tell(step, self._committed),
             )  # fmt: skip
             self._disk = Disk(
-                self.path, upkeep, durable=durable, wal_limit=wal_limit, say=lambda message: self._say("file", message)
+                self.path,
+                upkeep,
+                durable=durable,
+                wal_limit=wal_limit,
+                say=lambda message: self._say("file", message),
             )
-            self._catalogue = Catalogue(labels)
-            self._catalogue.load(self._disk.connection)
-            self._disk.look()
-            self._left = self._disk.left()
+            self._catalogue, self._left = self._look_into_file(labels)
         except BaseException:
             self._lock.release()
             raise
@@ -164,7 +169,7 @@ class Writer:
             return self._catalogue.unsaved.copy()
 
     def flush(self, now_ms: int | None = None) -> bool:
-        """Bring all that waits to the disk, and do what is due at ``now_ms`` (default: the newest batch's time).
+        """Bring all that waits to the disk, and do what is due at ``now_ms`` (default: the time of the newest batch there).
 
         Returns whether nothing waits any more. In a threaded writer it takes the thread's place meanwhile.
         """
@@ -207,6 +212,21 @@ class Writer:
             self._lock.release()
         if self._pending:
             raise OSError(f"{len(self._pending)} batches could not be written: {self._problems.get('disk')}")
+
+    def _look_into_file(self, labels: Mapping[str, str]) -> tuple[Catalogue, Left]:
+        for attempt in (1, 2):
+            catalogue = Catalogue(labels)
+            try:
+                catalogue.load(self._disk.connection)
+                self._disk.look()
+                return catalogue, self._disk.left()
+            except sqlite3.Error as error:
+                if attempt == 2 or not file.is_broken(error):
+                    raise BadInput(
+                        Message("{path}: {reason}; give another file (store.path)", path=self.path, reason=str(error))
+                    ) from None
+                self._disk.begin_anew(str(error))
+        raise AssertionError
 
     def _drop(self, monotonic: float) -> int:
         """Let go of the oldest where too much waits; the first one stays as stale marks, so that the gap shows."""
@@ -254,22 +274,21 @@ class Writer:
             self._pending_bytes += row.size
 
     def _work(self) -> None:
-        wait: float | None = None
+        done = True
         while not self._closed:
-            self._wake.wait(wait)
+            self._wake.wait((self._commit_every or None) if done else max(self._commit_every, _AGAIN))
             self._wake.clear()
             try:
                 done = self._bring(None)
             except Exception:  # noqa: BLE001  the thread goes on whatever one round meets
                 _log.exception("a round of the history failed")
                 done = False
-            wait = (self._commit_every or None) if done else max(self._commit_every, _AGAIN)
 
     def _bring(self, now: int | None, *, urgent: bool = False) -> bool:
         with self._disk_free:
             done = self._commit(urgent=urgent)
             if done and not self._closed:
-                now = self._intake.newest if now is None else now
+                now = self._committed_to if now is None else now
                 if now is not None and time.monotonic() >= self._tend_again:
                     self._tend(now)
             return done
@@ -290,6 +309,7 @@ class Writer:
             self._say("disk", blocked.message)
             return False
         newest = rows[-1].seq
+        self._committed_to = rows[-1].ts
         with self._state:
             while self._pending and self._pending[0][0].seq <= newest:
                 self._pending_bytes -= self._pending.popleft()[0].size
