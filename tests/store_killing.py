@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import contextlib
+import functools
 import json
 import os
 import random
@@ -17,7 +18,7 @@ import signal
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from bongsu.model.batch import Batch
 from bongsu.store import compact, file, minutes
@@ -25,7 +26,7 @@ from bongsu.store.lock import Lock
 from bongsu.store.schema import MINUTE_MS
 from bongsu.store.writer import Writer
 from readings import HEAT, WORK, Values, batch, part
-from store_contents import STALE_BITS, TARGET, Stored, samples
+from store_contents import STALE_BITS, TARGET, Key, Stored, samples
 
 STEP = 10.0  # simulated seconds between two batches
 RAW_SECONDS = 6 * 3600.0
@@ -34,6 +35,7 @@ SLACK = 2 * 7_200_000  # of raw samples so many ms more may be gone: they go by 
 LATE_MERGED = 6 * 3_600_000  # the same of minutes
 
 
+@functools.lru_cache(maxsize=10_000)
 def made(number: int) -> Batch:
     """The batch of this number: what it must hold can be told from the number alone."""
     values: Values = {(HEAT, ("always",)): number / 7, (WORK, ("0", "x")): 3.0 * number}
@@ -110,20 +112,19 @@ def killed(path: str, first: int, seconds: float, work: Callable[[str, int, int]
     return step or "waiting", committed
 
 
-def faults(path: str, committed: int, ends: Iterable[int]) -> Iterator[str]:
+def faults(path: str, found: Mapping[Key, list[Stored]], committed: int, ends: Iterable[int]) -> Iterator[str]:
     """What is wrong in the file. ``ends`` are the last batches of the earlier runs."""
     with contextlib.closing(file.open_for_reading(path)) as connection:
         (state,) = connection.execute("PRAGMA integrity_check").fetchone()
         if state != "ok":
             yield f"integrity_check: {state}"
-    found = samples(path)
     newest = newest_batch(found[HEAT.name, (("room", "always"),)])
     if newest < committed:
         yield f"batch {committed} was committed, the newest in the file is {newest}"
     marked = {round(made(last).time * 1000) + 1000 for last in ends if last < newest}  # by whoever wrote next
     horizon = made(newest).time * 1000 - RAW_SECONDS * 1000 + SLACK
     expected: dict[tuple[str, tuple[str, ...]], dict[int, float]] = {}
-    for number in range(max(0, int((horizon / 1000 - 1000) / STEP)), newest + 1):
+    for number in range(max(0, number_at(horizon)), newest + 1):
         one = made(number)
         for sample in one.samples:
             key = (sample.spec.name, sample.labels)
@@ -157,11 +158,12 @@ def faults_of_minutes(path: str, newest: int, marks: set[int]) -> Iterator[str]:
         (sealed,) = connection.execute("SELECT max(t1) FROM segment WHERE tier = 0").fetchone()
     if sealed is None:
         return
+    oldest = round(made(newest).time * 1000 - MINUTES_SECONDS * 1000 + LATE_MERGED)
     last: dict[int, tuple[int, float | None]] = {}
-    written = [(round(made(n).time * 1000), made(n).parts[0].samples[0].value) for n in range(newest + 1)]
+    batches = (made(number) for number in range(max(0, number_at(oldest) - 60), newest + 1))
+    written = [(round(one.time * 1000), one.parts[0].samples[0].value) for one in batches]
     for at, value in sorted([*written, *((mark, None) for mark in marks)]):
         last[-(-at // MINUTE_MS) * MINUTE_MS] = (at, value)
-    oldest = made(newest).time * 1000 - MINUTES_SECONDS * 1000 + LATE_MERGED
     expected = [(end, *one) for end, one in sorted(last.items()) if oldest < end <= sealed]
     there = []
     if found is not None:
@@ -175,7 +177,12 @@ def faults_of_minutes(path: str, newest: int, marks: set[int]) -> Iterator[str]:
 
 def newest_batch(there: list[Stored]) -> int:
     """The number of the newest batch of a series that is in all."""
-    return round((max(one.ts for one in there if one.value is not None) / 1000 - 1000) / STEP)
+    return number_at(max(one.ts for one in there if one.value is not None))
+
+
+def number_at(ts: float) -> int:
+    """The number of the batch of this time, Unix ms."""
+    return round((ts / 1000 - 1000) / STEP)
 
 
 def main(path: str, kills: int, seed: int) -> int:
@@ -187,9 +194,10 @@ def main(path: str, kills: int, seed: int) -> int:
         if count % 5 == 4:
             step, committed = killed(path, first, chance.random() * 0.03, compacted)
         else:
-            step, committed = killed(path, first, chance.random() * 0.12, write)
-        wrong = list(faults(path, committed, ends))
-        newest = newest_batch(samples(path)[HEAT.name, (("room", "always"),)])
+            step, committed = killed(path, first, chance.random() * 0.2, write)
+        found = samples(path)
+        wrong = list(faults(path, found, committed, ends))
+        newest = newest_batch(found[HEAT.name, (("room", "always"),)])
         with contextlib.closing(sqlite3.connect(path)) as connection:
             segments = dict(connection.execute("SELECT tier, count(*) FROM segment GROUP BY tier").fetchall())
         line = (
