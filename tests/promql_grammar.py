@@ -44,7 +44,9 @@ _OF_MATRIX = (
     "stddev_over_time", "stdvar_over_time",
 )  # fmt: skip
 _AGGREGATIONS = ("sum", "avg", "min", "max", "count", "group", "stddev", "stdvar")
-_ARITHMETIC = ("+", "-", "*", "/", "%", "^", "atan2")
+# Not atan2, and ^ only with these: elsewhere the last bit differs between mathematical libraries, and % or topk show it.
+_ARITHMETIC = ("+", "-", "*", "/", "%")
+_POWERS = ("2", "1", "0", "0.5", "-1")
 _COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 _SETS = ("and", "or", "unless")
 
@@ -64,13 +66,15 @@ def _modifiers(draw: Draw) -> str:
 
 
 def _scalar(draw: Draw, depth: int) -> str:
-    form = _one(draw, ("number", "number", "number", "time", "scalar", "both"))
+    form = _one(draw, ("number", "number", "number", "time", "scalar", "both", "power"))
     if depth <= 0 or form == "number":
         return _one(draw, _NUMBERS)
     if form == "time":
         return _one(draw, ("time()", "pi()"))
     if form == "scalar":
         return f"scalar({_vector(draw, depth - 1)})"
+    if form == "power":
+        return f"({_scalar(draw, depth - 1)} ^ {_one(draw, _POWERS)})"
     return f"({_scalar(draw, depth - 1)} {_one(draw, _ARITHMETIC)} {_scalar(draw, depth - 1)})"
 
 
@@ -116,6 +120,8 @@ def _with_number(draw: Draw, depth: int) -> str:
         ("clamp", "clamp_min", "clamp_max", "quantile", "over", "linear", "histogram", "vector", "values", "round"),
     )
     match form:
+        case "power":
+            return f"({vector()} ^ {_one(draw, _POWERS)})"
         case "clamp":
             return f"clamp({vector()}, {number()}, {number()})"
         case "clamp_min" | "clamp_max":

@@ -137,7 +137,7 @@ def made_up(start: int, end: int) -> list[Series]:
     put(each("edge_text", value='quo"te \\ back\nline'), grid, count + 1)
     put(each("edge_text", value="a.b*c[d]"), grid, count + 2)
     put(each("edge_text", value="abc-123-def", path="/x/y/z"), grid, count + 3)
-    put(((NAME, "edge_text"), ("__hidden", "h"), ("value", "__")), grid, count + 4)
+    put(((NAME, "edge_text"), ("_hidden", "h"), ("value", "__")), grid, count + 4)
     return found
 
 

@@ -8,10 +8,9 @@ from typing import NamedTuple
 import pytest
 
 import promql_hour
-from bongsu.store.series import Series
 from prometheus import Prometheus
 from promql_compare import FIXTURES, Asked, Ours, Tally, corpus, judge, moments, theirs
-from store.promql.memory_source import MemorySource
+from promql_stored import own, stored
 
 SAMPLES = promql_hour.everything()
 START, END = promql_hour.bounds(SAMPLES)
@@ -34,17 +33,11 @@ class Sides(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def sides() -> Iterator[Sides]:
-    """A real Prometheus and our API over the same samples."""
-    with Prometheus() as server:
-        server.write(SAMPLES)
-        yield Sides(server, Ours(_in_memory(SAMPLES)))
-
-
-def _in_memory(series: Sequence[Series]) -> MemorySource:
-    source = MemorySource()
-    source.series = list(series)
-    return source
+def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
+    """A real Prometheus, and our API over a store that a writer has filled: part sealed, part hot, part in memory."""
+    with Prometheus() as server, stored(tmp_path_factory.mktemp("store"), SAMPLES) as reader:
+        server.write([*SAMPLES, own(SAMPLES)])
+        yield Sides(server, Ours(reader))
 
 
 def _compare(sides: Sides, queries: Sequence[str]) -> Tally:
