@@ -179,13 +179,16 @@ def _opened(file: str) -> Iterator[IO[bytes]]:
 def _kinds() -> Callable[[str], Known | None]:
     """What our own collectors say of the metrics that they give; JSONL does not say it."""
     from bongsu.cli.wire import CLASSES
+    from bongsu.collectors.agent import AgentCollector
     from bongsu.model import health
     from bongsu.model.metric import MetricPattern
+    from bongsu.store import facts
     from bongsu.store.spool import Known
 
     plain: dict[str, MetricSpec] = {}
     patterns: list[tuple[re.Pattern[str], MetricPattern]] = []
-    for spec in [*health.SPECS, *(spec for cls in CLASSES for spec in cls.specs)]:
+    own = (*health.SPECS, *AgentCollector.specs, *facts.SPECS)
+    for spec in [*own, *(spec for cls in CLASSES for spec in cls.specs)]:
         if isinstance(spec, MetricPattern):
             before, _, after = spec.pattern.partition("{}")
             patterns.append((re.compile(f"{re.escape(before)}([a-zA-Z0-9_:]+){re.escape(after)}"), spec))

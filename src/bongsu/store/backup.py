@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 from bongsu.model.errors import BadInput, NotKnown
 from bongsu.model.message import Message
-from bongsu.store.file import open_for_reading
+from bongsu.store.file import open_for_reading, size
 from bongsu.store.interruptible import interruptible
 from bongsu.store.new_file import NO_LINKS, appearing
 
@@ -65,7 +65,8 @@ def set_aside(path: str, word: str) -> str | None:
     aside = None
     if os.path.exists(path):
         aside = _free(f"{path}.{word}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
-        _name_too(f"{path}-wal", f"{aside}-wal")  # before SQLite sees it: it drops the log of what it cannot read
+        if size(f"{path}-wal"):
+            _name_too(f"{path}-wal", f"{aside}-wal")  # before SQLite sees it: it drops the log of what it cannot read
         if _emptied_log(path):
             _unlink(f"{aside}-wal")
         _name_too(path, aside)

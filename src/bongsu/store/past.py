@@ -41,12 +41,13 @@ def add(
     done = Added(0, 0, 0, 0)
     with segments.transaction(connection):
         (before,) = connection.execute("SELECT count(*) FROM series").fetchone()
-        ids = _Ids(connection, spool, known).all()
+        ids = _Ids(connection, spool, known)
         read = 0
         for span in spool.windows():
-            fresh, already, replaced = _fresh(connection, ids[span.series], span)
+            series = ids.of(span.series)
+            fresh, already, replaced = _fresh(connection, series, span)
             if fresh.any():
-                seal.insert(connection, ids[span.series[fresh]], span.times[fresh], span.values[fresh])
+                seal.insert(connection, series[fresh], span.times[fresh], span.values[fresh])
             done = Added(
                 done.samples + int(np.count_nonzero(fresh)), 0, done.already + already, done.replaced + replaced
             )
@@ -63,11 +64,18 @@ class _Ids:
         self._connection = connection
         self._spool = spool
         self._known = known
+        self._labels = spool.labels
+        self._ids: dict[int, int] = {}
         self._metrics: dict[str, int] = {}
 
-    def all(self) -> NDArray[np.int64]:
-        """The id of each series of the spool, by its number there."""
-        return np.array([self._series(labels) for labels in self._spool.labels], dtype=np.int64)
+    def of(self, numbers: NDArray[np.int32]) -> NDArray[np.int64]:
+        """The ids of series by their numbers in the spool. One without samples never gets a row."""
+        found, places = np.unique(numbers, return_inverse=True)
+        for number in found.tolist():
+            if number not in self._ids:
+                self._ids[number] = self._series(self._labels[number])
+        ids: NDArray[np.int64] = np.array([self._ids[number] for number in found.tolist()], dtype=np.int64)[places]
+        return ids
 
     def _series(self, labels: Labels) -> int:
         own = dict(labels)
