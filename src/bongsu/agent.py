@@ -14,7 +14,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import Protocol
+from typing import Any, Protocol
 
 from bongsu.collectors.agent import AgentCounts
 from bongsu.model.batch import Batch
@@ -47,7 +47,8 @@ class Setup:
     """What the agent runs: made by a builder from settings, and made anew at a reload.
 
     ``serve`` makes the server, or is None; ``place`` says what it was made of, so that a reload
-    which does not change it leaves the server and its connections alone.
+    which does not change it leaves the server and its connections alone. ``kept`` is the builder's own: what
+    it hands on to the setup after this one.
     """
 
     gatherer: Gatherer
@@ -55,6 +56,7 @@ class Setup:
     interval: float
     serve: Callable[[Agent], Server] | None = None
     place: Hashable = None
+    kept: Any = None
 
 
 Builder = Callable[["Setup | None"], Setup]  # is handed the setup that runs now; raises BongsuError

@@ -54,6 +54,7 @@ def test_it_shows_data_within_two_seconds_and_ends_within_two(tmp_path: Path) ->
         first = time.monotonic() - started
         assert process.stdout
         assert process.stdout.readline().startswith("Reads ")
+        assert process.stdout.readline().startswith(f"Keeps history in {tmp_path}/history.db: every reading for 7 d")
         assert process.stdout.readline() == "Ctrl-C stops it.\n"
         code, seconds = end(process, signal.SIGINT)
         assert process.stderr
@@ -101,7 +102,7 @@ def test_without_a_token_the_page_is_open_on_loopback(tmp_path: Path) -> None:
         port = int(url.rpartition(":")[2].rstrip("/"))
         assert _get(port, "/")[0] == 200
         end(process)
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.rglob("token"))
 
 
 def test_without_a_token_beyond_loopback_is_refused() -> None:
@@ -113,7 +114,9 @@ def test_without_a_token_beyond_loopback_is_refused() -> None:
 def test_without_a_token_beyond_loopback_users_will_do(tmp_path: Path) -> None:
     """`--no-token` is allowed where a web config file keeps strangers out, and the help says so."""
     config = _users(tmp_path)
-    with running("up", "--port", "0", "--no-token", "--host", "0.0.0.0", "--web.config.file", str(config)) as process:
+    with running(
+        "up", "--port", "0", "--no-token", "--no-store", "--host", "0.0.0.0", "--web.config.file", str(config)
+    ) as process:
         assert process.stdout
         match = re.search(r":(\d+)/$", process.stdout.readline().strip())
         assert match
@@ -212,7 +215,7 @@ def test_a_data_dir_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
 
 def test_without_a_place_for_the_token_it_goes_on_and_says_so() -> None:
     """The default directory cannot be made: one line, and a token in memory."""
-    with running("up", "--port", "0", "-q", env={"XDG_STATE_HOME": "/proc/nothing"}) as process:
+    with running("up", "--port", "0", "-q", "--no-store", env={"XDG_STATE_HOME": "/proc/nothing"}) as process:
         _address(process)
         end(process)
         assert process.stderr
@@ -232,7 +235,7 @@ def test_a_user_without_a_home_has_no_place_for_the_token(monkeypatch: pytest.Mo
     assert str(kept.note).startswith("the token: this user has no home directory; ")
     with pytest.raises(BadInput, match="--data-dir"):
         data_dir.token(None, {}, shown=False)
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.rglob("token"))
 
 
 def test_a_token_that_others_could_read_is_not_used_again(tmp_path: Path) -> None:

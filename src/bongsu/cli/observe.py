@@ -14,7 +14,7 @@ from bongsu.cli.options import ObservingCommand, keep_given, loaded, machine_opt
 
 if TYPE_CHECKING:
     from bongsu.agent import Agent
-    from bongsu.cli.serve import Access, Builder
+    from bongsu.cli.serve import Access, Kept
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -111,11 +111,11 @@ def _watch(ctx: click.Context, *, page: bool, quiet: bool, open_browser: bool) -
     running = Agent(builder, builder.counts)
 
     def started() -> None:
-        click.echo("\n".join(_greeting(running, builder, page=page, quiet=quiet)))
+        click.echo("\n".join(_greeting(running, page=page, quiet=quiet)))
         if open_browser:
             import webbrowser
 
-            webbrowser.open(_address(running, builder))
+            webbrowser.open(_address(running))
 
     if not running.run(started):
         # Something hangs in a thread that the interpreter would wait for: leave without it.
@@ -125,12 +125,12 @@ def _watch(ctx: click.Context, *, page: bool, quiet: bool, open_browser: bool) -
     return 0
 
 
-def _address(running: Agent, builder: Builder) -> str:
+def _address(running: Agent) -> str:
     from bongsu.cli.serve import address
 
-    assert builder.loaded is not None
     assert running.server is not None
-    return address(builder.loaded.settings, builder.access, running.server.port)
+    kept: Kept = running.setup.kept
+    return address(kept.loaded.settings, kept.access, running.server.port)
 
 
 def _asks(access: Access) -> str:
@@ -145,23 +145,36 @@ def _asks(access: Access) -> str:
     return "is open to this machine"
 
 
-def _greeting(running: Agent, builder: Builder, *, page: bool, quiet: bool) -> list[str]:
+def _greeting(running: Agent, *, page: bool, quiet: bool) -> list[str]:
     """Where to look, what is read, how to stop."""
-    url = _address(running, builder)
+    url = _address(running)
     if not page:
         url = f"{url.partition('?')[0]}metrics"
     if quiet:
         return [url]
     setup = running.setup
+    access = setup.kept.access
     when = f"every {setup.interval:g} s" if setup.sinks else "when asked"
-    metrics = f" /metrics, for Prometheus, {_asks(builder.access)}." if page else ""
-    if builder.access.token is not None and not page:
+    metrics = f" /metrics, for Prometheus, {_asks(access)}." if page else ""
+    if access.token is not None and not page:
         metrics = (
-            f" It asks for the token in {builder.access.token_file} (Authorization: Bearer); a Prometheus names a copy "
+            f" It asks for the token in {access.token_file} (Authorization: Bearer); a Prometheus names a copy "
             "of that file as authorization: credentials_file."
         )
     return [
         f"Bongsu watches {platform.node() or 'this machine'}: {url}",
         f"Reads {len(setup.gatherer.names)} subjects {when}.{metrics}",
+        *_history(setup.kept),
         "Ctrl-C stops it.",
     ]
+
+
+def _history(kept: Kept) -> list[str]:
+    """Where what was read stays, and for how long."""
+    if kept.past is None:
+        return []
+    from bongsu.views.units import bytes_text, seconds_text
+
+    store = kept.loaded.settings.store
+    times = f"every reading for {seconds_text(store.raw)}, one a minute for {seconds_text(store.minutes)}"
+    return [f"Keeps history in {kept.past.writer.path}: {times}, {bytes_text(store.max_bytes)} at most."]

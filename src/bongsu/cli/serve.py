@@ -13,19 +13,23 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from bongsu.agent import Agent, Server, Setup
-from bongsu.cli import data_dir, wire
+from bongsu.cli import data_dir, history, wire
 from bongsu.cli.settings_file import Loaded
 from bongsu.collectors.agent import AgentCollector, AgentCounts
+from bongsu.collectors.told import Told
 from bongsu.model.contract import Sink
 from bongsu.model.errors import BadInput
 from bongsu.model.message import Message
 from bongsu.model.settings import Settings
-from bongsu.sinks import http, http_message
+from bongsu.sinks import http, http_message, query_api
 from bongsu.sinks.exposition import Exposition
 
 if TYPE_CHECKING:
     from bongsu.sinks.web_config import WebConfig
+    from bongsu.store.history import History
+    from bongsu.store.reader import Reader
     from bongsu.store.recent import Recent
+    from bongsu.store.writer import Writer
     from bongsu.views.web.live import Live
 
 _log = logging.getLogger("bongsu.serve")
@@ -42,57 +46,82 @@ class Access(NamedTuple):
     token_file: str | None = None
 
 
+class Past(NamedTuple):
+    """The history on disk: who writes it, and two ways to read it."""
+
+    writer: Writer
+    reader: Reader
+    history: History
+
+
+class Kept(NamedTuple):
+    """What a setup hands on to the next one, as far as the settings still ask for the same."""
+
+    loaded: Loaded
+    access: Access
+    past: Past | None
+    page: tuple[Recent, Live] | None
+
+
 class Builder:
     """Makes setups for the agent: each call reads the settings anew.
 
-    ``page`` adds the live page. What a reload does not change (the server, the last hour) is kept.
+    ``page`` adds the live page. What a reload does not change (the server, the last hour, the history) is kept.
     """
 
     def __init__(self, load: Callable[[], Loaded], *, page: bool) -> None:
         self._load = load
         self._page = page
         self.counts = AgentCounts()
-        self.loaded: Loaded | None = None
-        self.access = Access(None, None, loopback=True)
-        self._kept: tuple[Recent, Live] | None = None
 
     def __call__(self, previous: Setup | None) -> Setup:
         """A setup from the settings as they are now. Raises BadInput."""
         loaded = self._load()
         settings = loaded.settings
+        before: Kept | None = None if previous is None else previous.kept
         interval = settings.interval or (UP_INTERVAL if self._page else AGENT_INTERVAL)
         collecting = [*wire.collectors(loaded, wire.machine(loaded)), AgentCollector(self.counts)]
         place = (
             settings.host, settings.port, settings.token, settings.web_config, _stamp(settings.web_config),
-            settings.allowed_hosts, interval if self._page else None,
+            settings.allowed_hosts, interval if self._page else None, history.wanted(loaded, page=self._page),
         )  # fmt: skip
         moves = previous is None or previous.place != place  # a page's last hour goes with its interval
         if previous is not None and moves:
             # The server before the present one is a knot of references, which the collector of garbage comes to only
             # after dozens of reloads: 30 MB more by then.
             gc.collect()
-        access = protection(settings, page=self._page) if moves else self.access
+        access = protection(settings, page=self._page) if before is None or moves else before.access
+        if self._page:
+            _check_page()
         sinks: list[Sink] = wire.sinks(loaded)
-        if self._page and moves:
-            self._kept = _page_sinks(interval)
-        if self._kept is not None:
-            sinks = [*self._kept, *sinks]
-        setup = Setup(
-            wire.gatherer(loaded, collecting), tuple(sinks), interval,
-            functools.partial(self._serve, settings, access, self._kept), place,
-        )  # fmt: skip
-        self.loaded, self.access = loaded, access
-        return setup
+        # From here on nothing fails but the history: it has a lock that would be left behind.
+        past = _past(loaded, page=self._page, before=None if before is None else before.past)
+        page = None
+        if self._page:
+            page = _page_sinks(interval, past) if before is None or moves else before.page
+            sinks = [*(page or ()), *sinks]
+        if past is not None:
+            from bongsu.store import facts
 
-    def _serve(self, settings: Settings, access: Access, kept: tuple[Recent, Live] | None, agent: Agent) -> Server:
+            collecting.append(Told("store", facts.SPECS, past.writer.samples))
+            sinks = [past.writer, *sinks]
+        return Setup(
+            wire.gatherer(loaded, collecting), tuple(sinks), interval,
+            functools.partial(self._serve, settings, access, page, past), place, Kept(loaded, access, past, page),
+        )  # fmt: skip
+
+    def _serve(
+        self, settings: Settings, access: Access, kept: tuple[Recent, Live] | None, past: Past | None, agent: Agent
+    ) -> Server:
         # The page has a guard of its own; who must show a credential may call the server by any name.
         config = access.web_config
         guarded = kept is not None or access.token is not None or (config is not None and config.authenticates)
         hosts = None if guarded else _hosts(settings)
         handler = functools.partial(_answer, agent, Exposition(), threading.BoundedSemaphore(http.MAX_SCRAPES), hosts)
+        ask = _asking(past)
         if kept is None:
-            return _metrics_server(settings, access, handler)
-        return _page_server(settings, access, handler, kept[1])
+            return _metrics_server(settings, access, functools.partial(_either, handler, ask, hosts))
+        return _page_server(settings, access, handler, ask, kept[1])
 
 
 def _stamp(path: str | None) -> tuple[int, int] | None:
@@ -177,6 +206,40 @@ def _answer(
     )
 
 
+def _past(loaded: Loaded, *, page: bool, before: Past | None) -> Past | None:
+    """The history that the settings ask for; ``before`` where it is the same. Raises BadInput."""
+    writer = history.kept(loaded, page=page, running=None if before is None else before.writer)
+    if writer is None:
+        return None
+    if before is not None and writer is before.writer:
+        return before
+    from bongsu.store.history import History
+    from bongsu.store.reader import Reader
+
+    reader = Reader(writer.path, pending=writer.pending, unsaved=writer.unsaved)
+    return Past(writer, reader, History(reader))
+
+
+def _asking(past: Past | None) -> Handler:
+    """What answers PromQL clients."""
+    from bongsu import __version__
+
+    return functools.partial(
+        query_api.answer, source=None if past is None else past.reader, version=__version__, turns=query_api.Turns(),
+    )  # fmt: skip
+
+
+def _either(
+    metrics: Handler, ask: Handler, hosts: frozenset[str] | None, request: http_message.Request
+) -> http_message.Response:
+    """Metrics or PromQL, by the path; a name that is not ours is refused for both."""
+    if not request.path.startswith(query_api.PREFIX) or (
+        hosts is not None and not http.host_allowed(request.headers.get("host"), hosts)
+    ):
+        return metrics(request)
+    return ask(request)
+
+
 def _bearer_only(token: str, handler: Handler, request: http_message.Request) -> http_message.Response:
     """Answers those who carry the token, as Prometheus does with ``authorization: credentials_file``."""
     import hmac
@@ -197,9 +260,10 @@ def _metrics_server(settings: Settings, access: Access, handler: Handler) -> Ser
     return MetricsServer(settings.host, settings.port, handler, access.web_config)
 
 
-def _page_sinks(interval: float) -> tuple[Recent, Live]:
+def _check_page() -> None:
+    """Raises BadInput where packages for the page are missing."""
     try:
-        from bongsu.views.web.live import Live
+        import bongsu.views.web.live  # noqa: F401  only to see that it can be
     except ImportError as error:
         raise BadInput(
             Message(
@@ -208,14 +272,21 @@ def _page_sinks(interval: float) -> tuple[Recent, Live]:
                 name=error.name,
             )
         ) from None  # fmt: skip
+
+
+def _page_sinks(interval: float, past: Past | None) -> tuple[Recent, Live]:
     from bongsu.boards.host import HOST
     from bongsu.store.recent import Recent
+    from bongsu.views.web.live import Live
 
     recent = Recent(HOST.queries, interval=interval)
-    return recent, Live(recent, [HOST], about={cls.name: wire.first_line(cls) for cls in wire.CLASSES})
+    about = {cls.name: wire.first_line(cls) for cls in wire.CLASSES}
+    if past is None:
+        return recent, Live(recent, [HOST], about=about)
+    return recent, Live(recent, [HOST], about=about, past=past.history, trouble=lambda: past.writer.problem)
 
 
-def _page_server(settings: Settings, access: Access, handler: Handler, live: Live) -> Server:
+def _page_server(settings: Settings, access: Access, handler: Handler, ask: Handler, live: Live) -> Server:
     from bongsu import __version__
     from bongsu.views.web import access as web
     from bongsu.views.web.app import create_app
@@ -228,5 +299,5 @@ def _page_server(settings: Settings, access: Access, handler: Handler, live: Liv
         trusted=config is not None and config.authenticates, headers=() if config is None else config.headers,
         admits_one_more=None if config is None else config.admits,
     )  # fmt: skip
-    app = create_app(live, rules, metrics=handler, version=__version__)
+    app = create_app(live, rules, metrics=handler, api=ask, version=__version__)
     return WebServer(app, live, listen(settings.host, settings.port), tls=None if config is None else config.tls)

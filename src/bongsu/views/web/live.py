@@ -6,12 +6,13 @@ import asyncio
 import math
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bongsu.boards.board import Board
 from bongsu.model import health
 from bongsu.model.batch import Absence, Batch, Part
+from bongsu.model.message import Message
 from bongsu.model.process import ProcessRow
 from bongsu.store.recent import Recent
 from bongsu.views.printable import printable
@@ -31,7 +32,7 @@ class Live:
     """A sink that feeds the page. Stands after ``recent`` in the list of sinks, whose answers it sends on.
 
     ``about`` says in a sentence what each collector reads, by its name. ``past`` answers for times that
-    ``recent`` does not hold.
+    ``recent`` does not hold, ``trouble`` says what is wrong with keeping it.
     """
 
     name = "web"
@@ -43,12 +44,14 @@ class Live:
         *,
         about: Mapping[str, str] | None = None,
         past: Past | None = None,
+        trouble: Callable[[], Message | None] = lambda: None,
     ) -> None:
         self.recent = recent
         self.hub = Hub()
         self.drawings = {board.name: Drawing(board, recent, past) for board in boards}
         self.batch: Batch | None = None
         self._about = dict(about or {})
+        self._trouble = trouble
         self._rates = Rates()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._processes_of = self._health_of = -math.inf  # monotonic times of what was told last
@@ -117,13 +120,13 @@ class Live:
     def health(self) -> dict[str, Any]:
         """How each collector fares, and what is not there and why."""
         batch = self.batch
-        problem = self.recent.problem
+        problems = [problem for problem in (self.recent.problem, self._trouble()) if problem is not None]
         return {
             "time": round(time.time(), 3),
             "collectors": []
             if batch is None
             else [self._collector(part) for part in batch.parts if part.collector != health.NAME],
-            "problems": [] if problem is None else [printable(problem)],
+            "problems": [printable(problem) for problem in problems],
             "clients": len(self.hub),
             "dropped": self.hub.dropped,
         }
