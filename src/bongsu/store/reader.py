@@ -14,14 +14,15 @@ import numpy as np
 
 from bongsu.model.errors import NotKnown
 from bongsu.model.message import Message
-from bongsu.store import chunk_cache, hot_rows, minutes, segments
+from bongsu.store import chunk_cache, hot_rows, segments
+from bongsu.store import minutes as tier
 from bongsu.store.catalogue import Unsaved
 from bongsu.store.coverage import NOWHERE, Coverage
 from bongsu.store.hot import HotRow
 from bongsu.store.index import Entry, Index
 from bongsu.store.packing import get_varint
 from bongsu.store.pieces import Piece, join
-from bongsu.store.schema import MINUTE_MS, MINUTES, RAW
+from bongsu.store.schema import MINUTE_MS, MINUTES, RAW, SEAL_MS
 from bongsu.store.series import Described, Labels, Matcher, Selected, Series
 from bongsu.store.sessions import Sessions
 
@@ -37,12 +38,27 @@ _KINDS = {"untyped": "unknown", "info": "gauge"}  # as /metrics has them
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A raw segment in the file; ``count`` is how many times it has, ``times`` the bytes they stand in."""
+    """A raw segment in the file, of the window ``(t0, t1]``; it has ``count`` times from ``first`` to ``last``."""
 
     number: int
     t0: int
     t1: int
+    first: int
+    last: int
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Windows ``(t0, t1]``, ms, that have raw segments, minute buckets, samples that are not sealed yet.
+
+    ``spacing`` is the usual time between two readings, ms; 0 where it cannot be told.
+    """
+
+    raw: list[tuple[int, int]]
+    minutes: list[tuple[int, int]]
+    hot: list[tuple[int, int]]
+    spacing: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +135,7 @@ class Reader:
         start, end = max(start, -_LAST_MS), min(end, _LAST_MS)
         pending = self._rows(start, end)
         with self._sessions.open() as connection:
-            there = segments.listed(connection, start, end) | minutes.listed(connection, start, end)
+            there = segments.listed(connection, start, end) | tier.listed(connection, start, end)
             rows = [
                 HotRow(0, layouts, b"")
                 for (layouts,) in connection.execute(
@@ -154,19 +170,41 @@ class Reader:
                 return join([*self._raw(plan, left == 0), *plan.hot], entries, start, end)
         raise AssertionError("the last try does not tell of changes")
 
-    def minutes(self, ids: Sequence[int], start: int, end: int) -> Iterator[Mapping[int, minutes.Minutes]]:
+    def minutes(self, ids: Sequence[int], start: int, end: int) -> Iterator[Mapping[int, tier.Minutes]]:
         """The minute buckets of these series that end from ``start`` to ``end``, by id; slices of time in their order."""
         with self._sessions.open() as connection:
             spans = _spans(connection, start, end)
         return self._minutes(spans, ids, start, end, time.monotonic() + self._timeout)
 
-    def unsealed(self) -> int:
-        """The time from which on samples may not be in minute buckets yet, ms: that of the oldest hot row."""
-        pending = self._rows(-_LAST_MS, _LAST_MS)
+    def span(self) -> tuple[int, int] | None:
+        """The times of the oldest and the newest sample of any tier, ms; None where there is none."""
+        times = [row.ts for row in self._rows(-_LAST_MS, _LAST_MS)]
         with self._sessions.open() as connection:
-            (oldest,) = connection.execute("SELECT min(ts) FROM hot").fetchone()
-        known = [row.ts for row in pending] if oldest is None else [oldest, *(row.ts for row in pending)]
-        return min(known, default=_LAST_MS)
+            for question in (
+                "SELECT min(ts), max(ts) FROM hot",
+                "SELECT min(first), max(last) FROM segment",
+                "SELECT min(t0) + 1, max(t1) FROM minutes",  # not merged yet, so that there are segments of it as well
+            ):
+                row = () if times and "minutes" in question else connection.execute(question).fetchone()
+                times += [found for found in row if found is not None]
+        return (min(times), max(times)) if times else None
+
+    def stored(self, start: int, end: int) -> Stored:
+        """What is kept of the time ``(start, end]``."""
+        pending = [row.ts for row in self._rows(start + 1, end)]
+        with self._sessions.open() as connection:
+            found = _segments(connection, start + 1, end)
+            spans = _spans(connection, start + 1, end)
+            hot = [ts for (ts,) in connection.execute("SELECT ts FROM hot WHERE ts > ? AND ts <= ?", (start, end))]
+        hot = sorted({*hot, *pending})
+        windows = [(number * SEAL_MS, (number + 1) * SEAL_MS) for number in sorted({(ts - 1) // SEAL_MS for ts in hot})]
+        if len(hot) > 2:
+            spacing = float(np.median(np.diff(hot)))
+        else:
+            spacing = min(
+                ((one.last - one.first) / (one.count - 1) for one in found[-3:] if one.count > 1), default=0.0
+            )
+        return Stored([(one.t0, one.t1) for one in found], spans, windows, spacing)
 
     def _select(self, entries: Sequence[Entry], start: int, end: int, *, wide: bool, last_try: bool) -> Selected:
         notes: list[Message] = []
@@ -202,14 +240,7 @@ class Reader:
                 self._index.refresh(connection, self._unsaved() if self._unsaved is not None else None)
                 layouts = {n: self._index.layout(connection, n) for row in {r.layouts: r for r in rows}.values()
                            for n in np.frombuffer(row.layouts, "<i4").tolist()}  # fmt: skip
-            found = [
-                Segment(number, t0, t1, get_varint(counted, 0)[0])
-                for number, t0, t1, counted in connection.execute(
-                    "SELECT id, t0, t1, substr(times, 1, 5) FROM segment WHERE tier = ? AND t1 BETWEEN ? AND ? "
-                    "AND first <= ? AND last >= ? ORDER BY id",
-                    (RAW, start, end + segments.LONGEST_MS, end, start),
-                )
-            ]
+            found = _segments(connection, start, end)
             spans = _spans(connection, start, end + MINUTE_MS)
         hot = hot_rows.pieces(rows, layouts.get, np.array(ids, np.int32))
         return _Plan(ids, start, end, found, spans, hot, time.monotonic() + self._timeout)
@@ -263,12 +294,12 @@ class Reader:
 
     def _minutes(
         self, spans: Sequence[tuple[int, int]], ids: Sequence[int], start: int, end: int, deadline: float
-    ) -> Iterator[Mapping[int, minutes.Minutes]]:
+    ) -> Iterator[Mapping[int, tier.Minutes]]:
         for t0, t1 in _slices(spans, len(ids)):
             self._check(deadline)
             with self._sessions.open() as connection:
                 # of `read`, the end is of what a bucket holds
-                columns = minutes.read(connection, ids, max(t0 + 1, start), min(t1, end) + 1 - MINUTE_MS)
+                columns = tier.read(connection, ids, max(t0 + 1, start), min(t1, end) + 1 - MINUTE_MS)
             yield columns
 
     def _rows(self, start: int, end: int) -> list[HotRow]:
@@ -295,6 +326,18 @@ def _ids(entries: Sequence[Entry]) -> list[int]:
     return sorted(one for entry in entries for one in entry.ids)
 
 
+def _segments(connection: sqlite3.Connection, start: int, end: int) -> list[Segment]:
+    """The raw segments that have a sample in the range, in the order in which they were written."""
+    return [
+        Segment(number, t0, t1, first, last, get_varint(counted, 0)[0])
+        for number, t0, t1, first, last, counted in connection.execute(
+            "SELECT id, t0, t1, first, last, substr(times, 1, 5) FROM segment WHERE tier = ? AND t1 BETWEEN ? AND ? "
+            "AND first <= ? AND last >= ? ORDER BY id",
+            (RAW, start, end + segments.LONGEST_MS, end, start),
+        )
+    ]
+
+
 def _spans(connection: sqlite3.Connection, start: int, end: int) -> list[tuple[int, int]]:
     """The windows that have minute buckets and reach into the range."""
     return connection.execute(
@@ -306,7 +349,7 @@ def _spans(connection: sqlite3.Connection, start: int, end: int) -> list[tuple[i
 
 def _slices(spans: Sequence[tuple[int, int]], ids: int) -> list[tuple[int, int]]:
     """Times ``(t0, t1]`` to be read one after the other: no span reaches over two of them."""
-    width = minutes.MERGED_MS * max(1, _MINUTE_CHUNKS_AT_ONCE // max(ids, 1))
+    width = tier.MERGED_MS * max(1, _MINUTE_CHUNKS_AT_ONCE // max(ids, 1))
     numbers = sorted({(t1 - 1) // width for _, t1 in spans})
     return [(number * width, (number + 1) * width) for number in numbers]
 

@@ -22,10 +22,16 @@ class Window:
     """The answer to a query: ``rows`` maps the values of ``query.by`` to one value for each of ``times``.
 
     Times are Unix seconds, ascending. NaN is a gap: the value was not read, or no rate can be told.
+
+    Where many readings make one value, ``low`` and ``high`` are the lowest and highest of them, so that peaks are not
+    lost. With ``outer`` they are bounds that need not have been reached: of a sum, the sums of each series' own.
     """
 
     times: array[float]
     rows: dict[tuple[str, ...], array[float]]
+    low: dict[tuple[str, ...], array[float]] | None = None
+    high: dict[tuple[str, ...], array[float]] | None = None
+    outer: bool = False
 
 
 @dataclass(slots=True)
