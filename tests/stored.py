@@ -101,7 +101,7 @@ class Store:
 
     def merge(self) -> None:
         """Merge all minute buckets."""
-        while minutes.merge(self.connection, all_of_it=True):
+        while minutes.merge(self.connection, before_ms=2**60):
             pass
 
     def drop_raw(self, before: int) -> None:

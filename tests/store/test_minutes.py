@@ -128,25 +128,27 @@ def test_buckets_are_those_of_the_plain_reading(tmp_path_factory: pytest.TempPat
         for one, column in samples.items():
             _check(found[one], column, counter=one == COUNTER)
         if step < 2:
-            merged = minutes.merge(store.connection, all_of_it=step == 1)
-            assert merged or step == 0
+            before = T0 + 3 * minutes.MERGED_MS if step else T0 + minutes.MERGED_MS + SEAL_MS
+            minutes.merge(store.connection, before_ms=before)
+            assert (store.count("minutes") == 0) is (step == 1)
     store.connection.close()
 
 
 def test_rows_are_merged_once_six_hours_are_over(tmp_path: Path) -> None:
-    """The rows of six hours become one chunk a series in one step, once a row of later stands there."""
+    """The rows of six hours become one chunk a series in one step, once a window more is over."""
     store = Store(tmp_path, counters=1, gauges=1)
     for step in range(1, 37 * 60 + 1):
         store.hot(T0 + step * 10_000, ([COUNTER, GAUGE], [step, 1.0]))
         if step == 36 * 60:
             while seal.seal(store.connection, before_ms=NEVER):
                 pass
-            assert not minutes.merge(store.connection)
+            assert not minutes.merge(store.connection, before_ms=T0 + minutes.MERGED_MS)
     while seal.seal(store.connection, before_ms=NEVER):
         pass
     before = minutes.read(store.connection, [COUNTER, GAUGE], *ALL)
-    assert minutes.merge(store.connection)
-    assert not minutes.merge(store.connection)
+    over = T0 + minutes.MERGED_MS + SEAL_MS
+    assert minutes.merge(store.connection, before_ms=over)
+    assert not minutes.merge(store.connection, before_ms=over)
     assert store.count("minutes") == 1
     assert store.connection.execute("SELECT t0, t1 FROM segment WHERE tier = ?", (MINUTES,)).fetchall() == [
         (T0, T0 + minutes.MERGED_MS)
@@ -166,7 +168,7 @@ def test_a_merged_tier_goes_on_where_it_ended(tmp_path: Path) -> None:
     store = Store(tmp_path, counters=1)
     store.hot(T0 - 1000, ([COUNTER], [10.0]))
     seal.seal(store.connection, before_ms=NEVER)
-    assert minutes.merge(store.connection, all_of_it=True)
+    assert minutes.merge(store.connection, before_ms=2**60)
     store.hot(T0 + 1000, ([COUNTER], [25.0]))
     seal.seal(store.connection, before_ms=NEVER)
     found = minutes.read(store.connection, [COUNTER], *ALL)[COUNTER]
@@ -213,7 +215,7 @@ def test_a_clock_set_back_adds_to_the_buckets(tmp_path: Path) -> None:
         assert found.shape.at.tolist() == [T0 + 50_000]
         assert [found.last[0], found.low[0], found.high[0], found.total[0]] == [6.0, 1.0, 9.0, 21.0]
         assert found.shape.counts.tolist() == [4]
-        minutes.merge(store.connection, all_of_it=True)
+        minutes.merge(store.connection, before_ms=2**60)
 
 
 def test_ranges_of_buckets(tmp_path: Path) -> None:
@@ -228,4 +230,4 @@ def test_ranges_of_buckets(tmp_path: Path) -> None:
         assert found[1].shape is found[2].shape
         assert found[1].shape.ends.tolist() == [T0 + 60_000, T0 + 120_000, T0 + 180_000]
         assert minutes.read(store.connection, [1], T0 - 5000, T0) == {}
-        minutes.merge(store.connection, all_of_it=True)
+        minutes.merge(store.connection, before_ms=2**60)

@@ -44,7 +44,7 @@ def test_old_samples_go_by_age(tmp_path: Path) -> None:
     store = Store(tmp_path, gauges=2)
     for number in range(80):
         _window(store, T0 + number * SEAL_MS)
-    while minutes.merge(store.connection):
+    while minutes.merge(store.connection, before_ms=T0 + 80 * SEAL_MS):
         pass
     assert store.count("minutes") == 80 - 72
     now = T0 + 80 * SEAL_MS
@@ -66,7 +66,7 @@ def test_what_is_too_much_goes_in_its_order(tmp_path: Path) -> None:
     store = Store(tmp_path, gauges=4)
     for number in range(200):
         _window(store, T0 + number * SEAL_MS)
-    while minutes.merge(store.connection):
+    while minutes.merge(store.connection, before_ms=T0 + 200 * SEAL_MS):
         pass
     now = T0 + 200 * SEAL_MS
     gone: list[str] = []
@@ -102,7 +102,7 @@ def test_the_cap_is_held_through_a_month(tmp_path: Path) -> None:
         largest = max(largest, store.bytes_on_disk)
         while seal.seal(store.connection, before_ms=now + SEAL_MS):
             largest = max(largest, store.bytes_on_disk)
-        minutes.merge(store.connection)
+        minutes.merge(store.connection, before_ms=now + SEAL_MS)
         while retention.enforce(
             store.connection, now_ms=now + SEAL_MS, raw_ms=7 * DAY, minutes_ms=90 * DAY, max_bytes=most
         ):
@@ -165,7 +165,7 @@ def test_a_segment_goes_whole(tmp_path: Path, tier: int) -> None:
     store = Store(tmp_path, gauges=3)
     for number in range(3):
         _window(store, T0 + number * 36 * SEAL_MS)
-    while minutes.merge(store.connection, all_of_it=True):
+    while minutes.merge(store.connection, before_ms=2**60):
         pass
     (first,) = store.connection.execute("SELECT id FROM segment WHERE tier = ? ORDER BY t1", (tier,)).fetchone()
     segments.remove(store.connection, first)

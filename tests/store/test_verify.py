@@ -24,7 +24,7 @@ def whole(tmp_path: Path) -> Path:
     """A store with raw segments, a merged segment of minutes, rows of minutes and hot rows."""
     path = store(tmp_path / "history.db", DUMP)
     with closing(open_for_writing(str(path))) as connection:
-        while minutes.merge(connection, all_of_it=True):
+        while minutes.merge(connection, before_ms=2**60):
             pass
         (one,) = connection.execute("SELECT min(id) FROM series").fetchone()
         connection.execute("INSERT INTO layout VALUES(1, ?)", (int(one).to_bytes(4, "little"),))

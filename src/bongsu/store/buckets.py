@@ -205,7 +205,7 @@ def combined(shape: Shape, fields: Values) -> tuple[Shape, Values]:
     starts = np.flatnonzero(np.diff(ends, prepend=ends[0] - 1))
     lasts = np.append(starts[1:], ends.size) - 1
     fields = fields[:, :, order]
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         total = np.add.reduceat(np.nan_to_num(fields[TOTAL], nan=0.0, posinf=np.inf, neginf=-np.inf), starts, axis=1)
         nothing = np.logical_and.reduceat(np.isnan(fields[TOTAL]), starts, axis=1)
         joined = np.stack([

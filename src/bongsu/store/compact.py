@@ -27,7 +27,7 @@ def compact(connection: sqlite3.Connection) -> Iterator[str]:
     """
     while seal.seal(connection, before_ms=_FOREVER):
         yield "sealed"
-    while minutes.merge(connection, all_of_it=True):
+    while minutes.merge(connection, before_ms=_FOREVER):
         yield "merged"
     while join(connection, before_ms=_FOREVER):
         yield "joined"
@@ -51,14 +51,11 @@ def join(connection: sqlite3.Connection, *, before_ms: int) -> bool:
         by_times: dict[int, list[tuple[int, Column]]] = {}
         for one, column in columns.items():
             by_times.setdefault(id(column.times), []).append((one, column))
-        groups = [
-            Group(
-                np.array([one for one, _ in same], dtype=np.int64), same[0][1].times,
-                np.stack([column.values for _, column in same]),
-            )
-            for same in by_times.values()
-        ]  # fmt: skip
-        prepared = segments.prepare(t0, t1, groups)
+        encoder = segments.Encoder(t0, t1, np.unique(np.concatenate([same[0][1].times for same in by_times.values()])))
+        for same in by_times.values():
+            ids = np.array([one for one, _ in same], dtype=np.int64)
+            encoder.add(Group(ids, same[0][1].times, np.stack([column.values for _, column in same])))
+        prepared = encoder.done()
         with segments.transaction(connection):
             for number in numbers:
                 segments.remove(connection, number)

@@ -21,12 +21,12 @@ import numpy as np
 from bongsu.store import buckets, codec, segments
 from bongsu.store.buckets import FIELDS, LAST, TOTAL, Before, Buckets, Shape
 from bongsu.store.packing import get_varint, put_varint
-from bongsu.store.schema import MINUTE_MS, MINUTES
+from bongsu.store.schema import MINUTE_MS, MINUTES, SEAL_MS
 from bongsu.store.segments import Group, Ids, Prepared
 from bongsu.store.series import Times, Values
 
 MERGED_MS = segments.LONGEST_MS  # windows of merged segments, aligned to Unix time
-_ROWS = 256
+_ROWS = 128  # series that are encoded at once: bounds the memory for what is made on the way
 
 
 class Minutes(NamedTuple):
@@ -42,47 +42,53 @@ class Minutes(NamedTuple):
     total: Values
 
 
-def build(connection: sqlite3.Connection, t0: int, groups: Sequence[Group]) -> list[Buckets]:
-    """The buckets of a window that begins after ``t0``; looks up which series count, and their samples before it."""
-    ids = np.concatenate([group.ids for group in groups])
-    counters = np.array(
-        [one for (one,) in connection.execute(
-            "SELECT series.id FROM series JOIN metric ON metric.id = series.metric "
-            "WHERE metric.kind = 'counter' AND series.id BETWEEN ? AND ?", (int(ids.min()), int(ids.max()))
-        )], dtype=np.int64,
-    )  # fmt: skip
-    counting = np.intersect1d(ids, counters)
-    first = min(int(group.times[0]) for group in groups)
-    before = _before(connection, counting, t0, first) if counting.size else {}
-    return list(buckets.build(groups, counting, before))
+class Builder:
+    """Makes the buckets of a window, which begins after ``t0`` and has these ``times``, group by group."""
 
+    def __init__(self, connection: sqlite3.Connection, t0: int, times: Times) -> None:
+        self._connection = connection
+        self._t0 = t0
+        self._first = int(times[0]) if times.size else t0
+        self._rows: list[Buckets] | None = None
+        self.buckets: list[Buckets] = []
 
-def _before(connection: sqlite3.Connection, ids: Ids, t0: int, first: int) -> dict[int, Before]:
-    """The newest sample of each within FARTHEST_MS before the first of the window."""
-    start = first - buckets.FARTHEST_MS
-    if start >= t0:
-        return {}
-    rows = connection.execute(
-        "SELECT data FROM minutes WHERE t1 > ? AND t1 <= ? ORDER BY t1, segment", (start, t0)
-    ).fetchall()
-    found: dict[int, Before] = {}
-    for (data,) in rows:
-        for one, sample in buckets.newest_before(decode(data), first).items():
-            if sample.at >= found.get(one, buckets.NOTHING).at:
-                found[one] = sample
-    missing = [one for one in ids.tolist() if one not in found]
-    if (
-        missing
-        and connection.execute(
-            "SELECT 1 FROM segment WHERE tier = ? AND t1 BETWEEN ? AND ? AND last > ? AND first <= ? LIMIT 1",
-            (MINUTES, start, t0 + segments.LONGEST_MS, start, t0),
-        ).fetchone()
-    ):  # merged already
-        for one, column in read(connection, missing, start, t0).items():
-            before = np.flatnonzero((column.shape.at <= t0) & (column.shape.at > start))
-            if before.size:
-                found[one] = Before(int(column.shape.at[before[-1]]), float(column.last[before[-1]]))
-    return found
+    def add(self, group: Group) -> None:
+        """Add the buckets of its series; looks up which of them count, and their samples before the window."""
+        counters = np.array(
+            [one for (one,) in self._connection.execute(
+                "SELECT series.id FROM series JOIN metric ON metric.id = series.metric "
+                "WHERE metric.kind = 'counter' AND series.id BETWEEN ? AND ?", (int(group.ids[0]), int(group.ids[-1]))
+            )], dtype=np.int64,
+        )  # fmt: skip
+        counting = np.intersect1d(group.ids, counters)
+        before = self._before(counting) if counting.size else {}
+        self.buckets += buckets.build([group], counting, before)
+
+    def _before(self, ids: Ids) -> dict[int, Before]:
+        """The newest sample of each within FARTHEST_MS before the first of the window."""
+        start = self._first - buckets.FARTHEST_MS
+        if start >= self._t0:
+            return {}
+        if self._rows is None:
+            self._rows = [
+                one for (data,) in self._connection.execute(
+                    "SELECT data FROM minutes WHERE t1 > ? AND t1 <= ? ORDER BY t1, segment", (start, self._t0)
+                ) for one in decode(data) if one.shape.counter
+            ]  # fmt: skip
+        found = buckets.newest_before(self._rows, self._first)
+        missing = [one for one in ids.tolist() if one not in found]
+        if (
+            missing
+            and self._connection.execute(
+                "SELECT 1 FROM segment WHERE tier = ? AND t1 BETWEEN ? AND ? AND last > ? AND first <= ? LIMIT 1",
+                (MINUTES, start, self._t0 + segments.LONGEST_MS, start, self._t0),
+            ).fetchone()
+        ):  # merged already
+            for one, column in read(self._connection, missing, start, self._t0).items():
+                before = np.flatnonzero((column.shape.at <= self._t0) & (column.shape.at > start))
+                if before.size:
+                    found[one] = Before(int(column.shape.at[before[-1]]), float(column.last[before[-1]]))
+        return found
 
 
 def encode(groups: Sequence[Buckets]) -> bytes:
@@ -149,21 +155,21 @@ def decode_shape(blob: bytes) -> Shape:
     return Shape(bool(counter), ends, ends - distance, count, covered)
 
 
-def merge(connection: sqlite3.Connection, *, all_of_it: bool = False) -> bool:
+def merge(connection: sqlite3.Connection, *, before_ms: int) -> bool:
     """Merge the rows of the oldest six hours that are over into one segment; False if there are none.
 
-    They are over once a later row is there, which keeps the newest row for the windows that follow on it; with
-    ``all_of_it`` always. One short transaction; call it until it returns False.
+    They are over once a sealing window more has ended by ``before_ms``: the next counters find what they follow on in
+    a row, which is quick. One short transaction; call it until it returns False.
 
     Raises:
         sqlite3.Error: nothing has changed then.
     """
-    oldest, newest = connection.execute("SELECT min(t1), max(t1) FROM minutes").fetchone()
+    (oldest,) = connection.execute("SELECT min(t1) FROM minutes").fetchone()
     if oldest is None:
         return False
     t0 = (oldest - 1) // MERGED_MS * MERGED_MS
     t1 = t0 + MERGED_MS
-    if newest <= t1 and not all_of_it:
+    if t1 + SEAL_MS > before_ms:
         return False
     rows = connection.execute(
         "SELECT segment, data FROM minutes WHERE t1 > ? AND t1 <= ? ORDER BY t0, segment", (t0, t1)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bongsu.store import minutes, segments
 from bongsu.store.schema import SEAL_MS
@@ -14,7 +15,7 @@ from bongsu.store.segments import Flags, Group, Ids
 from bongsu.store.series import Times, Values
 
 _log = logging.getLogger("bongsu.store")
-_CELLS = 2_000_000  # values in memory at once, beside the rows as they were read
+_CELLS = 400_000  # values that are worked on at once
 _MANY = 1500  # rows; so many of one window there are not at 1 Hz: look whether older ones stand behind the first
 
 
@@ -32,11 +33,8 @@ def seal(connection: sqlite3.Connection, *, before_ms: int) -> bool:
     if number is None:
         return False
     t0, t1 = number * SEAL_MS, (number + 1) * SEAL_MS
-    rows = connection.execute(
-        'SELECT seq, ts, layouts, "values" FROM hot WHERE ts > ? AND ts <= ? ORDER BY seq', (t0, t1)
-    ).fetchall()
-    groups = list(_of_rows(connection, rows))
-    write(connection, t0, t1, groups, hot=[row[0] for row in rows])
+    rows = _Rows(connection, t0, t1)
+    _write(connection, t0, t1, rows.times, rows.groups(), rows.numbers)
     return True
 
 
@@ -57,24 +55,25 @@ def insert(connection: sqlite3.Connection, ids: Ids, times: Times, values: Value
     for start, end in zip(starts.tolist(), [*starts[1:].tolist(), ids.size], strict=True):
         part = order[start:end]
         t0 = int(windows[start]) * SEAL_MS
-        write(connection, t0, t0 + SEAL_MS, list(_of_samples(ids[part], times[part], values[part])), hot=[])
+        some = np.unique(times[part])
+        _write(connection, t0, t0 + SEAL_MS, some, _of_samples(ids[part], times[part], values[part]), [])
 
 
-def write(connection: sqlite3.Connection, t0: int, t1: int, groups: Sequence[Group], *, hot: Sequence[int]) -> None:
-    """Write raw samples of one window with their minute buckets; the hot rows of these numbers go.
-
-    Raises:
-        sqlite3.Error: nothing has changed then.
-    """
-    if groups:
-        prepared = segments.prepare(t0, t1, groups)
-        buckets = minutes.encode(minutes.build(connection, t0, groups))
+def _write(
+    connection: sqlite3.Connection, t0: int, t1: int, times: Times, groups: Iterable[Group], hot: Sequence[int]
+) -> None:
+    """Write raw samples of one window with their minute buckets; the hot rows of these numbers go."""
+    encoder = segments.Encoder(t0, t1, times)
+    builder = minutes.Builder(connection, t0, times)
+    for group in groups:
+        encoder.add(group)
+        builder.add(group)
+    prepared = encoder.done() if builder.buckets else None
+    data = minutes.encode(builder.buckets)
     with segments.transaction(connection):
-        if groups:
+        if prepared is not None:
             number = segments.insert(connection, prepared)
-            connection.execute(
-                "INSERT INTO minutes(segment, t0, t1, data) VALUES(?, ?, ?, ?)", (number, t0, t1, buckets)
-            )
+            connection.execute("INSERT INTO minutes(segment, t0, t1, data) VALUES(?, ?, ?, ?)", (number, t0, t1, data))
         for first, last in _runs(hot):
             connection.execute("DELETE FROM hot WHERE seq BETWEEN ? AND ?", (first, last))
 
@@ -125,55 +124,69 @@ def _of_samples(ids: Ids, times: Times, values: Values) -> Iterator[Group]:
 class _Shape:
     """Hot rows of the same layouts."""
 
-    def __init__(self, ids: Ids) -> None:
-        self.ids = ids
-        self.rows: list[int] = []  # their columns in the matrix, in order of arrival
-        self.blobs: list[bytes] = []
+    def __init__(self, ids: Ids | None) -> None:
+        self.lost = ids is None  # which series they are of
+        self.ids = np.empty(0, np.int64) if ids is None else ids
+        self.rows: list[int] = []  # their places among all rows, in order of arrival
+        self.data = bytearray()  # their values, one row after the other
+
+    @property
+    def values(self) -> Values:
+        """A row for each row, a column for each series."""
+        return np.frombuffer(self.data, "<f8").reshape(len(self.rows), self.ids.size)
 
 
-def _of_rows(connection: sqlite3.Connection, rows: Sequence[tuple[int, int, bytes, bytes]]) -> Iterator[Group]:
-    """The samples of hot rows (seq, ts, layouts, values), in order of arrival."""
-    all_times, columns = np.unique(np.array([row[1] for row in rows], dtype=np.int64), return_inverse=True)
-    doubled = all_times.size < len(rows)
-    shapes: list[_Shape] = []
-    by_layouts: dict[bytes, _Shape] = {}
-    for row, column in zip(rows, columns.tolist(), strict=True):
-        shape = by_layouts.get(row[2])
-        if shape is None or (doubled and shape is not shapes[-1]):  # keep the order of arrival: the last one wins
-            ids = _series_of(connection, row[2])
-            if ids is None or len(row[3]) != ids.size * 8:
-                _log.warning("the batch of %d ms is lost: its values do not fit the series that it names", row[1])
+class _Rows:
+    """The hot rows of one window."""
+
+    def __init__(self, connection: sqlite3.Connection, t0: int, t1: int) -> None:
+        self.numbers: list[int] = []
+        self._shapes: list[_Shape] = []
+        times: list[int] = []
+        known: set[int] = set()
+        by_layouts: dict[bytes, _Shape] = {}
+        doubled = False
+        for number, ts, layouts, data in connection.execute(
+            'SELECT seq, ts, layouts, "values" FROM hot WHERE ts > ? AND ts <= ? ORDER BY seq', (t0, t1)
+        ):
+            self.numbers.append(number)
+            doubled |= ts in known
+            shape = by_layouts.get(layouts)
+            if shape is None or (doubled and shape is not self._shapes[-1]):  # the last one that arrived wins
+                shape = by_layouts[layouts] = _Shape(_series_of(connection, layouts))
+                self._shapes.append(shape)
+            if shape.lost or len(data) != shape.ids.size * 8:
+                _log.warning("the batch of %d ms is lost: its values do not fit the series that it names", ts)
                 continue
-            shape = by_layouts[row[2]] = _Shape(ids)
-            shapes.append(shape)
-        elif len(row[3]) != shape.ids.size * 8:
-            _log.warning("the batch of %d ms is lost: its values do not fit the series that it names", row[1])
-            continue
-        shape.rows.append(column)
-        shape.blobs.append(row[3])
-    if not shapes:
-        return
-    all_ids = np.unique(np.concatenate([shape.ids for shape in shapes]))
-    most = max(1, _CELLS // all_times.size)
-    for start in range(0, all_ids.size, most):
-        some = all_ids[start : start + most]
-        matrix = np.zeros((all_times.size, some.size))
-        present = np.zeros(matrix.shape, np.bool_)
-        for shape in shapes:
-            _place(shape, some, matrix, present)
-        yield from segments.grouped(some, all_times, present.T, np.ascontiguousarray(matrix.T))
+            known.add(ts)
+            shape.rows.append(len(times))
+            shape.data += data
+            times.append(ts)
+        self.times, self._columns = np.unique(np.array(times, dtype=np.int64), return_inverse=True)
+
+    def groups(self) -> Iterator[Group]:
+        """Their samples."""
+        if not self._shapes:
+            return
+        all_ids = np.unique(np.concatenate([shape.ids for shape in self._shapes]))
+        most = max(1, _CELLS // self.times.size)
+        for start in range(0, all_ids.size, most):
+            some = all_ids[start : start + most]
+            matrix = np.zeros((self.times.size, some.size))
+            present = np.zeros(matrix.shape, np.bool_)
+            for shape in self._shapes:
+                _place(shape, self._columns[shape.rows], some, matrix, present)
+            yield from segments.grouped(some, self.times, present.T, np.ascontiguousarray(matrix.T))
 
 
-def _place(shape: _Shape, ids: Ids, matrix: Values, present: Flags) -> None:
+def _place(shape: _Shape, rows: NDArray[np.intp], ids: Ids, matrix: Values, present: Flags) -> None:
     here = np.searchsorted(ids, shape.ids)
     within = here < ids.size
     within[within] = ids[here[within]] == shape.ids[within]
-    if not within.any():
-        return
-    where = np.ix_(np.array(shape.rows), here[within])
-    values = np.frombuffer(b"".join(shape.blobs), "<f8").reshape(len(shape.rows), -1)
-    matrix[where] = values if within.all() else values[:, within]
-    present[where] = True
+    if within.any():
+        where = np.ix_(rows, here[within])
+        matrix[where] = shape.values if within.all() else shape.values[:, within]
+        present[where] = True
 
 
 def _series_of(connection: sqlite3.Connection, layouts: bytes) -> Ids | None:

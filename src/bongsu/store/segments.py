@@ -25,7 +25,7 @@ Ids = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 LONGEST_MS = 6 * 3_600_000  # no segment's window is longer
 _ASKED = 400  # chunks that are asked for by one statement
-_ROWS = 256  # series that are encoded at once: bounds the memory for what is made on the way
+_ROWS = 128  # series that are encoded at once: bounds the memory for what is made on the way
 _T = TypeVar("_T")
 
 
@@ -89,30 +89,40 @@ def grouped(ids: Ids, times: Times, present: Flags, values: Values) -> list[Grou
     return groups
 
 
-def prepare(t0: int, t1: int, groups: Sequence[Group]) -> Prepared:
-    """Encode raw samples of the window ``(t0, t1]``. A series stands in one group only."""
-    times = groups[0].times if len(groups) == 1 else np.unique(np.concatenate([group.times for group in groups]))
-    patterns: dict[bytes, int] = {}
-    chunks: list[tuple[int, bytes]] = []
-    for group in groups:
+class Encoder:
+    """Encodes raw samples of the window ``(t0, t1]``, group by group; ``times`` are all that a group may have."""
+
+    def __init__(self, t0: int, t1: int, times: Times) -> None:
+        self._window = (t0, t1)
+        self._times = times
+        self._patterns: dict[bytes, int] = {}
+        self._chunks: list[tuple[int, bytes]] = []
+
+    def add(self, group: Group) -> None:
+        """Encode it. A series stands in one group only."""
         number = 0
-        if group.times.size != times.size:
-            there = np.packbits(np.isin(times, group.times, assume_unique=True)).tobytes()
-            number = patterns.setdefault(there, len(patterns) + 1)
+        if group.times.size != self._times.size:
+            there = np.packbits(np.isin(self._times, group.times, assume_unique=True)).tobytes()
+            number = self._patterns.setdefault(there, len(self._patterns) + 1)
         head = varint(number)
         for start in range(0, group.ids.size, _ROWS):
             part = slice(start, start + _ROWS)
             columns = codec.encode_rows(group.values[part])
-            chunks += [(one, head + column) for one, column in zip(group.ids[part].tolist(), columns, strict=True)]
-    chunks.sort()
-    whole = bytearray()
-    put_varint(whole, times.size)
-    append(whole, codec.encode_times(times))
-    for there in patterns:
-        append(whole, zlib.compress(there, 9, -12))
-    return Prepared(
-        RAW, t0, t1, int(times[0]), int(times[-1]), bytes(whole), encode_ids([one for one, _ in chunks]), chunks
-    )
+            numbers = group.ids[part].tolist()
+            self._chunks += [(one, head + column) for one, column in zip(numbers, columns, strict=True)]
+
+    def done(self) -> Prepared:
+        """The segment."""
+        self._chunks.sort()
+        whole = bytearray()
+        put_varint(whole, self._times.size)
+        append(whole, codec.encode_times(self._times))
+        for there in self._patterns:
+            append(whole, zlib.compress(there, 9, -12))
+        return Prepared(
+            RAW, *self._window, int(self._times[0]), int(self._times[-1]), bytes(whole),
+            encode_ids([one for one, _ in self._chunks]), self._chunks,
+        )  # fmt: skip
 
 
 def insert(connection: sqlite3.Connection, prepared: Prepared) -> int:

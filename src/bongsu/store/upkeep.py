@@ -70,7 +70,7 @@ class Upkeep:
 
     def _steps(self, connection: sqlite3.Connection, now: int) -> Iterator[tuple[str, Step]]:
         yield "sealing", lambda: seal.seal(connection, before_ms=_last_end(now))
-        yield "merging", lambda: minutes.merge(connection)
+        yield "merging", lambda: minutes.merge(connection, before_ms=_last_end(now))
         yield "joining", lambda: compact.join(connection, before_ms=_last_end(now))
         yield (
             "letting go",
