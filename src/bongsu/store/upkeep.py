@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import sqlite3
 from collections.abc import Callable, Iterator
 
@@ -64,6 +66,7 @@ class Upkeep:
             retention.collect(connection)
             self._collected = now // _COLLECT_MS
         self._tell("")
+        _give_memory_back()
         if failed is not None:
             raise failed
         self._done = _last_end(now)
@@ -78,6 +81,12 @@ class Upkeep:
                 connection, now_ms=now, raw_ms=self.raw_ms, minutes_ms=self.minutes_ms, max_bytes=self.max_bytes
             ),
         )
+
+
+def _give_memory_back() -> None:
+    """What sealing has used and freed again: glibc keeps it (20 MB with 1 500 series) unless asked, malloc_trim(3)."""
+    with contextlib.suppress(OSError, AttributeError):  # another libc
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _last_end(now: int) -> int:
