@@ -93,12 +93,13 @@ def test_openmetrics_has_seconds_and_an_end(spool: Spool) -> None:
         'foo_seconds_bucket{le="1.0"} 8 1520879607.789 # {trace_id="KOO5S4vxi0o"} 0.67\n'
         'foo_seconds_bucket{le="1.0"} 9 1520879608 # {trace_id="KOO5S4vxi0o"} 0.67 1520879607.0\n'
         'foo_seconds_bucket{le="+Inf",odd=" # {x"} 17 1520879607.789\n'
-        "foo_seconds_count 17 1520879607.7890\nfoo_seconds_sum 324789.3 1520879607.789\n# EOF\n",
+        "foo_seconds_count 17 1.001\nfoo_seconds_sum 324789.3 1520879607.789\n# EOF\n",
     )
     assert (done.format, done.samples) == ("openmetrics", 5)
     samples = found(spool)
     assert samples[labelled("foo_seconds_bucket", le="1.0")] == [(1520879607789, 8.0), (1520879608000, 9.0)]
     assert samples[labelled("foo_seconds_bucket", le="+Inf", odd=" # {x")] == [(1520879607789, 17.0)]
+    assert samples[labelled("foo_seconds_count")] == [(1001, 17.0)]  # 1.001 * 1000 is a little less than 1001
     assert spool.described("foo_seconds_bucket") == (Kind.COUNTER, "Time.", "seconds")
 
 

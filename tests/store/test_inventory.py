@@ -11,7 +11,7 @@ import pytest
 from bongsu.model.errors import BadInput
 from bongsu.store import minutes
 from bongsu.store.file import open_for_writing
-from bongsu.store.inventory import Gap, extent, take_stock, writer
+from bongsu.store.inventory import extent, take_stock, writer
 from bongsu.store.lock import Lock
 from bongsu.store.schema import MINUTES, RAW
 from store.dumped import START, lines, store
@@ -55,19 +55,21 @@ def test_batches_that_are_not_sealed_count(tmp_path: Path) -> None:
 
 def test_gaps_are_times_at_which_no_series_has_samples(tmp_path: Path) -> None:
     """Longer than asked, within segments and between them; where one series has a gap and another has not, there is none."""
-    path = store(
-        tmp_path / "history.db",
-        lines("a", 10) + lines("a", 10, first=100) + lines("a", 10, first=1000) + lines("b", 3, 600_000),
+    seconds = (0, 15, 30, 130, 145, 700, 715, 4000)
+    dump = "".join(f"a {s} {START + s * 1000}\n" for s in seconds) + "".join(
+        f"b 1 {START + s * 1000}\n" for s in (300, 500)
     )
-    found = take_stock(str(path), gap_ms=620_000).raw.gaps
-    last = START + 2 * 600_000
-    assert found == (
-        Gap(last, START + 100 * 15_000) if 100 * 15_000 - 1_200_000 > 620_000 else found[0],
-        *found[1:],
-    )
-    assert found[-1] == Gap(START + 109 * 15_000, START + 1000 * 15_000)
-    assert take_stock(str(path), gap_ms=10**9).raw.gaps == ()
-    assert len(take_stock(str(path), gap_ms=15_000).raw.gaps) == 4
+    path = str(store(tmp_path / "history.db", dump))
+
+    def gaps(longer_s: int) -> list[tuple[int, int]]:
+        found = take_stock(path, gap_ms=longer_s * 1000).raw.gaps
+        return [((gap.after - START) // 1000, (gap.before - START) // 1000) for gap in found]
+
+    assert gaps(99) == [(30, 130), (145, 300), (300, 500), (500, 700), (715, 4000)]
+    assert gaps(100) == [(145, 300), (300, 500), (500, 700), (715, 4000)]
+    assert gaps(199) == [(300, 500), (500, 700), (715, 4000)]
+    assert gaps(200) == [(715, 4000)]
+    assert gaps(3285) == []
 
 
 def test_the_largest_come_first(tmp_path: Path) -> None:
