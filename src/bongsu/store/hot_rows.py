@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bongsu.store.hot import HotRow
 from bongsu.store.index import Ids
@@ -24,6 +25,9 @@ def pieces(rows: Iterable[HotRow], layout: Layouts, ids: Ids) -> list[Piece]:
     for row in rows:
         alike.setdefault(row.layouts, []).append(row)
     found: dict[int, tuple[Ids, list[tuple[Times, Times, Values]]]] = {}
+    asked = np.zeros(int(ids.max(initial=0)) + 2, np.bool_)  # by id; the last is for all that are higher
+    asked[ids] = True
+    columns_of: dict[int, NDArray[np.intp]] = {}  # by layout: which of its columns are asked for
     for layouts, group in alike.items():
         numbers = np.frombuffer(layouts, "<i4").tolist()
         series = [layout(number) for number in numbers]
@@ -35,8 +39,12 @@ def pieces(rows: Iterable[HotRow], layout: Layouts, ids: Ids) -> list[Piece]:
         places = []
         at = 0
         for number, members, length in zip(numbers, series, lengths, strict=True):
-            if members is not None and length and (wanted := np.flatnonzero(np.isin(members, ids))).size:
-                places.append((number, members[wanted], wanted + at))
+            if members is not None and length:
+                wanted = columns_of.get(number)
+                if wanted is None:
+                    wanted = columns_of[number] = asked.take(members, mode="clip").nonzero()[0]
+                if wanted.size:
+                    places.append((number, members[wanted], wanted + at))
             at += length
         if not places or not whole:
             continue

@@ -70,6 +70,7 @@ class _Plan:
     end: int
     segments: list[Segment]
     spans: list[tuple[int, int]]  # that have minute buckets
+    raw_spans: list[tuple[int, int]]  # that have raw samples, whether of these times or not
     hot: list[Piece]
     deadline: float
 
@@ -214,7 +215,7 @@ class Reader:
             covered = NOWHERE
             plan.segments.clear()
         else:
-            covered = Coverage([(segment.t0, segment.t1) for segment in plan.segments])
+            covered = Coverage(plan.raw_spans)
         coarse = self._coarse(plan, covered)
         inside = [piece.times[(piece.times >= start) & (piece.times <= end)] for piece in coarse]
         inside = [times for times in inside if times.size]
@@ -241,9 +242,11 @@ class Reader:
                 layouts = {n: self._index.layout(connection, n) for row in {r.layouts: r for r in rows}.values()
                            for n in np.frombuffer(row.layouts, "<i4").tolist()}  # fmt: skip
             found = _segments(connection, start, end)
+            # Buckets that begin before the end reach beyond it, perhaps into a window whose samples are all later.
             spans = _spans(connection, start, end + MINUTE_MS)
+            raw_spans = _raw_spans(connection, start, end + MINUTE_MS)
         hot = hot_rows.pieces(rows, layouts.get, np.array(ids, np.int32))
-        return _Plan(ids, start, end, found, spans, hot, time.monotonic() + self._timeout)
+        return _Plan(ids, start, end, found, spans, raw_spans, hot, time.monotonic() + self._timeout)
 
     def _raw(self, plan: _Plan, last_try: bool) -> Iterator[Piece]:
         """What stands in the plan's segments, in their order; read in slices, so that no transaction is long."""
@@ -336,6 +339,14 @@ def _segments(connection: sqlite3.Connection, start: int, end: int) -> list[Segm
             (RAW, start, end + segments.LONGEST_MS, end, start),
         )
     ]
+
+
+def _raw_spans(connection: sqlite3.Connection, start: int, end: int) -> list[tuple[int, int]]:
+    """The windows that have raw segments and reach into the range."""
+    return connection.execute(
+        "SELECT t0, t1 FROM segment WHERE tier = ? AND t1 BETWEEN ? AND ? AND t0 < ?",
+        (RAW, start, end + segments.LONGEST_MS, end),
+    ).fetchall()
 
 
 def _spans(connection: sqlite3.Connection, start: int, end: int) -> list[tuple[int, int]]:
