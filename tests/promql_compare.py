@@ -169,7 +169,7 @@ def _values_by_step(result: Sequence[Mapping[str, Any]]) -> dict[float, list[str
     found: dict[float, list[str]] = {}
     for series in result:
         for at, value in _points(series):
-            found.setdefault(at, []).append(value)
+            found.setdefault(at, []).append(value.removeprefix("-") if float(value) == 0 else value)
     return {at: sorted(values) for at, values in found.items()}
 
 

@@ -36,12 +36,7 @@ class _Collector:
 @contextlib.contextmanager
 def stored(folder: Path, series: Sequence[Series]) -> Iterator[Reader]:
     """A reader of a store that holds the series: most of it sealed, some not yet, the newest not even committed."""
-    batches = list(_batches(series))
-    writer = Writer(str(folder / "history.db"), labels={}, threaded=False)
-    for number, batch in enumerate(batches):
-        writer.write(batch)
-        if number % 50 == 0 and number < len(batches) * 0.9:
-            assert writer.flush(), writer.problem
+    writer = fill(folder, series)
     assert writer.pending()
     reader = Reader(writer.path, writer.pending, writer.unsaved)
     try:
@@ -49,6 +44,17 @@ def stored(folder: Path, series: Sequence[Series]) -> Iterator[Reader]:
     finally:
         reader.close()
         writer.close()
+
+
+def fill(folder: Path, series: Sequence[Series]) -> Writer:
+    """The writer of a store in that folder, which was given the series."""
+    batches = list(_batches(series))
+    writer = Writer(str(folder / "history.db"), labels={}, threaded=False)
+    for number, batch in enumerate(batches):
+        writer.write(batch)
+        if number % 50 == 0 and number < len(batches) * 0.9:
+            assert writer.flush(), writer.problem
+    return writer
 
 
 def own(series: Sequence[Series]) -> Series:
