@@ -81,6 +81,7 @@ def test_a_whole_file_has_no_problems(whole: Path) -> None:
         ("UPDATE series SET labels = '{}' WHERE id = 1", "series 1 of a_total: its labels are not understood: {}"),
         ("UPDATE series SET labels = '[[\"b\",\"\"]]' WHERE id = 1", "its labels are not understood"),
         ("DELETE FROM series WHERE id = 1", "layout 1: it names series that are missing"),
+        ("DELETE FROM series WHERE id = 2", "it has columns of series that are missing: 2"),
         ("DELETE FROM layout", "batch 14: a layout of its values is missing"),
         ('UPDATE hot SET "values" = x\'00\' WHERE seq = 45', "batch 45: it has not as many values as its layouts"),
         ("UPDATE minutes SET data = x'01'", "minutes "),
