@@ -62,7 +62,7 @@ def samples(path: str, pending: Iterable[HotRow] = (), unsaved: Unsaved | None =
 def plain(path: str, name: str, **labels: str) -> list[tuple[float, float | None]]:
     """One series as (seconds since 1000, value or None for a stale mark): the clock of `readings`."""
     key = (name, tuple(sorted(labels.items())))
-    return [(one.ts / 1000 - 1000, one.value) for one in samples(path).get(key, [])]
+    return [(round(one.ts / 1000 - 1000, 3), one.value) for one in samples(path).get(key, [])]
 
 
 def _key(name: str, labels: str) -> Key:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from bongsu.model.errors import BadInput, BongsuError
 from bongsu.model.message import Message
 from bongsu.store import file, place, schema
-from bongsu.store.catalogue import Unsaved
+from bongsu.store.catalogue import Stored, Unsaved
 from bongsu.store.facts import Span
 from bongsu.store.hot import HotRow
 from bongsu.store.upkeep import Upkeep
@@ -102,10 +102,10 @@ class Disk:
                 self._roll_back()
                 raise
 
-    def tend(self, now: int, between: Callable[[], None]) -> bool:
+    def tend(self, now: int, sure: int, between: Callable[[], None]) -> bool:
         """Seal, merge and let go of what is due at ``now`` (Unix ms); returns whether anything was.
 
-        ``between`` is called between two steps and may `commit`.
+        ``sure`` is as in `clock.Clock`. ``between`` is called between two steps and may `commit`.
 
         Raises:
             Blocked, Broken: it was not done, or not all of it.
@@ -116,7 +116,7 @@ class Disk:
         self._check_log()
         with self._trouble():
             try:
-                self.upkeep.run(self.connection, now, between)
+                self.upkeep.run(self.connection, now, sure, between)
                 self.look()
             except BaseException:
                 self._roll_back()
@@ -130,6 +130,11 @@ class Disk:
             self.spans[tier] = Span(*found.fetchone())
         kept = self.connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'segment'").fetchone()
         self._segments = max(self._segments, kept[0] if kept else 0)
+
+    def stored(self) -> Stored:
+        """What the file has of the catalogue. Raises Blocked, Broken."""
+        with self._trouble():
+            return Stored.read(self.connection)
 
     def begin_anew(self, reason: str | None) -> None:
         """Set the broken file aside (no reason: it is gone) and begin another.

@@ -98,10 +98,10 @@ class Intake:
             labels = [sample.labels for sample in samples]
             if specs != standing.specs or labels != standing.labels or (self._retry and standing.refused):
                 self._lay_out(part.collector, standing, specs, labels)
+            self.doubled += standing.refused
             if not standing.layout:
                 continue
             if standing.picks is not None:
-                self.doubled += standing.refused
                 samples = [samples[place] for place in standing.picks]
             count += len(samples)
             layouts.append(standing.layout)

@@ -44,14 +44,16 @@ class Upkeep:
         """Let it be due at once."""
         self._done = None
 
-    def run(self, connection: sqlite3.Connection, now: int, between: Callable[[], None]) -> None:
+    def run(self, connection: sqlite3.Connection, now: int, sure: int, between: Callable[[], None]) -> None:
         """Do all that is due; ``between`` is called after each step, so that nothing waits for the last.
+
+        How old something is, is told by ``sure``, since ``now`` may be of a clock that went wrong.
 
         Raises:
             sqlite3.Error: a step could not be taken; what can be done without it is done.
         """
         failed: Exception | None = None
-        for name, step in self._steps(connection, now):
+        for name, step in self._steps(connection, now, sure):
             self._tell(name)
             try:
                 while step():
@@ -71,14 +73,14 @@ class Upkeep:
             raise failed
         self._done = _last_end(now)
 
-    def _steps(self, connection: sqlite3.Connection, now: int) -> Iterator[tuple[str, Step]]:
+    def _steps(self, connection: sqlite3.Connection, now: int, sure: int) -> Iterator[tuple[str, Step]]:
         yield "sealing", lambda: seal.seal(connection, before_ms=_last_end(now))
         yield "merging", lambda: minutes.merge(connection, before_ms=_last_end(now))
         yield "joining", lambda: compact.join(connection, before_ms=_last_end(now))
         yield (
             "letting go",
             lambda: retention.enforce(
-                connection, now_ms=now, raw_ms=self.raw_ms, minutes_ms=self.minutes_ms, max_bytes=self.max_bytes
+                connection, now_ms=sure, raw_ms=self.raw_ms, minutes_ms=self.minutes_ms, max_bytes=self.max_bytes
             ),
         )
 
