@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bongsu.model.metric import BASE_UNITS, Kind, MetricSpec, Vocabulary
 from bongsu.model.query import Query
 from bongsu.store.coverage import Coverage
 from bongsu.store.index import Entry
@@ -26,7 +27,7 @@ _STEPS = (
 )
 _DAY = 24 * 60 * MINUTE_MS
 _BEFORE = 300_000  # ms that are read before a slice, for the rate at its beginning
-_SAMPLES_AT_ONCE = 2_000_000
+_SAMPLES_AT_ONCE = 300_000
 _SAME = 0.75  # a clock of 1 s may be a little early: its buckets are of 1 s nevertheless
 _LAST_MS = 1 << 53
 
@@ -96,6 +97,18 @@ class History:
         times[-1] = min(times[-1], end / 1000.0)
         shared = as_array(times)
         return Past([one.window(shared) for one in lines], width / 1000.0, Tier.MINUTES if coarse else Tier.RAW)
+
+    def spec(self, name: str) -> MetricSpec | None:
+        """What is stored under this name, with the labels that its series have; None if there is none."""
+        described = self._reader.describe().get(name)
+        if not described:
+            return None
+        entries = self._reader.match([[Matcher(NAME, Op.EQUAL, name)]])
+        labels = sorted({label for entry in entries for label, _ in entry.labels if label != NAME})
+        newest = described[-1]
+        kind = Kind.COUNTER if newest.kind == Kind.COUNTER.value else Kind.GAUGE
+        unit = newest.unit if newest.unit in BASE_UNITS else ""
+        return MetricSpec(name, kind, newest.help.strip() or name, tuple(labels), unit, Vocabulary.FILE)
 
     def _lacks_samples(self, entries: Sequence[Entry], stored: Stored, start: int, end: int) -> bool:
         """Whether some of the time ``(start, end]`` has minutes only."""

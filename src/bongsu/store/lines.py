@@ -136,4 +136,6 @@ def _group(query: Query, labels: Labels) -> Group:
 def _value(query: Query, own: Mapping[str, str], name: str) -> str:
     """A label's value; one that the store has renamed, since it gives that name to every series, by its new name."""
     renamed = f"exported_{name}"
-    return own[renamed] if renamed in own and name in query.spec.labels else own.get(name, "")
+    if renamed in own and name in query.spec.labels and renamed not in query.spec.labels:
+        return own[renamed]
+    return own.get(name, "")
