@@ -111,7 +111,11 @@ def test_of_two_samples_of_one_time_the_later_stays(store: Store) -> None:
     seal.seal(store.connection, before_ms=NEVER)
     expected[1][T0 + 1500] = _bytes(5)
     assert _stored(store) == expected
-    assert store.count("segment") == 2
+    for value, one in ((6.0, 2), (7.0, 1), (8.0, 2)):  # by turns from two layouts
+        store.hot(T0 + 9000, ([2], [value]), *([] if one == 2 else [([4], [1.0])]))
+    seal.seal(store.connection, before_ms=NEVER)
+    assert _stored(store)[2] == {T0 + 9000: _bytes(8)}
+    assert store.count("segment") == 3
     assert minutes.read(store.connection, [1], *ALL)[1].shape.ends.tolist() == [T0 + 60_000]
 
 
@@ -123,6 +127,9 @@ def test_a_future_that_was_taken_back_is_sealed(store: Store) -> None:
     assert seal.seal(store.connection, before_ms=T0 + 2000)
     assert not seal.seal(store.connection, before_ms=T0 + 2000)
     assert store.count("hot") == 2
+    store.connection.execute("DELETE FROM hot WHERE ts = ?", (T0 + 1000,))
+    assert not seal.seal(store.connection, before_ms=T0 + 2000)
+    assert seal.seal(store.connection, before_ms=T0 - SEAL_MS)
 
 
 def test_a_row_that_cannot_be_read_does_not_stop_the_rest(store: Store, caplog: pytest.LogCaptureFixture) -> None:
@@ -246,3 +253,12 @@ def test_small_segments_are_joined(store: Store) -> None:
     assert store.connection.execute("SELECT sum(length(data) + 13) FROM chunk").fetchone()[0] < size * 0.7
     assert store.count("segment", f"tier = {RAW} AND (t1 - 1) / 7200000 != t0 / 7200000") == 0
     assert whole(store.connection)
+
+
+def test_large_segments_are_left_alone(store: Store) -> None:
+    """Two windows at 1 Hz stay two: a longer chunk would be slow to read a little of."""
+    for second in range(1, 1201):
+        store.hot(T0 + second * 1000, ([1], [second]))
+    while seal.seal(store.connection, before_ms=NEVER):
+        pass
+    assert not compact.join(store.connection, before_ms=NEVER)
