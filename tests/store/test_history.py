@@ -149,6 +149,26 @@ def test_a_gap_has_no_rate_and_none_right_after(store: Store) -> None:
     assert plain(ask(store, Query(WORK, Fold.RATE), S - 5, S, 100).rows[()]) == [None, 1, None, None, 1]
 
 
+def test_readings_that_are_far_apart_have_no_rate_between(store: Store) -> None:
+    """Beyond five minutes nobody knows whether the counter began anew: as in the minutes, and as PromQL looks back."""
+    store.insert({3: [(T - 900_002, 0.0), (T - 600_001, 300.0), (T - 299_000, 600.0), (T, 899.0)]})
+    rates = plain(ask(store, Query(WORK, Fold.RATE), S - 1000, S, 1000).rows[()])
+    assert [rate for rate in rates if rate is not None] == [1]
+
+
+def test_a_bucket_in_which_a_series_ended_has_its_band(store: Store) -> None:
+    """A stale mark is no reading: it takes nothing from those beside it, and nothing stands after it."""
+    store.insert({
+        1: [(T - 9000 + 1000 * i, 1.0) for i in range(10)],
+        2: [(T - 8000, 5.0), (T - 6000, 7.0), (T - 4700, 6.0), (T - 4200, STALE)],
+    })  # fmt: skip
+    window = ask(store, Query(HEAT, Fold.AVG, by=("room",)), S - 9, S, 9)
+    assert plain(window.rows["b",]) == [5, 5, 7, 7, 6, None, None, None, None]
+    assert window.low is not None
+    assert window.high is not None
+    assert plain(window.low["b",]) == plain(window.high["b",]) == plain(window.rows["b",])
+
+
 def test_where_and_by_pick_and_sum(store: Store) -> None:
     """As the same query of the last hour: equal and not equal labels, sums over the rest."""
     store.insert({i: [(T - 1000, 0.0), (T, 10.0**i)] for i in (3, 4, 5, 6)})
@@ -239,6 +259,20 @@ def test_the_newest_samples_stand_at_the_end_of_a_wide_answer(store: Store) -> N
     assert window.times[-1] == S + 299
     assert plain(window.rows[()])[-4:] == [1, 3, 3, 3]
     assert plain(window.rows[()])[:-3] == [1] * (len(window.times) - 3)
+    reader = Reader(store.path, pending=lambda: waiting)
+    (window,) = History(reader).read_all([Query(HEAT, Fold.AVG)], S + 299 - 86400, S + 299, points=24)
+    reader.close()
+    assert window.low is not None
+    assert window.high is not None
+    assert (set(window.low[()]), window.high[()][-1], window.high[()][0]) == ({1.0}, 3.0, 1.0)
+
+
+def test_a_window_of_which_a_part_is_sealed_is_counted_once(store: Store) -> None:
+    """After the clock was set back there are minutes of a window that goes on: its samples answer, all of them."""
+    store.insert({1: [(T + 1000, 1.0), (T - DAY, 1.0)]})
+    store.write(store.row(T + 2000, [{1: 3.0}]))
+    window = ask(store, Query(HEAT, Fold.AVG), S + 2 - 86400, S + 2, 800)
+    assert window.rows[()][-1] == 2
 
 
 def test_endless_times_are_those_of_what_is_stored(store: Store) -> None:

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bongsu.model.errors import BadInput, NotKnown
+from bongsu.store import minutes as tier
 from bongsu.store import reader as reading
 from bongsu.store import segments
 from bongsu.store.catalogue import MetricRow, SeriesRow
@@ -372,6 +373,27 @@ def test_minutes_answer_where_the_samples_are_gone(tmp_path: Path, stores: list[
         assert "2023-11-14T20:21:00Z to 2023-11-14T21:20:00Z" in str(note)
         assert reader.select(named("a"), border + 1, 2 * T).notes == ()
         assert len(reader.select(named("a"), T - 2 * HOUR, border).series[0].times) == 60
+
+
+def test_an_answer_is_of_one_moment(tmp_path: Path, stores: list[Store], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is committed and sealed while it is read has no minutes in it: a line would have a new end, and a hole."""
+    stores.append(store := Store(tmp_path, [labels("a")]))
+    store.insert({1: [(T - HOUR, 1.0), (T - WINDOW, 2.0)]})
+    store.drop_raw(T - HOUR)
+    store.write(store.row(T + 1000, [{1: 3.0}]))
+    read = tier.read
+
+    def later(*args: object) -> object:
+        for minute in range(2, 13):
+            store.write(store.row(T + MINUTE * minute, [{1: 9.0}]))
+        store.seal(T + WINDOW)
+        monkeypatch.setattr(tier, "read", read)
+        return read(*args)  # type: ignore[arg-type]  # handed on as they are
+
+    monkeypatch.setattr(tier, "read", later)
+    assert [v for _, v in plain(Reader(store.path).select(named("a"), 0, 2 * T))[labels("a")]] == [
+        bits(1.0), bits(2.0), bits(3.0),
+    ]  # fmt: skip
 
 
 def test_too_many_samples_are_answered_from_minutes_where_the_question_is_wide(

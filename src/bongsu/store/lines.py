@@ -108,7 +108,6 @@ class Lines:
         from_where = np.maximum(filled, 0)
         begins = self._begin + self._width * np.arange(self._count)
         there &= begins - self._newest[from_where] < moments.HELD * self._spacing
-        there &= self._newest == 0
         held: Values = np.where(there & self._ends_known[:, from_where], values[:, from_where], values)
         return held
 
