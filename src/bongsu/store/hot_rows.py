@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bongsu.store.hot import HotRow
+from bongsu.store.hot_cache import Block
 from bongsu.store.index import Ids
 from bongsu.store.pieces import Piece, merged
 from bongsu.store.series import Times, Values
@@ -15,45 +16,42 @@ from bongsu.store.series import Times, Values
 Layouts = Callable[[int], Ids | None]
 
 
-def pieces(rows: Iterable[HotRow], layout: Layouts, ids: Ids) -> list[Piece]:
-    """The rows' samples of these series (ids in ascending order), one piece for each layout.
+def pieces(blocks: Iterable[Block], layout: Layouts, ids: Ids) -> list[Piece]:
+    """The blocks' samples of these series (ids in ascending order), one piece for each layout.
 
-    The rows stand in the order of their arrival. One with a layout that is not known is left out: nobody can tell
-    its values apart.
+    Rows with a layout that is not known, or of another width than theirs, are left out: nobody can tell their values
+    apart.
     """
-    alike: dict[bytes, list[HotRow]] = {}
-    for row in rows:
-        alike.setdefault(row.layouts, []).append(row)
     found: dict[int, tuple[Ids, list[tuple[Times, Times, Values]]]] = {}
     asked = np.zeros(int(ids.max(initial=0)) + 2, np.bool_)  # by id; the last is for all that are higher
     asked[ids] = True
-    columns_of: dict[int, NDArray[np.intp]] = {}  # by layout: which of its columns are asked for
-    for layouts, group in alike.items():
-        numbers = np.frombuffer(layouts, "<i4").tolist()
-        series = [layout(number) for number in numbers]
-        if any(one is None for one in series):
-            continue
-        lengths = [0 if one is None else len(one) for one in series]
-        width = sum(lengths)
-        whole = [row for row in group if len(row.values) == width * 8]
-        places = []
-        at = 0
-        for number, members, length in zip(numbers, series, lengths, strict=True):
-            if members is not None and length:
-                wanted = columns_of.get(number)
-                if wanted is None:
-                    wanted = columns_of[number] = asked.take(members, mode="clip").nonzero()[0]
-                if wanted.size:
-                    places.append((number, members[wanted], wanted + at))
-            at += length
-        if not places or not whole:
-            continue
-        values = np.frombuffer(b"".join([row.values for row in whole]), "<f8").reshape(len(whole), width)
-        times = np.array([row.ts for row in whole], np.int64)
-        order = np.array([row.seq for row in whole], np.int64)
-        for number, members, columns in places:
-            found.setdefault(number, (members, []))[1].append((times, order, values[:, columns]))
+    known: dict[bytes, tuple[int, list[tuple[int, Ids, NDArray[np.intp]]]]] = {}
+    for block in blocks:
+        width, places = known.get(block.layouts) or known.setdefault(
+            block.layouts, _places(block.layouts, layout, asked)
+        )
+        if places and block.values.shape[1] == width:
+            for number, members, columns in places:
+                part = (block.times, block.numbers, block.values[:, columns])
+                found.setdefault(number, (members, []))[1].append(part)
     return [_piece(members, parts) for members, parts in found.values()]
+
+
+def _places(
+    layouts: bytes, layout: Layouts, asked: NDArray[np.bool_]
+) -> tuple[int, list[tuple[int, Ids, NDArray[np.intp]]]]:
+    """How many values such a row has, and of each layout the series that are asked for and their columns."""
+    numbers = np.frombuffer(layouts, "<i4").tolist()
+    found: list[tuple[int, Ids, NDArray[np.intp]]] = []
+    at = 0
+    for number in numbers:
+        members = layout(number)
+        if members is None:
+            return -1, []
+        if len(members) and (wanted := asked.take(members, mode="clip").nonzero()[0]).size:
+            found.append((number, members[wanted], wanted + at))
+        at += len(members)
+    return at, found
 
 
 def named(rows: Iterable[HotRow], layout: Layouts) -> list[Ids]:

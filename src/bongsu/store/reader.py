@@ -14,7 +14,7 @@ import numpy as np
 
 from bongsu.model.errors import NotKnown
 from bongsu.model.message import Message
-from bongsu.store import chunk_cache, hot_rows, segments
+from bongsu.store import chunk_cache, hot_cache, hot_rows, segments
 from bongsu.store import minutes as tier
 from bongsu.store.catalogue import Unsaved
 from bongsu.store.coverage import NOWHERE, Coverage
@@ -27,6 +27,7 @@ from bongsu.store.series import Described, Labels, Matcher, Selected, Series
 from bongsu.store.sessions import Sessions
 
 CACHE_BYTES = 16 * 1024 * 1024
+HOT_BYTES = 12 * 1024 * 1024
 MANY_SAMPLES = 5_000_000  # from here on a wide question is answered from the coarser tier
 WIDE_MS = 300_000
 _CHUNKS_AT_ONCE = 20_000  # in one read transaction
@@ -65,6 +66,7 @@ class Stored:
 class _Plan:
     """What is to be read for one question: the segments, and what was hot."""
 
+    entries: Sequence[Entry]
     ids: list[int]
     start: int
     end: int
@@ -105,6 +107,7 @@ class Reader:
         self._lock = threading.Lock()  # of the index
         self._index = Index()
         self._cache = chunk_cache.ChunkCache(CACHE_BYTES)
+        self._hot = hot_cache.HotCache(HOT_BYTES)
         self._sessions = Sessions(path, self._forget)
 
     def close(self) -> None:
@@ -113,13 +116,10 @@ class Reader:
 
     def select(self, matchers: Sequence[Matcher], start: int, end: int, *, step: int = 0, window: int = 0) -> Selected:
         """As `series.Source.select`."""
-        entries = self.match([matchers])
-        if not entries or end < start:
-            return Selected(())
         wide = (window or step) >= WIDE_MS and (step == 0 or step >= WIDE_MS)
         for left in reversed(range(_MOST_TRIES)):
             with contextlib.suppress(_ChangedError):
-                return self._select(entries, start, end, wide=wide, last_try=left == 0)
+                return self._select(matchers, start, end, wide=wide, last_try=left == 0)
         raise AssertionError("the last try does not tell of changes")
 
     def match(self, any_of: Sequence[Sequence[Matcher]]) -> list[Entry]:
@@ -167,7 +167,9 @@ class Reader:
         """The samples of these series that are kept as they were read."""
         for left in reversed(range(_MOST_TRIES)):
             with contextlib.suppress(_ChangedError):
-                plan = self._begin(entries, start, end)
+                plan = self._begin(lambda: entries, start, end)
+                if not plan.ids:
+                    return []
                 return join([*self._raw(plan, left == 0), *plan.hot], entries, start, end)
         raise AssertionError("the last try does not tell of changes")
 
@@ -207,9 +209,11 @@ class Reader:
             )
         return Stored([(one.t0, one.t1) for one in found], spans, windows, spacing)
 
-    def _select(self, entries: Sequence[Entry], start: int, end: int, *, wide: bool, last_try: bool) -> Selected:
+    def _select(self, matchers: Sequence[Matcher], start: int, end: int, *, wide: bool, last_try: bool) -> Selected:
+        plan = self._begin(lambda: self._index.match(matchers), start, end)
+        if not plan.ids:
+            return Selected(())
         notes: list[Message] = []
-        plan = self._begin(entries, start, end)
         count = sum(segment.count for segment in plan.segments) * len(plan.ids)
         if wide and count > MANY_SAMPLES:
             covered = NOWHERE
@@ -222,31 +226,33 @@ class Reader:
         if inside:
             first, last = min(int(times[0]) for times in inside), max(int(times[-1]) for times in inside)
             notes.append(_note(first, last, count if covered.empty else 0))
-        return Selected(join([*coarse, *self._raw(plan, last_try), *plan.hot], entries, start, end), tuple(notes))
+        return Selected(join([*coarse, *self._raw(plan, last_try), *plan.hot], plan.entries, start, end), tuple(notes))
 
-    def _begin(self, entries: Sequence[Entry], start: int, end: int) -> _Plan:
-        """What is there to read, and the newest samples at once: they may be moved before the rest is read."""
-        ids = _ids(entries)
+    def _begin(self, find: Callable[[], Sequence[Entry]], start: int, end: int) -> _Plan:
+        """What is there to read, and the newest samples at once: they may be moved before the rest is read.
+
+        ``find`` looks into the index when that has all that is in the file.
+        """
         pending = self._rows(start, end)
+        unsaved = self._unsaved() if self._unsaved is not None else None
         with self._sessions.open() as connection:
-            rows = [
-                HotRow(ts, layouts, values, seq)
-                for seq, ts, layouts, values in connection.execute(
-                    'SELECT seq, ts, layouts, "values" FROM hot WHERE ts BETWEEN ? AND ? ORDER BY seq', (start, end)
-                )
-            ]
-            there = {row.seq for row in rows}
-            rows += [row for row in pending if row.seq not in there]
             with self._lock:
-                self._index.refresh(connection, self._unsaved() if self._unsaved is not None else None)
-                layouts = {n: self._index.layout(connection, n) for row in {r.layouts: r for r in rows}.values()
-                           for n in np.frombuffer(row.layouts, "<i4").tolist()}  # fmt: skip
+                self._index.refresh(connection, unsaved)
+                entries = find()
+            if not entries or end < start:
+                return _Plan((), [], start, end, [], [], [], [], time.monotonic() + self._timeout)
+            rows, newest = self._hot.read(connection, start, end)
+            rows += hot_cache.blocks(row for row in pending if row.seq > newest)
+            with self._lock:
+                layouts = {n: self._index.layout(connection, n) for joined in {block.layouts for block in rows}
+                           for n in np.frombuffer(joined, "<i4").tolist()}  # fmt: skip
             found = _segments(connection, start, end)
             # Buckets that begin before the end reach beyond it, perhaps into a window whose samples are all later.
             spans = _spans(connection, start, end + MINUTE_MS)
             raw_spans = _raw_spans(connection, start, end + MINUTE_MS)
+        ids = _ids(entries)
         hot = hot_rows.pieces(rows, layouts.get, np.array(ids, np.int32))
-        return _Plan(ids, start, end, found, spans, raw_spans, hot, time.monotonic() + self._timeout)
+        return _Plan(entries, ids, start, end, found, spans, raw_spans, hot, time.monotonic() + self._timeout)
 
     def _raw(self, plan: _Plan, last_try: bool) -> Iterator[Piece]:
         """What stands in the plan's segments, in their order; read in slices, so that no transaction is long."""
@@ -323,6 +329,7 @@ class Reader:
         with self._lock:
             self._index = Index()
         self._cache.clear()
+        self._hot.clear()
 
 
 def _ids(entries: Sequence[Entry]) -> list[int]:
