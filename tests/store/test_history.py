@@ -210,13 +210,17 @@ def test_what_is_read_seldom_is_a_line_and_not_dots(store: Store) -> None:
     assert plain(summed.rows[()])[20:42] == [7] * 9 + [8] * 10 + [1] * 3
 
 
-def test_minutes_answer_for_times_whose_samples_are_gone(store: Store) -> None:
+@pytest.mark.parametrize("at_once", [300, 1])
+def test_minutes_answer_for_times_whose_samples_are_gone(
+    store: Store, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
     """However narrow the question, buckets are of a minute there; a wide one is answered by minutes anyway."""
     times = np.arange(T - DAY + 1000, T + 1, 1000, dtype=np.int64)
     store.fill([1, 3], times, np.stack([times // 1000 % 100, (times - T) / 250.0]))
     reader = Reader(store.path)
     history = History(reader)
     store.drop_raw(T - HOUR)
+    monkeypatch.setattr("bongsu.store.reader._MINUTE_CHUNKS_AT_ONCE", at_once)
     for merged in (False, True):
         if merged:
             store.merge()
