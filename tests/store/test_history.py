@@ -151,7 +151,10 @@ def test_a_gap_has_no_rate_and_none_right_after(store: Store) -> None:
 
 def test_readings_that_are_far_apart_have_no_rate_between(store: Store) -> None:
     """Beyond five minutes nobody knows whether the counter began anew: as in the minutes, and as PromQL looks back."""
-    store.insert({3: [(T - 900_002, 0.0), (T - 600_001, 300.0), (T - 299_000, 600.0), (T, 899.0)]})
+    store.insert({
+        1: [(T - 10_000 + 1000 * i, 1.0) for i in range(10)],  # so that the buckets are narrow
+        3: [(T - 900_002, 0.0), (T - 600_001, 300.0), (T - 299_000, 600.0), (T, 899.0)],
+    })  # fmt: skip
     rates = plain(ask(store, Query(WORK, Fold.RATE), S - 1000, S, 1000).rows[()])
     assert [rate for rate in rates if rate is not None] == [1]
 
@@ -167,6 +170,8 @@ def test_a_bucket_in_which_a_series_ended_has_its_band(store: Store) -> None:
     assert window.low is not None
     assert window.high is not None
     assert plain(window.low["b",]) == plain(window.high["b",]) == plain(window.rows["b",])
+    alone = ask(store, Query(HEAT, Fold.AVG, where=(("room", "b"),)), S - 9, S, 9)
+    assert plain(alone.rows[()]) == [5, 5, 7, 7, 6, None, None, None, None]
 
 
 def test_where_and_by_pick_and_sum(store: Store) -> None:
