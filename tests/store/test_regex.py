@@ -170,10 +170,12 @@ def test_prometheus_gives_the_same_answers() -> None:
                 found = regex.pattern(pattern)
                 count = len(found.names)
                 whole = f"({pattern})" if count == 0 else pattern
+                # Before 3.0 the dot did not fit a line feed.
+                asked = whole if server.version >= (3, 0) else f"(?s:{whole})"
                 answered = "|".join(f"<${{{i}}}>" for i in range(1, max(count, 1) + 1))
                 expression = " or ".join(
                     f'label_replace(label_replace(vector({i}), "v", {_quoted(value)}, "", ""), '
-                    f'"g", {_quoted(answered)}, "v", {_quoted(whole)})'
+                    f'"g", {_quoted(answered)}, "v", {_quoted(asked)})'
                     for i, value in enumerate(VALUES)
                 )
                 answer = server.get("/api/v1/query", query=expression, time="1700000000")
