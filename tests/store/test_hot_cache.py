@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -116,3 +117,22 @@ def test_a_row_of_another_width_is_by_itself(connection: sqlite3.Connection) -> 
     cache.read(connection, 0, 10**9)
     _put(connection, _row(4), _row(5, width=3))
     assert _numbers(cache.read(connection, 0, 10**9)[0]) == [1, 2, 4, 5]
+
+
+def test_a_snapshot_from_before_a_sealing_has_all_its_rows(tmp_path: Path) -> None:
+    """Two threads may look at different moments: rows that the later one never saw are read for the earlier one."""
+    path = str(tmp_path / "history.db")
+    writer, early, late = (sqlite3.connect(path, isolation_level=None) for _ in range(3))
+    writer.execute("PRAGMA journal_mode = WAL")
+    writer.executescript(schema.TABLES)
+    cache = HotCache(1 << 20)
+    _put(writer, *(_row(seq) for seq in range(1, 18)))
+    cache.read(late, 0, 10**9)
+    _put(writer, *(_row(seq) for seq in range(18, 22)))
+    early.execute("BEGIN")
+    early.execute("SELECT count(*) FROM hot").fetchone()
+    writer.execute("DELETE FROM hot WHERE seq <= 20")
+    assert _numbers(cache.read(late, 0, 10**9)[0]) == [21]
+    assert _numbers(cache.read(early, 0, 10**9)[0]) == list(range(1, 22))
+    for connection in (writer, early, late):
+        connection.close()

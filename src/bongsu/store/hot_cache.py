@@ -81,6 +81,7 @@ class HotCache:
         with self._lock:
             if not self._continues(connection, lowest, highest):
                 self._empty()
+                self._floor = lowest  # an older snapshot, in another thread, may still have rows before it
             if highest > self._last[0]:
                 self._take(connection, highest)
             self._drop(lowest)
@@ -99,8 +100,8 @@ class HotCache:
     def _continues(self, connection: sqlite3.Connection, lowest: int, highest: int) -> bool:
         """Whether the rows in the file follow those that are kept. A writer that finds none counts from 1 again."""
         last, ts = self._last
-        if last < lowest or last < 0:
-            return True
+        if last < lowest:  # those between were sealed before they were read
+            return False
         return highest >= last and connection.execute("SELECT ts FROM hot WHERE seq = ?", (last,)).fetchone() == (ts,)
 
     def _take(self, connection: sqlite3.Connection, highest: int) -> None:
