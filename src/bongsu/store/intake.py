@@ -65,17 +65,13 @@ class Intake:
         self._up = b""
         self.newest: int | None = None  # time of the row taken last
         self.doubled = 0
+        self.double: str | None = None  # the name of a metric that has one series twice in the newest batch
         self.samples = 0
 
     @property
     def layouts(self) -> bytes:
         """The ids of all layouts that stand now."""
         return b"".join([self._up, *(standing.layout for standing in self._standing.values())])
-
-    @property
-    def double(self) -> str | None:
-        """The name of a metric that has one series twice in the newest batch."""
-        return next((standing.double for standing in self._standing.values() if standing.double), None)
 
     def take(self, batch: Batch, seq: int) -> Taken:
         """The row of one batch."""
@@ -176,6 +172,7 @@ class Intake:
             values.append(hot.STALE_BYTES * len(ended))
         self._ended.clear()
         self._retry = bool(ended)
+        self.double = next((standing.double for standing in self._standing.values() if standing.double), None)
         self._changed = False
         return self.layouts
 

@@ -49,7 +49,10 @@ class Writer:
         minutes_seconds: how long one value a minute is kept.
         max_bytes: the most that the file and its log may take.
         commit_every: seconds between two commits; what was taken since the last is lost when the process is killed.
-        durable: wait at each commit until it is on the disk, so that a power cut loses nothing that was committed.
+        durable: wait at each commit until it is on the disk, so that a power cut loses nothing that was committed
+            (without it: the last commits since SQLite's checkpoint, of up to 4 MB of log; the file stays whole). With
+            500 series at 1 Hz and a commit every 5 s it costs 0.01 s of CPU, 3 MB of writes (5 %) and 0.2 s of waiting
+            an hour on a virtual SSD, in the store's own thread.
         wal_limit: bytes of the log above which nothing is written while somebody reads from it; less where `file.log_limit`
             of ``max_bytes`` is less.
         most_bytes: bytes that may wait in memory.
