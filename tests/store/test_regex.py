@@ -167,6 +167,8 @@ def test_prometheus_gives_the_same_answers() -> None:
     try:
         with Prometheus() as server:
             for pattern in PATTERNS:
+                if server.version < (3, 0) and "(?<" in pattern:
+                    continue  # Go had no such groups yet
                 found = regex.pattern(pattern)
                 count = len(found.names)
                 whole = f"({pattern})" if count == 0 else pattern
