@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import operator
@@ -83,7 +84,7 @@ def result_json(value: Value, steps: Steps, most: int = 0) -> tuple[str, bool]:
     if isinstance(value, Scalar):
         value = Vector([()], value.values[np.newaxis], np.ones((1, len(value.values)), dtype=bool))
     assert isinstance(value, Vector)
-    return _matrix(value, steps.times, most)
+    return _matrix(value, _steps(steps.start, steps.end, steps.step), most)
 
 
 def _vector(value: Vector, at: int, most: int) -> tuple[str, bool]:
@@ -98,13 +99,18 @@ def _vector(value: Vector, at: int, most: int) -> tuple[str, bool]:
     return f'{{"resultType":"vector","result":[{",".join(series)}]}}', more
 
 
-def _matrix(value: Vector, times: Times, most: int) -> tuple[str, bool]:
+@functools.lru_cache(maxsize=4)
+def _steps(start: int, end: int, step: int) -> list[str]:
+    """What stands before the value at each step. The panels of a dashboard all ask for the same steps."""
+    return _befores(Steps(start, end, step).times)
+
+
+def _matrix(value: Vector, before: list[str], most: int) -> tuple[str, bool]:
     counts = value.present.sum(axis=1)
     labels = value.labels
     rows = sorted(np.flatnonzero(counts).tolist(), key=labels.__getitem__)
     more = 0 < most < len(rows)
     rows = rows[:most] if more else rows
-    before = _befores(times)
     picked, present = value.values[rows], value.present[rows]
     if present.all():
         samples = map(operator.add, before * len(rows), numbers(picked.ravel()))

@@ -38,6 +38,8 @@ def form(text: str) -> dict[str, list[str]]:
     Raises:
         PromqlError: it is not well formed, or there are too many fields.
     """
+    if not text:
+        return {}
     if ";" in text or re.search(r"%(?![0-9A-Fa-f]{2})", text):
         raise PromqlError(
             "bad_data", Message("The parameters are not well formed: write `;` as %3B and `%` as %25 in their values.")

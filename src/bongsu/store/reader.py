@@ -196,7 +196,8 @@ class Reader:
         """What is kept of the time ``(start, end]``."""
         pending = [row.ts for row in self._rows(start + 1, end)]
         with self._sessions.open() as connection:
-            found = _segments(connection, start + 1, end)
+            nearby = _segments(connection, start + 1, end)
+            found = [segment for segment in nearby if segment.first <= end and segment.last > start]
             spans = _spans(connection, start + 1, end)
             hot = [ts for (ts,) in connection.execute("SELECT ts FROM hot WHERE ts > ? AND ts <= ?", (start, end))]
         hot = sorted({*hot, *pending})
@@ -246,12 +247,13 @@ class Reader:
             with self._lock:
                 layouts = {n: self._index.layout(connection, n) for joined in {block.layouts for block in rows}
                            for n in np.frombuffer(joined, "<i4").tolist()}  # fmt: skip
-            found = _segments(connection, start, end)
             # Buckets that begin before the end reach beyond it, perhaps into a window whose samples are all later.
+            nearby = _segments(connection, start, end + MINUTE_MS)
             spans = _spans(connection, start, end + MINUTE_MS)
-            raw_spans = _raw_spans(connection, start, end + MINUTE_MS)
         ids = _ids(entries)
         hot = hot_rows.pieces(rows, layouts.get, np.array(ids, np.int32))
+        found = [segment for segment in nearby if segment.first <= end and segment.last >= start]
+        raw_spans = [(segment.t0, segment.t1) for segment in nearby]
         return _Plan(entries, ids, start, end, found, spans, raw_spans, hot, time.monotonic() + self._timeout)
 
     def _raw(self, plan: _Plan, last_try: bool) -> Iterator[Piece]:
@@ -337,23 +339,15 @@ def _ids(entries: Sequence[Entry]) -> list[int]:
 
 
 def _segments(connection: sqlite3.Connection, start: int, end: int) -> list[Segment]:
-    """The raw segments that have a sample in the range, in the order in which they were written."""
+    """The raw segments of windows that reach into the range, in the order in which they were written."""
     return [
         Segment(number, t0, t1, first, last, get_varint(counted, 0)[0])
         for number, t0, t1, first, last, counted in connection.execute(
             "SELECT id, t0, t1, first, last, substr(times, 1, 5) FROM segment WHERE tier = ? AND t1 BETWEEN ? AND ? "
-            "AND first <= ? AND last >= ? ORDER BY id",
-            (RAW, start, end + segments.LONGEST_MS, end, start),
+            "AND t0 < ? ORDER BY id",
+            (RAW, start, end + segments.LONGEST_MS, end),
         )
     ]
-
-
-def _raw_spans(connection: sqlite3.Connection, start: int, end: int) -> list[tuple[int, int]]:
-    """The windows that have raw segments and reach into the range."""
-    return connection.execute(
-        "SELECT t0, t1 FROM segment WHERE tier = ? AND t1 BETWEEN ? AND ? AND t0 < ?",
-        (RAW, start, end + segments.LONGEST_MS, end),
-    ).fetchall()
 
 
 def _spans(connection: sqlite3.Connection, start: int, end: int) -> list[tuple[int, int]]:

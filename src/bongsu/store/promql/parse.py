@@ -61,7 +61,7 @@ def _parse(text: str) -> Parsed:
     return Parsed(text, root, kind)
 
 
-_remembered = lru_cache(maxsize=512)(_parse)
+_remembered = lru_cache(maxsize=1024)(_parse)
 
 
 def marked(text: str, mistake: Mistake) -> Message:
