@@ -121,6 +121,28 @@ def test_a_second_one_is_refused_with_the_pid_of_the_first(tmp_path: Path) -> No
         assert end(process)[0] == 0
 
 
+def test_a_link_to_another_disk_is_the_file_that_it_names(tmp_path: Path) -> None:
+    """SQLite keeps its log beside that file, and two names must not have two locks."""
+    (tmp_path / "state").mkdir()
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "state" / "history.db").symlink_to("../disk/history.db")
+    loaded = _setup(tmp_path / "state")
+    file = str(tmp_path / "disk" / "history.db")
+    for _ in range(2):  # made, and found again
+        writer = history.kept(loaded, page=True, running=None)
+        assert writer is not None
+        assert writer.path == file
+        with pytest.raises(BadInput, match="writes this history already"):
+            history.kept(_setup(tmp_path / "disk"), page=True, running=None)
+        writer.close()
+    assert (tmp_path / "state" / "history.db").is_symlink()
+    assert not any("corrupt" in entry.name for entry in (tmp_path / "disk").iterdir())
+    (tmp_path / "state" / "history.db").unlink()
+    (tmp_path / "state" / "history.db").symlink_to("../not-mounted/history.db")
+    with pytest.raises(BadInput, match=r"there is no directory .*not-mounted"):
+        history.kept(loaded, page=True, running=None)
+
+
 def test_the_agent_keeps_history_only_when_told(tmp_path: Path) -> None:
     """`bongsu agent` has no history; with --store it has, answers PromQL beside /metrics, and imports numpy only then."""
     flags = ("agent", "--port", "0", "-q", "--data-dir", str(tmp_path), "--interval", "0.2")

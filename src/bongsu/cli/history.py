@@ -15,6 +15,7 @@ from bongsu.cli.settings_file import Loaded
 from bongsu.model.errors import BadInput
 from bongsu.model.message import Message
 from bongsu.model.settings import Settings
+from bongsu.sinks.file_path import resolved
 
 if TYPE_CHECKING:
     from bongsu.store.writer import Writer
@@ -26,11 +27,19 @@ _log = logging.getLogger("bongsu.history")
 
 
 def path(settings: Settings, environment: Mapping[str, str]) -> str | None:
-    """The file of the history; None where this user has no place for one."""
+    """The file of the history; None where this user has no place for one.
+
+    A link there, as to a larger disk, is followed here: the log and the lock lie beside the file that it names, and
+    two names of one file must not have two locks. Raises BadInput where the link cannot be followed.
+    """
     if settings.store.path is not None:
-        return os.path.abspath(settings.store.path)
-    directory = settings.data_dir or data_dir.default_directory(environment)
-    return None if directory is None else os.path.join(os.path.abspath(directory), FILE)
+        file = os.path.abspath(settings.store.path)
+    else:
+        directory = settings.data_dir or data_dir.default_directory(environment)
+        if directory is None:
+            return None
+        file = os.path.join(os.path.abspath(directory), FILE)
+    return resolved(file, "store.path") if os.path.islink(file) else file
 
 
 def missing_package() -> str | None:
