@@ -287,6 +287,8 @@ def test_what_reads_works_while_it_is_written(tmp_path: Path) -> None:
         (("import", "-", "--time", "later"), "--time 'later': this is no time"),
         (("restore", "/nowhere/copy.db"), "/nowhere/copy.db: no such file or directory"),
         (("backup", "/nowhere/copy.db"), "there is no directory /nowhere"),
+        (("backup", "-"), "FILE '-': give the path of a file"),
+        (("export", "-o", ""), "-o '': give the path of a file"),
         (("compress",), "there is no command 'compress'; did you mean compact?"),
     ],
 )  # fmt: skip
@@ -309,6 +311,22 @@ def test_the_history_itself_is_no_target(place: Path) -> None:
     path = str(place / "history.db")
     assert "this is the history itself" in complaint("store", "backup", path, "--force", "--data-dir", str(place))
     assert "this is the history itself" in complaint("store", "restore", path, "--data-dir", str(place))
+
+
+@pytest.mark.parametrize("ending", ["", "-wal", "-shm", "-journal", ".lock"])
+@pytest.mark.parametrize("command", [("backup", "--force"), ("export", "--format", "csv", "-o")])
+def test_nothing_takes_the_place_of_the_history(place: Path, command: tuple[str, ...], ending: str) -> None:
+    """Nor of what SQLite and we keep beside it: a running writer would lose everything without a sound."""
+    path = place / f"history.db{ending}"
+    path.touch()
+    before = path.read_bytes()
+    link = place / "link"
+    link.symlink_to(path)
+    for name in (path, link):
+        assert "is the history itself, or belongs to it" in complaint(
+            "store", *command, str(name), "--data-dir", str(place)
+        )
+    assert path.read_bytes() == before
 
 
 def test_ctrl_c_in_an_import_leaves_nothing(tmp_path: Path) -> None:

@@ -117,6 +117,16 @@ def test_a_file_in_the_way_is_kept(tmp_path: Path) -> None:
     assert names(tmp_path) == ["copy.db", "history.db"]
 
 
+@pytest.mark.parametrize("side", ["-wal", "-journal"])
+def test_a_history_that_is_in_use_is_not_replaced(tmp_path: Path, side: str) -> None:
+    """Its log would be taken for that of the copy."""
+    source, target = store(tmp_path / "a.db"), tmp_path / "b.db"
+    Path(f"{target}{side}").write_bytes(b"x")
+    with pytest.raises(BadInput, match=rf"b\.db: b\.db{side} lies beside it"):
+        back_up(str(source), str(target), replace=True)
+    assert not target.exists()
+
+
 def test_a_damaged_store_gives_no_copy(tmp_path: Path) -> None:
     """What the check finds is said, and no file appears: a backup that cannot be used is none."""
     source = store(tmp_path / "history.db", 400)

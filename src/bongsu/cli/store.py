@@ -85,6 +85,18 @@ def file_of(ctx: click.Context, *, must_exist: bool = True) -> str:
     return path
 
 
+def new_file(file: str, option: str, history: str) -> str:
+    """Where to write, all links followed. Raises BadInput where it is none, or would take the history's own place."""
+    from bongsu.sinks.file_path import resolved
+
+    if file in {"", "-"}:
+        raise BadInput(Message("{option} {file!r}: give the path of a file", option=option, file=file))
+    found, own = resolved(file, option), os.path.realpath(history)
+    if found in {own + ending for ending in ("", "-wal", "-shm", "-journal", ".lock")}:
+        raise BadInput(Message("{file}: this is the history itself, or belongs to it; give another file", file=file))
+    return found
+
+
 @contextlib.contextmanager
 def alone(path: str, doing: str) -> Iterator[Lock]:
     """Within the block no other process writes the history. Raises BadInput if one does, naming its pid."""

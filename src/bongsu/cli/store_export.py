@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from bongsu.cli.progress import Progress
-from bongsu.cli.store import file_of, say, sqlite_errors, store_options
+from bongsu.cli.store import file_of, new_file, say, sqlite_errors, store_options
 from bongsu.model.errors import BadInput
 from bongsu.model.message import Message
 
@@ -79,6 +79,7 @@ def export(
     if form == "parquet" and to_stdout:
         raise click.UsageError("--format parquet needs a file; give -o FILE")
     path = file_of(ctx)
+    target = None if output is None or to_stdout else new_file(output, "-o", path)
     any_of = [_matchers(text) for text in matches]
     from bongsu.store.export import MINUTE_COLUMNS, of_source
     from bongsu.store.export import export as write
@@ -97,7 +98,7 @@ def export(
             read, stop = minutes(reader, any_of), -(-stop // 60_000) * 60_000
         else:
             read = of_source(reader, any_of, lambda note: _note(notes, note))
-        with _output(None if to_stdout else output, form, path, columns) as table, Progress("exporting") as progress:
+        with _output(target, form, path, columns) as table, Progress("exporting") as progress:
             rows = write(read, start, stop, table, progress=progress)
     finally:
         reader.close()
@@ -175,7 +176,6 @@ def _range(path: str, tier: str | None, *, since: str | None, begin: str | None,
 
 @contextlib.contextmanager
 def _output(output: str | None, form: str, path: str, columns: Sequence[str]) -> Iterator[Format]:
-    from bongsu.sinks.file_path import resolved
     from bongsu.store.export import Csv, Jsonl, Parquet
     from bongsu.store.new_file import appearing
 
@@ -190,7 +190,7 @@ def _output(output: str | None, form: str, path: str, columns: Sequence[str]) ->
         yield text(sys.stdout.buffer)
         sys.stdout.buffer.flush()
         return
-    with appearing(resolved(output, "-o"), replace=True, private=False) as unfinished:
+    with appearing(output, replace=True, private=False) as unfinished:
         if form == "parquet":
             yield Parquet(unfinished, columns)
             return

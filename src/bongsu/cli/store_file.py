@@ -9,7 +9,7 @@ import time
 import click
 
 from bongsu.cli.progress import Progress
-from bongsu.cli.store import alone, file_of, sqlite_errors, store_options
+from bongsu.cli.store import alone, file_of, new_file, sqlite_errors, store_options
 from bongsu.model.errors import BadInput
 from bongsu.model.message import Message
 
@@ -154,13 +154,10 @@ def compact(ctx: click.Context) -> None:
 @click.pass_context
 def backup(ctx: click.Context, file: str, force: bool) -> None:
     """Copy, and say where and how much."""
-    from bongsu.sinks.file_path import resolved
     from bongsu.views.units import bytes_text
 
     path = file_of(ctx)
-    target = resolved(file, "FILE")
-    if os.path.realpath(path) == os.path.realpath(target):
-        raise BadInput(Message("{path}: this is the history itself; give another file", path=file))
+    target = new_file(file, "FILE", path)
     from bongsu.store.backup import back_up
 
     begun = time.monotonic()

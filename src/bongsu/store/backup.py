@@ -32,10 +32,16 @@ def back_up(source: str, target: str, *, replace: bool, progress: Progress = lam
     (seconds, see `store.commit_every`) is not in it.
 
     Raises:
-        BadInput: there is such a file, or the source is no store of ours.
+        BadInput: there is such a file, or one in use, or the source is no store of ours.
         NotKnown: the source is damaged, so a copy would be too.
         OSError: it cannot be written.
     """
+    for side in ("-wal", "-journal"):
+        if os.path.lexists(target + side):  # SQLite would take it for the copy's, and ruin that by it
+            raise BadInput(
+                Message("{path}: {side} lies beside it, so it is in use or its program was killed; give another name",
+                        path=target, side=os.path.basename(target + side))
+            )  # fmt: skip
     with appearing(target, replace=replace, private=True) as unfinished:
         _copy(source, unfinished, progress)
         _check(unfinished, shown=source, cure="restore an older backup, or see `bongsu store verify`")
