@@ -54,7 +54,7 @@ def test_a_new_file_is_private_and_set_up(path: str) -> None:
     connection.close()
     with contextlib.closing(file.open_for_writing(path, durable=True, max_bytes=1 << 20)) as connection:
         assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
-        assert connection.execute("PRAGMA max_page_count").fetchone() == (256,)
+        assert connection.execute("PRAGMA max_page_count").fetchone() == (224,)  # an eighth of it is for the log
 
 
 def test_what_was_written_is_there_again(path: str) -> None:
@@ -165,6 +165,18 @@ def test_a_broken_file_is_set_aside_and_named(path: str, harm: object) -> None:
     assert f"it is kept as {aside}" in str(message)
 
 
+def test_the_file_that_begins_anew_is_private_too(path: str) -> None:
+    """Whatever the umask is."""
+    made(path)
+    garbage_header(path)
+    umask = os.umask(0)
+    try:
+        file.open_for_writing(path).close()
+    finally:
+        os.umask(umask)
+    assert oct(os.stat(path).st_mode & 0o777) == "0o600"
+
+
 def test_two_broken_files_of_one_second_are_both_kept(path: str) -> None:
     """A name that is taken is not taken again."""
     for _ in range(2):
@@ -264,7 +276,7 @@ def test_a_network_file_system_is_told_by_the_table_of_mounts(tmp_path: Path) ->
     """By the longest mount point above the path, with the kernel's escapes, and without asking the server."""
     (tmp_path / "self").mkdir()
     (tmp_path / "self" / "mounts").write_text(
-        "/dev/vda / ext4 rw 0 0\nserver:/home /home nfs4 rw 0 0\n/dev/vdb /home/local xfs rw 0 0\n"
+        "/dev/vda / ext4 rw 0 0\nserver:/homes /homes nfs4 rw 0 0\n/dev/vdb /homes/local xfs rw 0 0\n"
         "//nas/x /mnt/my\\040nas cifs rw 0 0\nme@x: /mnt/ssh fuse.sshfs rw 0 0\n"
     )
     proc = Root(str(tmp_path))
@@ -272,15 +284,15 @@ def test_a_network_file_system_is_told_by_the_table_of_mounts(tmp_path: Path) ->
         path: place.network_file_system(path, proc)
         for path in (
             "/var/x.db",
-            "/home/a/x.db",
-            "/home/local/x.db",
-            "/homework/x.db",
+            "/homes/a/x.db",
+            "/homes/local/x.db",
+            "/homeswork/x.db",
             "/mnt/my nas/x.db",
             "/mnt/ssh/x",
         )
     }
     assert kinds == {
-        "/var/x.db": None, "/home/a/x.db": "nfs4", "/home/local/x.db": None, "/homework/x.db": None,
+        "/var/x.db": None, "/homes/a/x.db": "nfs4", "/homes/local/x.db": None, "/homeswork/x.db": None,
         "/mnt/my nas/x.db": "cifs", "/mnt/ssh/x": "fuse.sshfs",
     }  # fmt: skip
 
@@ -309,8 +321,10 @@ def test_a_lock_ends_with_its_process_though_a_child_lives_on(path: str) -> None
     code = (
         "import os, subprocess, sys, time; from bongsu.store.lock import Lock; lock = Lock(sys.argv[1])\n"
         "executed = subprocess.Popen(['sleep', '60'], close_fds=False).pid\n"
+        "reading, writing = os.pipe()\n"
         "forked = os.fork()\n"
-        "if not forked: time.sleep(60); os._exit(0)\n"
+        "if not forked: os.write(writing, b'.'); time.sleep(60); os._exit(0)\n"
+        "os.read(reading, 1)\n"
         "print(forked, executed, flush=True); os.kill(os.getpid(), 9)"
     )
     with subprocess.Popen([sys.executable, "-c", code, path], stdout=subprocess.PIPE, text=True) as first:

@@ -50,6 +50,7 @@ def open_for_writing(
     aside = set_aside(path)
     if say is not None:
         say(set_aside_message(path, aside, reason))
+    _make_room(path)
     try:
         return _opened(path, durable, max_bytes)
     except sqlite3.Error as error:
@@ -76,9 +77,7 @@ def open_for_reading(path: str) -> sqlite3.Connection:
         sqlite3.DatabaseError: it is broken.
     """
     if not os.path.isfile(path):
-        raise BadInput(
-            Message("{path}: there is no history; `bongsu up` keeps one, or give its file with --path", path=path)
-        )
+        raise BadInput(Message("{path}: there is no history; `bongsu up` keeps one, or give --store FILE", path=path))
     uri = f"file:{quote(os.fsencode(path))}?mode=ro"
     try:
         connection = _connect_to_read(uri)
