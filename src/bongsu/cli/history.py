@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from bongsu.cli import data_dir
+from bongsu.cli import data_dir, memory
 from bongsu.cli.settings_file import Loaded
 from bongsu.model.errors import BadInput
 from bongsu.model.message import Message
@@ -74,6 +74,8 @@ def kept(loaded: Loaded, *, page: bool, running: Writer | None) -> Writer | None
         _log.warning("%s", refusal)
         return None
     assert file is not None
+    memory.stay_small()
+    memory.import_numpy()
     from bongsu.store.writer import Writer
 
     if running is not None and running.path == file:  # its labels and durability are those of its start

@@ -26,7 +26,7 @@ from bongsu.store.schema import MINUTE_MS, MINUTES, RAW, SEAL_MS
 from bongsu.store.series import Described, Labels, Matcher, Selected, Series
 from bongsu.store.sessions import Sessions
 
-CACHE_BYTES = 16 * 1024 * 1024
+CACHE_BYTES = 4 * 1024 * 1024
 HOT_BYTES = 12 * 1024 * 1024
 MANY_SAMPLES = 5_000_000  # from here on a wide question is answered from the coarser tier
 WIDE_MS = 300_000
