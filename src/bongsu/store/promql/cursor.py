@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from bongsu.model.message import Message
-from bongsu.store.promql.lexer import Mistake, Word, quoted, unquoted, words
+from bongsu.store.promql.lexer import Mistake, Word, number, quoted, unquoted, words
 
 MOST_WORDS = 20_000
+_LEADING_ZERO = re.compile(r"0[\d_]*[eE]")  # promql_parser takes it for octal
 
 
 @dataclass(slots=True)
@@ -47,7 +49,9 @@ class Cursor:
                 place = end
             if start <= word.start < end:
                 continue
-            if word.kind == "number" and "_" in word.text:
+            if word.kind == "number" and _LEADING_ZERO.match(word.text):
+                new = repr(number(word.text))
+            elif word.kind == "number" and "_" in word.text:
                 new = word.text.replace("_", "")
             elif word.kind == "string" and "\\" in word.text:
                 new = quoted(unquoted(word))
