@@ -81,6 +81,9 @@ def test_what_was_read_before_a_restart_is_on_the_page_and_in_promql(tmp_path: P
         # Between the two nothing was known, although a value from before is younger than the lookback.
         gap = _get(port, token, "/api/v1/query", query="node_load1", time=stopped + 1.2)["data"]["result"]
         assert gap == []
+        band = _get(port, token, "/api/history", metric="node_load1", start=stopped - 60, end=time.time(), points=20)
+        assert band["tier"] == "raw"
+        assert any(value is not None for value in band["series"][0]["high"])
         board = _get(port, token, "/api/board", seconds=60, points=600)
         times, panels = board["times"], {panel["name"]: panel for panel in board["panels"]}
         assert times[0] < stopped
@@ -286,6 +289,7 @@ def test_the_small_server_tells_promql_from_metrics_by_the_path() -> None:
         return serve._either(metrics, ask, frozenset(), http_message.Request("GET", path, headers={"host": host})).body
 
     assert asked("/api/v1/query") == b"api\n"
+    assert asked("/api/history") == b"api\n"
     assert asked("/metrics") == asked("/api/v2") == b"metrics\n"
     assert asked("/api/v1/query", "evil.example") == b"metrics\n"  # which refuses that name
     assert seen == ["/metrics", "/api/v2", "/api/v1/query"]

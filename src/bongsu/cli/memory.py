@@ -29,7 +29,7 @@ def import_numpy() -> None:
     before = os.environ.get(name)
     os.environ[name] = "1"
     try:
-        import numpy  # noqa: F401  it reads the variable when it is imported
+        import numpy as np  # noqa: F401  it reads the variable when it is imported
     finally:
         if before is None:
             del os.environ[name]

@@ -20,8 +20,9 @@ from bongsu.collectors.told import Told
 from bongsu.model.contract import Sink
 from bongsu.model.errors import BadInput
 from bongsu.model.message import Message
+from bongsu.model.metric import MetricSpec
 from bongsu.model.settings import Settings
-from bongsu.sinks import http, http_message, query_api
+from bongsu.sinks import history_api, http, http_message, query_api
 from bongsu.sinks.exposition import Exposition
 
 if TYPE_CHECKING:
@@ -221,19 +222,26 @@ def _past(loaded: Loaded, *, page: bool, before: Past | None) -> Past | None:
 
 
 def _asking(past: Past | None) -> Handler:
-    """What answers PromQL clients."""
+    """What answers questions about the history: PromQL clients, and pages that draw it."""
     from bongsu import __version__
 
-    return functools.partial(
+    promql = functools.partial(
         query_api.answer, source=None if past is None else past.reader, version=__version__, turns=query_api.Turns(),
     )  # fmt: skip
+    specs = [spec for cls in wire.CLASSES for spec in cls.specs if isinstance(spec, MetricSpec)]
+    charts = functools.partial(history_api.answer, history=None if past is None else past.history, specs=specs)
+
+    def ask(request: http_message.Request) -> http_message.Response:
+        return charts(request) if request.path == history_api.PATH else promql(request)
+
+    return ask
 
 
 def _either(
     metrics: Handler, ask: Handler, hosts: frozenset[str] | None, request: http_message.Request
 ) -> http_message.Response:
-    """Metrics or PromQL, by the path; a name that is not ours is refused for both."""
-    if not request.path.startswith(query_api.PREFIX) or (
+    """Metrics or history, by the path; a name that is not ours is refused for both."""
+    if not request.path.startswith((query_api.PREFIX, history_api.PATH)) or (
         hosts is not None and not http.host_allowed(request.headers.get("host"), hosts)
     ):
         return metrics(request)

@@ -44,7 +44,7 @@ def create_app(
     """The web application of one machine.
 
     ``live`` is the sink that is given each batch, ``access`` says who may see what. ``metrics``
-    answers ``/metrics`` and ``/-/…``, ``api`` all below ``/api/v1/``; they may wait, and are called
+    answers ``/metrics`` and ``/-/…``, ``api`` all below ``/api/v1/`` and ``/api/history``; they may wait, and are called
     in threads, so that neither holds up the other::
 
         recent = Recent(HOST.queries, interval=settings.interval)
@@ -56,7 +56,7 @@ def create_app(
         agent = Agent(…, sinks=[recent, live, …])
 
     Addresses: ``/``, ``/static/…``, ``/api/status``, ``/api/board?name=&seconds=&points=``,
-    ``/api/processes``, ``/api/stream``, ``/api/v1/…``; nothing changes anything.
+    ``/api/processes``, ``/api/stream``, ``/api/history``, ``/api/v1/…``; nothing changes anything.
     """
     files = static.load()
 
@@ -124,6 +124,7 @@ def create_app(
             Route("/api/processes", processes),
             Route("/api/stream", stream),
             Route("/api/v1/{path:path}", ask, methods=["GET", "POST"]),
+            Route("/api/history", ask),
             Route("/metrics", scrape),
             Route("/-/healthy", scrape),
             Route("/-/ready", scrape),
