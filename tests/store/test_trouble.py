@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import sqlite3
 import subprocess
 import sys
@@ -204,6 +205,27 @@ def test_the_log_shrinks_again(path: str) -> None:
         writer.write(one(at, heats(at)))
         writer.flush(now_ms=0)
     assert os.path.getsize(path + "-wal") <= 4 * KB * KB
+    writer.close()
+
+
+def test_a_file_at_its_cap_lets_the_oldest_go_and_goes_on(path: str) -> None:
+    """Also where so much waits that it does not fit: what is old goes first, nothing that is new is lost."""
+    noise = random.Random(1)
+    said: list[str] = []
+    writer = writer_at(path, max_bytes=2 * KB * KB, tell=lambda step, _seq: said.append(step))
+    for at in range(0, 20_000, 3):
+        writer.write(one(at, {(HEAT, (str(n),)): noise.random() for n in range(50)}))
+        if at < 14_000:
+            writer.flush()
+    assert writer.facts().pending_bytes > 500 * KB
+    said.clear()
+    assert writer.flush()
+    assert writer.problem is None
+    found = plain(path, HEAT.name, room="7")
+    assert said.count("committing") > 2  # the first one found no room: so a little at a time
+    assert found[0][0] > 0
+    assert [at for at, _ in found][-1000:] == list(range(19_998 - 2997, 19_999, 3))
+    assert os.path.getsize(path) + os.path.getsize(path + "-wal") <= 2 * KB * KB
     writer.close()
 
 

@@ -19,7 +19,7 @@ import pytest
 from bongsu.model.batch import Batch
 from bongsu.model.errors import BadInput
 from bongsu.model.metric import MetricSpec
-from bongsu.store import facts, file
+from bongsu.store import facts, file, place
 from bongsu.store.reader import Reader
 from bongsu.store.series import NAME, Matcher, Op
 from bongsu.store.writer import Writer
@@ -360,6 +360,18 @@ def test_a_file_put_in_its_place_is_left_alone(make: Make, path: str, tmp_path: 
     assert Path(path).read_bytes() == before
     with pytest.raises(OSError, match="could not be written"):
         writer.close()
+
+
+def test_a_network_file_system_is_warned_of(
+    make: Make, path: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It works as far as the file system's locks do: said in the log and as long as nothing worse is wrong."""
+    monkeypatch.setattr(place, "network_file_system", lambda _path: "nfs4")
+    writer = make()
+    assert f"{path} lies on a nfs4 file system" in str(writer.problem)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    writer.write(one(1, {(HEAT, ("a",)): 1.0}))
+    assert writer.flush()
 
 
 def test_a_second_writer_is_refused(make: Make, path: str) -> None:

@@ -17,11 +17,16 @@ from bongsu.store.facts import Span
 from bongsu.store.hot import HotRow
 from bongsu.store.upkeep import Upkeep
 
+_ROOM = 8 * 1024 * 1024  # bytes; where so many are free, it is the cap that keeps the file from growing
 STANDING = "standing"  # the key in `meta` of the layouts that stand: there is none after an orderly end
 
 
 class Blocked(BongsuError):  # noqa: N818  not a failure of ours but a state of the disk
     """Nothing can be written now; it is tried again."""
+
+
+class AtCap(Blocked):
+    """The file may not grow: upkeep can make room."""
 
 
 class Broken(BongsuError):  # noqa: N818  as above
@@ -224,10 +229,9 @@ class Disk:
             return Broken(Message("{path} is broken: {reason}", path=self.path, reason=str(error)), str(error))
         code = file.code(error)
         if code == sqlite3.SQLITE_FULL:
-            pages = self.upkeep.max_bytes
-            if pages is not None and file.size(self.path) >= pages - file.PAGE:
+            if self.upkeep.max_bytes is not None and _free_bytes(self.path) >= _ROOM:
                 self.upkeep.hurry()
-                return Blocked(
+                return AtCap(
                     Message("{path} has reached store.max_bytes; the oldest readings are let go", path=self.path)
                 )
             reason = os.strerror(errno.ENOSPC).lower()
@@ -245,6 +249,11 @@ class Disk:
         with contextlib.suppress(sqlite3.Error):
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
+
+
+def _free_bytes(path: str) -> int:
+    status = os.statvfs(os.path.dirname(path))
+    return status.f_bavail * status.f_frsize
 
 
 def _cannot_write(path: str, reason: str) -> Message:
