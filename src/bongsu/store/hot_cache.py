@@ -25,10 +25,12 @@ class Block:
     numbers: Times  # seq of each row
     times: Times
     values: Values  # (rows, width)
+    earliest: int
+    latest: int
 
     def reaches(self, start: int, end: int) -> bool:
         """Whether a row may be of this time."""
-        return bool(self.times.min() <= end and self.times.max() >= start)
+        return self.earliest <= end and self.latest >= start
 
     def with_more(self, more: Block) -> Block:
         """These rows and those behind them."""
@@ -37,6 +39,8 @@ class Block:
             np.concatenate((self.numbers, more.numbers)),
             np.concatenate((self.times, more.times)),
             np.concatenate((self.values, more.values)),
+            min(self.earliest, more.earliest),
+            max(self.latest, more.latest),
         )
 
 
@@ -51,8 +55,10 @@ def blocks(rows: Iterable[HotRow]) -> list[Block]:
         for begin in range(0, len(group), _ROWS):
             some = group[begin : begin + _ROWS]
             values = np.frombuffer(b"".join([row.values for row in some]), "<f8").reshape(len(some), size // 8)
-            numbers = np.array([row.seq for row in some], np.int64)
-            found.append(Block(layouts, numbers, np.array([row.ts for row in some], np.int64), values))
+            numbers, times = [row.seq for row in some], [row.ts for row in some]
+            found.append(
+                Block(layouts, np.array(numbers, np.int64), np.array(times, np.int64), values, min(times), max(times))
+            )
     return found
 
 

@@ -39,8 +39,8 @@ class Index:
     _layouts: dict[int, Ids] = field(default_factory=dict)
     _seen: tuple[int, int] = (0, 0)  # number and highest id of the series in the file
 
-    def refresh(self, connection: sqlite3.Connection, unsaved: Unsaved | None = None) -> None:
-        """Take in what is new in the file, and what it does not have yet. Names of an id never change."""
+    def refresh(self, connection: sqlite3.Connection) -> None:
+        """Take in what is new in the file. Names of an id never change."""
         count, highest = connection.execute("SELECT count(*), ifnull(max(id), 0) FROM series").fetchone()
         if (count, highest) != self._seen:
             self._read_metrics(connection)
@@ -51,15 +51,17 @@ class Index:
                 if number not in self._by_id:
                     self._add(number, metric, labels)
             self._seen = (count, highest)
-        if unsaved:
-            for metric, row in unsaved.metrics.items():
-                self._names[metric], self.kinds[metric] = row.name, row.kind
-            for number, series in unsaved.series.items():
-                if number not in self._by_id and series.metric in self._names:
-                    self._add(number, series.metric, series.labels)
-            for number, blob in unsaved.layouts.items():
-                if number not in self._layouts:
-                    self._layouts[number] = _ids(blob)
+
+    def add(self, unsaved: Unsaved) -> None:
+        """Take in what the file does not have yet."""
+        for metric, row in unsaved.metrics.items():
+            self._names[metric], self.kinds[metric] = row.name, row.kind
+        for number, series in unsaved.series.items():
+            if number not in self._by_id and series.metric in self._names:
+                self._add(number, series.metric, series.labels)
+        for number, blob in unsaved.layouts.items():
+            if number not in self._layouts:
+                self._layouts[number] = _ids(blob)
 
     def layout(self, connection: sqlite3.Connection, number: int) -> Ids | None:
         """The ids of a layout's series, in order; None if there is no such layout."""

@@ -126,7 +126,7 @@ class Reader:
         """The series that fit one of the groups, with or without samples. Raises BadInput for a bad pattern."""
         unsaved = self._unsaved() if self._unsaved is not None else None
         with self._sessions.open() as connection, self._lock:
-            self._index.refresh(connection, unsaved)
+            self._refresh(connection, unsaved)
             found = [entry for matchers in any_of for entry in self._index.match(matchers)]
         return found if len(any_of) == 1 else list({entry.labels: entry for entry in found}.values())
 
@@ -144,7 +144,7 @@ class Reader:
                 )
             ]
             with self._lock:
-                self._index.refresh(connection, self._unsaved() if self._unsaved is not None else None)
+                self._refresh(connection, self._unsaved() if self._unsaved is not None else None)
                 for ids in hot_rows.named([*rows, *pending], lambda n: self._index.layout(connection, n)):
                     there.update(ids.tolist())
         return [entry.labels for entry in entries if any(one in there for one in entry.ids)]
@@ -238,7 +238,7 @@ class Reader:
         unsaved = self._unsaved() if self._unsaved is not None else None
         with self._sessions.open() as connection:
             with self._lock:
-                self._index.refresh(connection, unsaved)
+                self._refresh(connection, unsaved)
                 entries = find()
             if not entries or end < start:
                 return _Plan((), [], start, end, [], [], [], [], time.monotonic() + self._timeout)
@@ -326,6 +326,12 @@ class Reader:
                     seconds=self._timeout,
                 )
             )
+
+    def _refresh(self, connection: sqlite3.Connection, unsaved: Unsaved | None) -> None:
+        if self._sessions.changed(connection):
+            self._index.refresh(connection)
+        if unsaved:
+            self._index.add(unsaved)
 
     def _forget(self) -> None:
         with self._lock:

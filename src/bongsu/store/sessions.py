@@ -22,6 +22,7 @@ class Sessions:
         self._replaced = replaced
         self._identity: tuple[int, int] | None = None
         self._idle: list[sqlite3.Connection] = []
+        self._versions: dict[int, int] = {}  # of the file, as each open connection saw it last
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
@@ -51,14 +52,25 @@ class Sessions:
                     else:
                         usable = False
             if not usable:
-                connection.close()
+                self._end(connection)
+
+    def changed(self, connection: sqlite3.Connection) -> bool:
+        """Whether anybody wrote to the file since this was asked of the connection, or it was not asked yet."""
+        (version,) = connection.execute("PRAGMA data_version").fetchone()
+        before = self._versions.get(id(connection))
+        self._versions[id(connection)] = version
+        return bool(before != version)
 
     def close(self) -> None:
         """Close what is idle."""
         with self._lock:
             idle, self._idle = self._idle, []
         for connection in idle:
-            connection.close()
+            self._end(connection)
+
+    def _end(self, connection: sqlite3.Connection) -> None:
+        self._versions.pop(id(connection), None)
+        connection.close()
 
     def unreadable(self, error: sqlite3.Error) -> NotKnown:
         """What to raise for an error of SQLite's, or for damage that was found later."""
@@ -75,7 +87,7 @@ class Sessions:
                 self._replaced()
             connection = self._idle.pop() if self._idle else None
         for old in stale:
-            old.close()
+            self._end(old)
         if connection is None:
             try:
                 connection = _empty() if identity is None else file.open_for_reading(self.path)
