@@ -308,6 +308,22 @@ def test_the_second_one_is_refused_with_the_pid_of_the_first(path: str) -> None:
     Lock(path).release()
 
 
+def test_a_lock_whose_file_was_removed_is_taken_anew(path: str) -> None:
+    """Else the next one would make a file of that name and hold the lock on that."""
+    with Lock(path) as lock:
+        os.unlink(path + ".lock")
+        lock.keep()
+        with pytest.raises(BadInput, match=f"process {os.getpid()} writes this history already"):
+            Lock(path)
+        os.unlink(path + ".lock")
+        with Lock(path), pytest.raises(BadInput, match="writes this history already"):
+            lock.keep()
+        lock.keep()
+        inode = os.stat(path + ".lock").st_ino
+        lock.keep()
+        assert os.stat(path + ".lock").st_ino == inode
+
+
 def test_a_pid_that_was_left_behind_locks_nothing(path: str) -> None:
     """What counts is the kernel's lock: the file stays after a kill, with a pid that may be anybody's by now."""
     os.makedirs(os.path.dirname(path))

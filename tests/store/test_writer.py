@@ -20,6 +20,7 @@ from bongsu.model.batch import Batch
 from bongsu.model.errors import BadInput
 from bongsu.model.metric import MetricSpec
 from bongsu.store import facts, file, place
+from bongsu.store.lock import Lock
 from bongsu.store.reader import Reader
 from bongsu.store.series import NAME, Matcher, Op
 from bongsu.store.writer import Writer
@@ -343,6 +344,29 @@ def test_a_file_removed_while_it_runs_is_begun_anew(make: Make, path: str) -> No
     assert writer.flush()
     assert "was removed while it was in use" in str(writer.problem)
     assert plain(path, HEAT.name, room="a") == [(2, 2.0)]
+
+
+@pytest.mark.parametrize("sides", [["-wal"], ["-wal", "-shm", ".lock"]])
+def test_a_log_removed_while_it_runs_loses_nothing(make: Make, path: str, sides: list[str]) -> None:
+    """What was committed into it is brought into the file, and what comes then is found by other processes."""
+    writer = make()
+    for at in (1, 2):
+        writer.write(one(at, {(HEAT, ("a",)): float(at)}))
+        assert writer.flush()
+    for side in sides:
+        os.unlink(path + side)
+    writer.write(one(3, {(HEAT, ("a",)): 3.0}))
+    assert writer.flush()
+    assert "history.db-wal was removed while it was in use" in str(writer.problem)
+    look = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); "
+        "print(c.execute('SELECT count(*) FROM hot').fetchone()[0], c.execute('PRAGMA integrity_check').fetchone()[0])"
+    )
+    other = subprocess.run([sys.executable, "-c", look, path], capture_output=True, text=True, check=False)
+    assert other.stdout == "3 ok\n", other.stderr
+    with pytest.raises(BadInput, match="writes this history already"):
+        Lock(path)
+    assert plain(path, HEAT.name, room="a") == [(1, 1.0), (2, 2.0), (3, 3.0)]
 
 
 def test_a_file_put_in_its_place_is_left_alone(make: Make, path: str, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from bongsu.store import file, place, schema
 from bongsu.store.catalogue import Stored, Unsaved
 from bongsu.store.facts import Span
 from bongsu.store.hot import HotRow
+from bongsu.store.lock import Lock
 from bongsu.store.upkeep import Upkeep
 
 _ROOM = 8 * 1024 * 1024  # bytes; where so many are free, it is the cap that keeps the file from growing
@@ -46,17 +47,18 @@ class Left(NamedTuple):
 
 
 class Disk:
-    """One open store. Not for two threads at once.
+    """One open store, of which ``lock`` is held. Not for two threads at once.
 
     ``wal_limit`` is the size in bytes of the write-ahead log above which nothing is written until whoever reads from
     it has ended.
     """
 
     def __init__(
-        self, path: str, upkeep: Upkeep, *, durable: bool, wal_limit: int, say: Callable[[Message], None]
+        self, path: str, upkeep: Upkeep, lock: Lock, *, durable: bool, wal_limit: int, say: Callable[[Message], None]
     ) -> None:
         self.path = path
         self.upkeep = upkeep
+        self._lock = lock
         self._durable = durable
         self._wal_limit = wal_limit
         self._say = say
@@ -178,14 +180,20 @@ class Disk:
         connection = file.open_for_writing(
             self.path, durable=self._durable, max_bytes=self.upkeep.max_bytes, say=self._say
         )
-        self._identity = file.identity(self.path)
+        self._identity, self._log = file.identity(self.path), file.identity(self.path + "-wal")
         return connection
 
     def _check_there(self) -> None:
         if self._unusable is not None:
             raise self._unusable
+        try:
+            self._lock.keep()
+        except BadInput as error:
+            raise Blocked(error.message) from None
         identity = file.identity(self.path)
         if identity == self._identity:
+            if file.identity(self.path + "-wal") != self._log:
+                self._save_log()
             return
         if identity is None:
             message = Message("{path} was removed while it was in use; a new history begins", path=self.path)
@@ -194,6 +202,22 @@ class Disk:
             Message("{path} was replaced by another file while it was in use; start this process again to use that one",
                     path=self.path)
         )  # fmt: skip
+
+    def _save_log(self) -> None:
+        """Somebody removed the log, which is open here still: what is in it goes into the file, before it is lost."""
+        with self._trouble(), contextlib.suppress(sqlite3.ProgrammingError):  # closed by an attempt that failed
+            busy, _, _ = self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if busy:
+                raise Blocked(Message("{path}-wal was removed while another program reads it; readings wait in memory "
+                                      "until it ends", path=self.path))  # fmt: skip
+            self.close()
+        try:
+            self.connection = self._open()
+        except BadInput as error:
+            raise Blocked(error.message) from None
+        _opened.append(self.connection)
+        self._say(Message("{path}-wal was removed while it was in use: it is part of the history; what was in it could "
+                          "be saved", path=self.path))  # fmt: skip
 
     def _check_log(self) -> None:
         """Raises Blocked where the log has grown to its limit and cannot begin anew."""

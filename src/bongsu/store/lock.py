@@ -28,17 +28,39 @@ class Lock:
 
     def __init__(self, path: str) -> None:
         self.path = path + ".lock"
+        self._fd = self._taken(path)
+        _held.add(self)
+
+    def keep(self) -> None:
+        """Where the file was removed, which leaves the next one free to make and lock its own: make and lock it again.
+
+        Raises:
+            BadInput: another process was faster, or the file cannot be made.
+        """
+        try:
+            status = os.stat(self.path, follow_symlinks=False)
+        except FileNotFoundError:
+            status = None
+        except OSError:
+            return
+        own = os.fstat(self._fd)
+        if status is not None and (status.st_dev, status.st_ino) == (own.st_dev, own.st_ino):
+            return
+        fd = self._taken(self.path.removesuffix(".lock"))
+        os.close(self._fd)
+        self._fd = fd
+
+    def _taken(self, path: str) -> int:
         try:
             os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)
-            self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise _cannot_write(path, error) from None
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            holder = self._holder()
-            os.close(self._fd)
-            self._fd = -1
+            holder = _holder(fd)
+            os.close(fd)
             if error.errno not in {errno.EWOULDBLOCK, errno.EACCES}:
                 raise _cannot_write(path, error) from None
             raise BadInput(
@@ -46,9 +68,9 @@ class Lock:
                         "(store.path, --data-dir) or none (--no-store)", path=path, pid=holder)
             ) from None  # fmt: skip
         with contextlib.suppress(OSError):  # a full disk: who holds it cannot be told, but it is held
-            os.ftruncate(self._fd, 0)
-            os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
-        _held.add(self)
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        return fd
 
     def release(self) -> None:
         """Let the next one write."""
@@ -64,12 +86,13 @@ class Lock:
     ) -> None:
         self.release()
 
-    def _holder(self) -> str:
-        with contextlib.suppress(OSError):
-            text = os.pread(self._fd, 32, 0).strip()
-            if text.isdigit():
-                return text.decode()
-        return "?"
+
+def _holder(fd: int) -> str:
+    with contextlib.suppress(OSError):
+        text = os.pread(fd, 32, 0).strip()
+        if text.isdigit():
+            return text.decode()
+    return "?"
 
 
 def _cannot_write(path: str, error: OSError) -> BadInput:

@@ -103,12 +103,9 @@ class Writer:
                 tell=lambda step: tell(step, self._committed),
             )  # fmt: skip
             self._disk = Disk(
-                self.path,
-                upkeep,
-                durable=durable,
-                wal_limit=wal_limit,
+                self.path, upkeep, self._lock, durable=durable, wal_limit=wal_limit,
                 say=lambda message: self._troubles.say("file", message),
-            )
+            )  # fmt: skip
             self._catalogue, self._left = self._look_into_file(labels)
         except BaseException:
             self._lock.release()
