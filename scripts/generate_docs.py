@@ -15,6 +15,7 @@ from bongsu.collectors.agent import AgentCollector
 from bongsu.collectors.left_out import LEFT_OUT
 from bongsu.model import health
 from bongsu.model.metric import MetricPattern, MetricSpec
+from bongsu.store import facts
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -65,6 +66,9 @@ def metrics() -> str:
     lines += ["", f"## {AgentCollector.name}", "", "The clock of `bongsu up` and `bongsu agent`.", ""]
     lines += ["| metric | type | unit | labels | what it is |", "|---|---|---|---|---|"]
     lines += [_row(spec) for spec in AgentCollector.specs]
+    lines += ["", "## store", "", "The history on disk, where one is kept.", ""]
+    lines += ["| metric | type | unit | labels | what it is |", "|---|---|---|---|---|"]
+    lines += [_row(spec) for spec in (facts.UP, *facts.SPECS)]
     lines += ["", "## What node_exporter has by default and we leave out", "", "| collector | why |", "|---|---|"]
     lines += [f"| {name} | {_cell(reason)} |" for name, reason in LEFT_OUT.items()]
     return "\n".join(lines) + "\n"

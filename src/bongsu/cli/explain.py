@@ -101,11 +101,13 @@ class Index:
         from bongsu.cli.wire import CLASSES
         from bongsu.collectors.agent import AgentCollector
         from bongsu.model import health
+        from bongsu.store import facts
 
         self.classes = CLASSES
         self.by_collector: dict[str, tuple[Any, ...]] = {cls.name: cls.specs for cls in CLASSES}
         self.by_collector[AgentCollector.name] = AgentCollector.specs
         self.by_collector[health.NAME] = health.SPECS
+        self.by_collector["store"] = (facts.UP, *facts.SPECS)
 
     def metrics(self) -> Iterator[tuple[str, Any]]:
         """(collector, spec or pattern), all."""

@@ -10,6 +10,7 @@ from bongsu.model.message import Message
 from bongsu.model.metric import Kind, MetricSpec
 from bongsu.store import schema
 
+UP = MetricSpec("up", Kind.GAUGE, "1 for each time at which this machine was read; in the history only.")
 BYTES = MetricSpec(
     "bongsu_store_bytes", Kind.GAUGE, "Size of the history on disk, by part: file, or wal (its write-ahead log).",
     ("part",), "bytes",

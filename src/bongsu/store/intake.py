@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 from bongsu.model import health
 from bongsu.model.batch import Batch, Part, Sample
-from bongsu.model.metric import Kind, MetricSpec
+from bongsu.model.metric import MetricSpec
 from bongsu.store import hot
 from bongsu.store.catalogue import Catalogue
+from bongsu.store.facts import UP
 from bongsu.store.hot import HotRow
 
-UP = MetricSpec("up", Kind.GAUGE, "1 for each time at which this machine was read.")
 # What Bongsu says about itself changes slowly and is a third of all series: every tick of it is not worth its place.
 _SELDOM = frozenset({health.NAME, "agent", "exporter", "store"})
 SELDOM_SECONDS = 15.0
