@@ -11,7 +11,8 @@ import signal
 import sqlite3
 import subprocess
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pyarrow.parquet as pq  # type: ignore[import-untyped,unused-ignore]  # it has no types
@@ -348,6 +349,52 @@ def test_ctrl_c_in_an_import_leaves_nothing(tmp_path: Path) -> None:
         assert process.stderr.read() == ""
     assert take_stock(str(path)).series == 1
     assert {entry.name for entry in tmp_path.iterdir()} <= {"a.db", "a.db.lock", "a.db-wal", "a.db-shm"}
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system without room, with a history on it."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], check=True)
+    store(disk / "history.db", DUMP)
+    with suppress(OSError), open(disk / "ballast", "wb", buffering=0) as ballast:
+        while True:
+            ballast.write(b"\xff" * 4096)
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.needs_root
+@pytest.mark.parametrize(
+    ("words", "code", "where"),
+    [
+        (("backup", "{disk}/copy.db", "--data-dir", "{place}"), 3, "{disk}/copy.db"),
+        (("restore", "{place}/history.db", "--store", "{disk}/other.db"), 3, "{disk}/other.db"),
+        (("export", "-o", "{disk}/out.csv", "--data-dir", "{place}"), 3, "{disk}/out.csv"),
+        (("import", "{disk}/../dump", "--store", "{disk}/other.db"), 2, "{disk}/other.db"),
+        (("import", "{disk}/../dump.gz", "--store", "{disk}/other.db"), 3, "{disk}"),
+        (("compact", "--data-dir", "{disk}"), 2, "{disk}/history.db"),
+    ],
+)  # fmt: skip
+def test_a_full_disk_is_named(
+    full_disk: Path, place: Path, tmp_path: Path, words: tuple[str, ...], code: int, where: str
+) -> None:
+    """Not the file that was read, nor standard output; and no half of a file is left."""
+    (tmp_path / "dump").write_text(DUMP)
+    (tmp_path / "dump.gz").write_bytes(gzip.compress(DUMP.encode()))
+    said = complaint("store", *(word.format(disk=full_disk, place=place) for word in words), code=code)
+    assert said.startswith(f"{where.format(disk=full_disk)}: no space left on device")
+    left = {entry.name for entry in full_disk.iterdir()}
+    assert left <= {"ballast", "history.db", "history.db.lock", "other.db", "other.db.lock", "history.db-shm",
+                    "history.db-wal", "other.db-wal", "other.db-shm"}  # fmt: skip
+
+
+@pytest.mark.needs_root
+@pytest.mark.parametrize("command", [("info",), ("verify",), ("export",)])
+def test_a_history_on_a_full_disk_can_be_read(full_disk: Path, command: tuple[str, ...]) -> None:
+    """Also without room for the file that SQLite would make beside it."""
+    assert told(*command, "--data-dir", full_disk) != ""
 
 
 def test_an_export_whose_reader_leaves_ends_quietly(place: Path) -> None:

@@ -272,6 +272,14 @@ def test_a_directory_where_the_file_should_be(path: str) -> None:
         file.open_for_writing(path)
 
 
+def test_what_is_no_file_is_not_opened(path: str) -> None:
+    """A pipe, a device: nothing that SQLite would make of it is a history."""
+    os.makedirs(os.path.dirname(path))
+    os.mkfifo(path)
+    with pytest.raises(BadInput, match=r"history\.db: this is not a file; "):
+        file.open_for_writing(path)
+
+
 def test_a_network_file_system_is_told_by_the_table_of_mounts(tmp_path: Path) -> None:
     """By the longest mount point above the path, with the kernel's escapes, and without asking the server."""
     (tmp_path / "self").mkdir()

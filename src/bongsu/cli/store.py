@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -117,13 +118,28 @@ def alone(path: str, doing: str) -> Iterator[Lock]:
 
 @contextlib.contextmanager
 def sqlite_errors(path: str) -> Iterator[None]:
-    """What SQLite complains of becomes one line. Raises NotKnown."""
+    """What SQLite complains of becomes one line. Raises NotKnown, or OSError where there is no room."""
     try:
         yield
     except sqlite3.Error as error:
+        from bongsu.store.file import code
+
+        if code(error) == sqlite3.SQLITE_FULL:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path) from None
         raise NotKnown(
             Message("{path}: {reason}; `bongsu store verify` says what is wrong", path=path, reason=error)
         ) from None
+
+
+@contextlib.contextmanager
+def no_room(where: str) -> Iterator[None]:
+    """A write that finds no room does not say where it was; nothing within the block writes elsewhere."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            raise OSError(error.errno, error.strerror, where) from None
+        raise
 
 
 def say(line: str) -> None:

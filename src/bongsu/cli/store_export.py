@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from bongsu.cli.progress import Progress
-from bongsu.cli.store import file_of, new_file, say, sqlite_errors, store_options
+from bongsu.cli.store import file_of, new_file, no_room, say, sqlite_errors, store_options
 from bongsu.model.errors import BadInput
 from bongsu.model.message import Message
 
@@ -190,7 +190,7 @@ def _output(output: str | None, form: str, path: str, columns: Sequence[str]) ->
         yield text(sys.stdout.buffer)
         sys.stdout.buffer.flush()
         return
-    with appearing(output, replace=True, private=False) as unfinished:
+    with no_room(output), appearing(output, replace=True, private=False) as unfinished:
         if form == "parquet":
             yield Parquet(unfinished, columns)
             return

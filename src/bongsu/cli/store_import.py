@@ -14,7 +14,7 @@ import click
 
 from bongsu.cli.options import loaded
 from bongsu.cli.progress import Progress
-from bongsu.cli.store import alone, file_of, say, sqlite_errors, store_options
+from bongsu.cli.store import alone, file_of, no_room, say, sqlite_errors, store_options
 from bongsu.model.errors import BadInput
 from bongsu.model.message import Message
 
@@ -80,7 +80,7 @@ def import_(
     from bongsu.store.spool import Spool
 
     shown = "standard input" if file == "-" else file
-    with alone(path, "import"), contextlib.ExitStack() as stack:
+    with alone(path, "import"), no_room(os.path.dirname(path)), contextlib.ExitStack() as stack:
         spool = stack.enter_context(
             contextlib.closing(Spool(os.path.dirname(path), labels=added_labels, now_ms=round(now * 1000)))
         )

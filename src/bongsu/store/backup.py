@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 from bongsu.model.errors import BadInput, NotKnown
 from bongsu.model.message import Message
-from bongsu.store.file import open_for_reading, size
+from bongsu.store.file import code, open_for_reading, size
 from bongsu.store.interruptible import interruptible
 from bongsu.store.new_file import NO_LINKS, appearing
 
@@ -43,7 +43,7 @@ def back_up(source: str, target: str, *, replace: bool, progress: Progress = lam
                         path=target, side=os.path.basename(target + side))
             )  # fmt: skip
     with appearing(target, replace=replace, private=True) as unfinished:
-        _copy(source, unfinished, progress)
+        _copy(source, unfinished, target, progress)
         _check(unfinished, shown=source, cure="restore an older backup, or see `bongsu store verify`")
         return os.stat(unfinished).st_size
 
@@ -58,7 +58,7 @@ def restore(backup: str, target: str, *, progress: Progress = lambda _: None) ->
         OSError: it cannot be written.
     """
     with appearing(target, replace=True, private=True) as unfinished:
-        _copy(backup, unfinished, progress)
+        _copy(backup, unfinished, target, progress)
         _check(unfinished, shown=backup, cure="take another backup; nothing was changed")
         return set_aside(target, "before-restore")
 
@@ -159,7 +159,7 @@ def _check(path: str, *, shown: str, cure: str) -> None:
         raise NotKnown(Message("{path} is damaged ({reason}); {cure}", path=shown, reason=first, cure=cure))
 
 
-def _copy(source: str, target: str, progress: Progress) -> None:
+def _copy(source: str, target: str, shown: str, progress: Progress) -> None:
     with contextlib.closing(_open(source)) as reading, contextlib.closing(_plain(target)) as copy:
         reading.execute("BEGIN")
         reading.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # from here on it sees this moment
@@ -167,6 +167,8 @@ def _copy(source: str, target: str, progress: Progress) -> None:
             reading.backup(copy, pages=_PAGES, progress=lambda _status, left, all_: progress(1 - left / (all_ or 1)))
             copy.execute("PRAGMA journal_mode = DELETE")  # the header said WAL, as the source's does
         except sqlite3.Error as error:
+            if code(error) == sqlite3.SQLITE_FULL:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), shown) from None
             raise NotKnown(
                 Message("{path} could not be copied: {reason}; nothing was changed", path=source, reason=error)
             ) from None

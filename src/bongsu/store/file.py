@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import stat
 import time
 from collections.abc import Callable
 from urllib.parse import quote
@@ -19,6 +20,7 @@ BUSY_SECONDS = 0.2  # how long a step waits for another program's lock; the writ
 _KEPT_LOG = 4 * 1024 * 1024  # to which the write-ahead log shrinks when it begins anew
 _MOST_LOG = 64 * 1024 * 1024
 _SIDES = ("-wal", "-shm")
+_NO_SHM = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR})
 BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
@@ -82,8 +84,8 @@ def open_for_reading(path: str) -> sqlite3.Connection:
     try:
         connection = _connect_to_read(uri)
     except sqlite3.OperationalError as error:
-        # A log that nobody has open needs a -shm file, which a reader who may not write there cannot make.
-        if code(error) not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY} or _has_log(path):
+        # A log that nobody has open needs a -shm file, which a reader cannot make on a full disk, or who may not write.
+        if code(error) not in _NO_SHM or _has_log(path):
             raise _cannot_open(path, error) from None
         try:
             connection = _connect_to_read(uri + "&immutable=1")
@@ -163,7 +165,10 @@ def _make_room(path: str) -> None:
             Message("{path}: {reason}; let this user write there, or give another file (store.path, --data-dir)",
                     path=path, reason=(error.strerror or "").lower())
         ) from None  # fmt: skip
+    regular = stat.S_ISREG(os.fstat(fd).st_mode)
     os.close(fd)
+    if not regular:
+        raise BadInput(Message("{path}: this is not a file; give another one (store.path, --data-dir)", path=path))
 
 
 def _opened(path: str, durable: bool, max_bytes: int | None) -> sqlite3.Connection:
@@ -262,15 +267,29 @@ def _not_ours(path: str) -> BadInput:
 
 
 def _cannot_open(path: str, error: sqlite3.Error) -> BadInput:
+    found = code(error)
+    if found == sqlite3.SQLITE_FULL or (found == sqlite3.SQLITE_IOERR and _is_full(path)):
+        reason = os.strerror(errno.ENOSPC).lower()
+        return BadInput(
+            Message("{path}: {reason}; make room there, or give another file (store.path, --data-dir)",
+                    path=path, reason=reason)
+        )  # fmt: skip
     reason = {
-        sqlite3.SQLITE_FULL: os.strerror(errno.ENOSPC).lower(),
         sqlite3.SQLITE_BUSY: "another program has locked it",
         sqlite3.SQLITE_READONLY: "it may only be read",
-    }.get(code(error), str(error))
+    }.get(found, str(error))
     return BadInput(
         Message("{path}: {reason}; let this user write there, or give another file (store.path, --data-dir)",
                 path=path, reason=reason)
     )  # fmt: skip
+
+
+def _is_full(path: str) -> bool:
+    """Whether SQLite's own files beside this one can have no room: its error does not say so."""
+    try:
+        return os.statvfs(os.path.dirname(os.path.abspath(path))).f_bavail == 0
+    except OSError:
+        return False
 
 
 def _connect_to_read(uri: str) -> sqlite3.Connection:
