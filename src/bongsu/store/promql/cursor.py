@@ -39,11 +39,11 @@ class Cursor:
         """The text as promql_parser reads it right: no ``_`` in numbers, no escapes of bytes, no ``offset 0s``."""
         parts: list[str] = []
         place = 0
-        idle = iter([*self.idle, (len(self.text), len(self.text))])
+        idle = iter([*sorted(self.idle), (len(self.text), len(self.text))])
         start, end = next(idle)
         for word in self.words:
-            if word.start >= end:
-                start, end = next(idle, (start, end))
+            while word.start >= end and start < len(self.text):
+                start, end = next(idle)
             if word.start == start < end:
                 parts += (self.text[place:start], " ")
                 place = end

@@ -270,8 +270,15 @@ class Recogniser(Cursor):
                 part = self.brackets(part)
             elif self.keyword() == "offset":
                 word = self.take()
-                self.signed(("duration", "number"), "a duration such as 5m is expected", _offset)
-                last = self.words[self.place - 1]
+                begin = self.place
+                self.signs()
+                several = self.place > begin + 1
+                if self.word.kind not in {"duration", "number"}:
+                    raise self.unexpected("a duration such as 5m is expected")
+                last = self.take()
+                duration_ms(last)
+                if several and self.word.kind == "sign" and self.word.text in "+-*/%^":
+                    raise self.unexpected("an offset with several signs is reckoned with what follows")
                 there = part.modifiers
                 part = self.modified(part, word, "offset")
                 if duration_ms(last) == 0:  # as if it were not there
@@ -297,6 +304,17 @@ class Recogniser(Cursor):
         if self.word.kind not in kinds:
             raise self.unexpected(allowed)
         read(self.take(), negative)
+
+    def signs(self) -> bool:
+        """Signs before a duration, of which there may be several; whether they make it negative. One stands for all."""
+        minus: list[Word] = []
+        idle: list[Word] = []
+        while self.word.kind == "sign" and self.word.text in {"+", "-"}:
+            (minus if self.word.text == "-" else idle).append(self.take())
+        negative = len(minus) % 2 == 1
+        idle += minus[1:] if negative else minus
+        self.idle += [(word.start, word.end) for word in idle]
+        return negative
 
     def modified(self, part: Part, word: Word, modifier: str) -> Part:
         """``offset`` or ``@``, once each, after what selects samples."""
@@ -335,10 +353,11 @@ class Recogniser(Cursor):
 
     def length(self, allowed: str) -> None:
         """A duration above zero."""
+        negative = self.signs()
         if self.word.kind not in {"duration", "number"}:
             raise self.unexpected(allowed)
         word = self.take()
-        if duration_ms(word) <= 0:
+        if negative or duration_ms(word) <= 0:
             raise Mistake(word.start, word.end, Message("a duration here must be above zero"))
 
 
@@ -365,10 +384,6 @@ def _asks_for_something(compared: str, value: str, place: Word) -> bool:
         return not regex.tester(Matcher("", Op(compared), value))("")
     except BadInput as error:
         raise Mistake(place.start, place.end, Message("{problem}", problem=str(error))) from error
-
-
-def _offset(word: Word, negative: bool) -> None:  # noqa: ARG001  # both signs are fine
-    duration_ms(word)
 
 
 def _timestamp(word: Word, negative: bool) -> None:
