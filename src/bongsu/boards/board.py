@@ -27,7 +27,8 @@ class Line:
     """One line, or one for each group of ``query.by``: ``(query + plus … - less …) / (over … - over_less …)``.
 
     ``legend`` may hold the names of the labels in ``query.by``. The other queries have the same
-    ``by``, or none and then count for every group. Where the divisor is 0 there is no value.
+    ``by``, or none and then count for every group. Where the divisor is 0 there is no value. ``steady`` says that the
+    divisor stays the same while the machine runs, as the time of all cores per second does: it is their number.
 
     Raises:
         ValueError: labels do not fit together.
@@ -39,6 +40,7 @@ class Line:
     less: tuple[Query, ...] = ()
     over: tuple[Query, ...] = ()
     over_less: tuple[Query, ...] = ()
+    steady: bool = False
 
     def __post_init__(self) -> None:
         for query in self.queries:

@@ -52,7 +52,7 @@ def _fullness(legend: Message) -> Line:
 _TILES = (
     Tile(
         "cpu", Message("CPU"), Unit.RATIO, top=1.0,
-        line=Line(Message("busy"), _ALL_CPU, less=(_mode("idle"), _mode("iowait")), over=(_ALL_CPU,)),
+        line=Line(Message("busy"), _ALL_CPU, less=(_mode("idle"), _mode("iowait")), over=(_ALL_CPU,), steady=True),
     ),
     Tile("load", Message("Load"), Unit.COUNT, Line(Message("over 1 minute"), Query(loadavg.LOAD1))),
     Tile(
@@ -83,12 +83,12 @@ _PANELS = (
         "cpu", Message("CPU"), Unit.RATIO, stacked=True, top=1.0,
         help=Message("How much of all cores is busy, and with what."),
         lines=(
-            Line(Message("programs"), _mode("user"), over=(_ALL_CPU,)),
-            Line(Message("kernel"), _mode("system"), over=(_ALL_CPU,)),
-            Line(Message("low priority"), _mode("nice"), over=(_ALL_CPU,)),
-            Line(Message("waiting for disk"), _mode("iowait"), over=(_ALL_CPU,)),
-            Line(Message("interrupts"), _mode("irq"), plus=(_mode("softirq"),), over=(_ALL_CPU,)),
-            Line(Message("taken by the hypervisor"), _mode("steal"), over=(_ALL_CPU,)),
+            Line(Message("programs"), _mode("user"), over=(_ALL_CPU,), steady=True),
+            Line(Message("kernel"), _mode("system"), over=(_ALL_CPU,), steady=True),
+            Line(Message("low priority"), _mode("nice"), over=(_ALL_CPU,), steady=True),
+            Line(Message("waiting for disk"), _mode("iowait"), over=(_ALL_CPU,), steady=True),
+            Line(Message("interrupts"), _mode("irq"), plus=(_mode("softirq"),), over=(_ALL_CPU,), steady=True),
+            Line(Message("taken by the hypervisor"), _mode("steal"), over=(_ALL_CPU,), steady=True),
         ),
     ),
     Panel(

@@ -170,14 +170,8 @@ class Recent:
                 {key: _column(rows, slots) for key, rows in self._groups(query, self._find(query)).items()}
                 for query in queries
             ]
-        stride = max(1, math.ceil(len(times) / points)) if points else 1
-        if stride == 1:
-            return [Window(times, rows) for rows in found]
-        times = times[stride - 1 :: stride]
-        return [
-            Window(times, {key: _thin(values, stride, query.fold) for key, values in rows.items()})
-            for query, rows in zip(queries, found, strict=True)
-        ]
+        stride = stride_of(len(times), points)
+        return [thinned(Window(times, rows), query.fold, stride) for query, rows in zip(queries, found, strict=True)]
 
     def newest(self, query: Query) -> dict[tuple[str, ...], float]:
         """The query's newest value for each group; NaN where it is not known now.
@@ -336,6 +330,19 @@ def _cut(values: array[float], slots: Sequence[int]) -> array[float]:
     if (last - first) % capacity + 1 != len(slots):
         return array("d", [values[i] for i in slots])
     return values[first : last + 1] if first <= last else values[first:] + values[: last + 1]
+
+
+def stride_of(length: int, points: int) -> int:
+    """How many of ``length`` moments make one, for at most ``points`` of them (0: all)."""
+    return max(1, math.ceil(length / points)) if points else 1
+
+
+def thinned(window: Window, fold: Fold, stride: int) -> Window:
+    """A window in which ``stride`` moments make one, as `Recent.read` says; an incomplete one at the end is left out."""
+    if stride == 1:
+        return window
+    times = window.times[stride - 1 :: stride]
+    return Window(times, {key: _thin(values, stride, fold) for key, values in window.rows.items()})
 
 
 def _thin(values: array[float], stride: int, fold: Fold) -> array[float]:

@@ -8,11 +8,14 @@ import math
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import httpx
 import pytest
 from starlette.testclient import TestClient
 
+from bongsu.model.errors import NotKnown
+from bongsu.model.message import Message
 from bongsu.sinks import http_message
 from bongsu.store.recent import Recent
 from bongsu.views.web import static
@@ -110,6 +113,41 @@ def test_absurd_windows_are_refused_in_words(query: str) -> None:
     assert answer.status_code == 400
     name, _, value = query.partition("=")
     assert answer.json()["error"].startswith(f"{name}='{value}': give a number from")
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("from=x&to=5", "from='x': give a number from 0 to"),
+        ("from=nan", "from='nan': give a number from 0 to"),
+        ("from=-1&to=5", "from='-1': give a number from 0 to"),
+        ("from=1&to=1e99", "to='1e99': give a number from 0 to"),
+        ("from=2000&to=1000", "from=2000 to=1000: the end must be 1 second to 366 days later"),
+        ("from=1700000000.25&to=1700000000.5", "from=1700000000.25 to=1700000000.5: the end must be 1 second to"),
+        ("from=1", "from=1 to="),
+        ("to=1000", "from is missing: give the Unix time"),
+        ("from=1000&to=2000&seconds=5", "give either seconds, or from and to"),
+    ],
+)
+def test_a_span_that_is_none_is_refused_in_words(query: str, said: str) -> None:
+    """One line that names what was given, and what may be."""
+    answer = visit(1).get(f"/api/board?{query}")
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith(said)
+    assert "\n" not in answer.json()["error"]
+
+
+def test_a_history_that_cannot_be_read_is_told_of() -> None:
+    """503 with the reason, instead of a failure without words."""
+
+    class Broken:
+        def read(self, *_: object, **__: object) -> NoReturn:
+            raise NotKnown(Message("the disk is gone"))
+
+    live = Live(Recent(BOARD.queries), [BOARD], past=Broken())
+    visitor = TestClient(create_app(live, Access(None)), base_url="http://localhost")
+    answer = visitor.get("/api/board?from=1000&to=2000")
+    assert (answer.status_code, answer.json()["error"]) == (503, "the disk is gone")
 
 
 def test_an_unknown_board_names_those_that_are() -> None:

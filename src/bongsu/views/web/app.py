@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from bongsu.model.errors import BongsuError
 from bongsu.model.message import Message
 from bongsu.sinks import http_message
 from bongsu.views.web import static, words
@@ -26,7 +27,8 @@ from bongsu.views.web.live import Live
 from bongsu.views.web.stream import EventResponse
 
 _MOST_POINTS = 2000
-_LONGEST_SECONDS = 366 * 86400.0
+_SHORTEST_SECONDS, _LONGEST_SECONDS = 1.0, 366 * 86400.0
+_LAST_TIME = 1e11  # Unix seconds, in the year 5138: what is beyond is a mistake
 _QUERIES_AT_ONCE = 20  # threads of their own for them, so that many leave the page and /metrics theirs
 _QUERIES_WAITING = 200  # dashboards send all that they show at once
 Answer = Callable[[http_message.Request], http_message.Response]
@@ -55,7 +57,7 @@ def create_app(
         server = WebServer(app, live, socket, tls=None)      # views/web/server.py
         agent = Agent(…, sinks=[recent, live, …])
 
-    Addresses: ``/``, ``/static/…``, ``/api/status``, ``/api/board?name=&seconds=&points=``,
+    Addresses: ``/``, ``/static/…``, ``/api/status``, ``/api/board?name=&seconds=&points=`` (or ``from=&to=``),
     ``/api/processes``, ``/api/stream``, ``/api/history``, ``/api/v1/…``; nothing changes anything.
     """
     files = static.load()
@@ -88,9 +90,15 @@ def create_app(
             raise HTTPException(
                 404, str(Message("there is no board {name!r}; there are: {known}", name=name, known=known))
             )
-        seconds = _number(request, "seconds", 900.0, 1.0, _LONGEST_SECONDS)
-        points = _number(request, "points", 900.0, 2.0, _MOST_POINTS)
-        return words.json(drawing.history(time.time() - seconds, int(points)))
+        points = int(_number(request, "points", 900.0, 2.0, _MOST_POINTS))
+        fixed = _fixed(request) if {"from", "to"} & request.query_params.keys() else None
+        seconds = _number(request, "seconds", 900.0, _SHORTEST_SECONDS, _LONGEST_SECONDS)
+        try:
+            if fixed is None:
+                return words.json(drawing.history(time.time() - seconds, points))
+            return words.json(drawing.between(*fixed, points))
+        except BongsuError as error:  # the history cannot be read, and says why
+            raise HTTPException(503, str(error)) from error
 
     def processes(_: Request) -> Response:
         return words.json(live.processes())
@@ -172,6 +180,25 @@ def _number(request: Request, name: str, default: float, least: float, most: flo
             ),
         )  # fmt: skip
     return value
+
+
+def _fixed(request: Request) -> tuple[float, float]:
+    """The span from one Unix time to another. Raises HTTPException where that is none."""
+    if "seconds" in request.query_params:
+        raise HTTPException(400, str(Message("give either seconds, or from and to")))
+    if "from" not in request.query_params:
+        raise HTTPException(400, str(Message("from is missing: give the Unix time at which to begin, in seconds")))
+    since = _number(request, "from", 0.0, 0.0, _LAST_TIME)
+    until = _number(request, "to", time.time(), 0.0, _LAST_TIME)
+    if not _SHORTEST_SECONDS <= until - since <= _LONGEST_SECONDS:
+        raise HTTPException(
+            400,
+            str(
+                Message("from={since:.15g} to={until:.15g}: the end must be 1 second to 366 days later",
+                        since=since, until=until)
+            ),
+        )  # fmt: skip
+    return since, until
 
 
 async def _in_words(request: Request, error: Exception) -> Response:

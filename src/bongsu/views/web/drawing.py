@@ -6,17 +6,21 @@ import itertools
 import math
 import time
 from array import array
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
-from bongsu.boards.board import Board, Line, Panel, Tile
+from bongsu.boards.board import Board, Line, Panel, Tile, Unit
 from bongsu.model.message import Message
 from bongsu.model.query import Query
-from bongsu.store.recent import Recent, Window
+from bongsu.store.recent import Recent, Window, stride_of, thinned
 from bongsu.views.printable import printable
+from bongsu.views.web import composed
+from bongsu.views.web.composed import Composed, Group, Rows
 
-Group = tuple[str, ...]
-Rows = Mapping[Group, Sequence[float]]
+if TYPE_CHECKING:
+    from bongsu.store import history
+
 _GAP = 3.5  # ticks without a batch that make a hole in a chart
 _NAN = math.nan
 
@@ -24,8 +28,8 @@ _NAN = math.nan
 class Past(Protocol):
     """What answers for times before those that memory holds: the history on disk."""
 
-    def read_all(self, queries: Sequence[Query], since: float, until: float, *, points: int) -> list[Window]:
-        """As `Recent.read_all`."""
+    def read(self, queries: Sequence[Query], since: float, until: float, *, points: int) -> history.Past:
+        """As `store.history.History.read`."""
         ...
 
 
@@ -43,22 +47,44 @@ class Drawing:
         self._shown: dict[str, frozenset[str]] = {}
 
     def history(self, since: float, points: int) -> dict[str, Any]:
-        """The board with all values since a Unix time, thinned to about ``points``."""
+        """The board with all values since a Unix time, thinned to about ``points``; the page adds what comes next."""
+        return self._drawn(since, None, points)
+
+    def between(self, since: float, until: float, points: int) -> dict[str, Any]:
+        """The board with the values from one Unix time to another, thinned to about ``points``."""
+        return self._drawn(since, until, points)
+
+    def _drawn(self, since: float, until: float | None, points: int) -> dict[str, Any]:
+        now = time.time()
+        end = now if until is None else until
         if self._past is not None and since < self._recent.oldest:
-            windows = self._past.read_all(self._queries, since, time.time(), points=points)
+            past = self._past.read(self._queries, since, end, points=points)
+            view = _View(self._by_query(past.windows), past.windows[0].times, {}, 1)
+            step, tier = past.interval, past.tier.value
         else:
-            windows = self._recent.read_all(self._queries, since, points=points)
-        times = windows[0].times
-        rows = {query: window.rows for query, window in zip(self._queries, windows, strict=True)}
-        holes = _holes(times, self._recent.interval)
+            windows = self._recent.read_all(self._queries, since, end)
+            stride = stride_of(len(windows[0].times), points)
+            thin = [thinned(w, query.fold, stride) for query, w in zip(self._queries, windows, strict=True)]
+            view = _View(self._by_query(thin), thin[0].times, self._by_query(windows) if stride > 1 else {}, stride)
+            step, tier = stride * self._recent.interval, "memory"
+        times = view.times
+        view.holes.extend(_holes(times, max(step, self._recent.interval)))
         return {
             "name": self.board.name,
             "title": str(self.board.title),
+            "from": round(since, 3),
+            "to": round(min(end, now), 3),
+            "live": until is None,
             "interval": self._recent.interval,
-            "times": _fill(times, holes, lambda i: (times[i - 1] + times[i]) / 2, 3),
-            "tiles": [self._tile(tile, rows, len(times), holes) for tile in self.board.tiles],
-            "panels": [self._panel(panel, rows, len(times), holes) for panel in self.board.panels],
+            "step": step,
+            "tier": tier,
+            "times": _fill(times, view.holes, lambda i: (times[i - 1] + times[i]) / 2, 3),
+            "tiles": [self._tile(tile, view) for tile in self.board.tiles],
+            "panels": [self._panel(panel, view, remember=until is None) for panel in self.board.panels],
         }
+
+    def _by_query(self, windows: Sequence[Window]) -> dict[Query, Window]:
+        return dict(zip(self._queries, windows, strict=True))
 
     def newest(self) -> dict[str, Any]:
         """What the page adds at one tick: values by tile, and by panel and line; unknown ones are left out."""
@@ -69,27 +95,27 @@ class Drawing:
         for panel in self.board.panels:
             shown = self._shown.get(panel.name)
             found = {}
-            for key, _, values in _lines(panel.lines, rows.__getitem__, 1):
-                known = _short(values[0])
-                if known is not None and (shown is None or key in shown or len(shown) < panel.most):
-                    found[key] = known
+            for _, _, line in composed.lines(panel.lines, rows.__getitem__, 1):
+                known = _short(line.values[0])
+                if known is not None and (shown is None or line.key in shown or len(shown) < panel.most):
+                    found[line.key] = known
             panels[panel.name] = found
         tiles = {}
         for tile in self.board.tiles:
-            values, legend = _highest(tile, rows.__getitem__, 1)
-            tiles[tile.name] = {"value": _short(values[0]), "of": _last(tile.of, rows), "legend": legend}
+            values, legend = _highest([one for _, _, one in composed.lines((tile.line,), rows.__getitem__, 1)], 1)
+            of = rows[tile.of].get(()) if tile.of is not None else None
+            tiles[tile.name] = {"value": _short(values[0]), "of": _short(of[0]) if of else None, "legend": legend}
         return {"board": self.board.name, "tiles": tiles, "panels": panels}
 
-    def _panel(self, panel: Panel, rows: Mapping[Query, Rows], length: int, holes: Sequence[int]) -> dict[str, Any]:
-        lines = [
-            (k, legend, v) for k, legend, v in _lines(panel.lines, rows.__getitem__, length) if any(map(_known, v))
-        ]
+    def _panel(self, panel: Panel, view: _View, *, remember: bool) -> dict[str, Any]:
+        lines = [one for one in view.lines(panel.lines) if any(map(_known, one[2].values))]
         total = len(lines)
         if total > panel.most:
-            order = sorted(lines, key=lambda line: max(filter(_known, line[2])), reverse=True)
-            chosen = {key for key, _, _ in order[: panel.most]}
-            lines = [line for line in lines if line[0] in chosen]
-        self._shown[panel.name] = frozenset(key for key, _, _ in lines)
+            order = sorted(lines, key=lambda one: max(filter(_known, one[2].values)), reverse=True)
+            chosen = {line.key for _, _, line in order[: panel.most]}
+            lines = [one for one in lines if one[2].key in chosen]
+        if remember:
+            self._shown[panel.name] = frozenset(line.key for _, _, line in lines)
         return {
             "name": panel.name,
             "title": str(panel.title),
@@ -97,76 +123,83 @@ class Drawing:
             "unit": panel.unit.value,
             "stacked": panel.stacked,
             "top": panel.top,
-            "whole": _last(panel.whole, rows),
+            "whole": view.last(panel.whole),
             "note": None if total <= panel.most else str(
                 Message("the {shown} highest of {total} lines", shown=panel.most, total=total)
             ),
-            "series": [
-                {"key": key, "legend": printable(legend), "values": _fill(values, holes, lambda _: None)}
-                for key, legend, values in lines
-            ],
+            "series": [_series(view.banded(*one, panel), view.holes) for one in lines],
         }  # fmt: skip
 
-    def _tile(self, tile: Tile, rows: Mapping[Query, Rows], length: int, holes: Sequence[int]) -> dict[str, Any]:
-        values, legend = _highest(tile, rows.__getitem__, length)
+    def _tile(self, tile: Tile, view: _View) -> dict[str, Any]:
+        values, legend = _highest([line for _, _, line in view.lines((tile.line,))], len(view.times))
         return {
             "name": tile.name,
             "title": str(tile.title),
             "unit": tile.unit.value,
             "top": tile.top,
-            "values": _fill(values, holes, lambda _: None),
-            "value": _short(values[-1]) if length else None,
-            "of": _last(tile.of, rows),
+            "values": _fill(values, view.holes, lambda _: None),
+            "value": _short(values[-1]) if values else None,
+            "of": view.last(tile.of),
             "legend": legend,
         }
 
 
-def _lines(
-    lines: Sequence[Line], rows_of: Callable[[Query], Rows], length: int
-) -> list[tuple[str, Message, Sequence[float]]]:
-    """Every line of a panel: its key, its legend and its values."""
-    found = []
-    for place, line in enumerate(lines):
-        for group, values in rows_of(line.query).items():
-            # Printable text holds no U+001F, so that two groups never have one key.
-            key = "\x1f".join((str(place), *map(printable, group)))
-            found.append((key, line.legend_of(group), _worked_out(line, group, values, rows_of, length)))
-    return found
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What one answer is drawn from. ``moments`` has every moment of ``windows`` in which ``stride`` of them make one."""
+
+    windows: Mapping[Query, Window]
+    times: array[float]
+    moments: Mapping[Query, Window]
+    stride: int
+    holes: list[int] = field(default_factory=list)
+
+    def lines(self, of: Sequence[Line]) -> Iterator[tuple[Line, Group, Composed]]:
+        return composed.lines(of, lambda query: self.windows[query].rows, len(self.times))
+
+    def last(self, query: Query | None) -> float | None:
+        column = self.windows[query].rows.get(()) if query is not None else None
+        return _short(column[-1]) if column else None
+
+    def banded(self, line: Line, group: Group, made: Composed, panel: Panel) -> Composed:
+        """The line with its band, if it has one. No bound is beyond what the panel's unit can have."""
+        if self.stride > 1:
+            length = len(next(iter(self.moments.values())).times)
+            exact = composed.at(line, group, lambda query: self.moments[query].rows, length)
+            (low, high), outer = composed.extremes(exact, self.stride), False
+        elif any(self.windows[query].low is not None for query in line.queries):
+            (low, high), outer = composed.bounds(line, group, self.windows, len(self.times))
+        else:
+            return made
+        least = -math.inf if panel.unit is Unit.CELSIUS else 0.0
+        most = math.inf if panel.top is None else panel.top
+        # A bound is never on the wrong side of the value: a mean of ratios is not quite the ratio of means.
+        low = [min(v, max(a, least)) if _known(a) else a for v, a in zip(made.values, low, strict=True)]
+        high = [max(v, min(b, most)) if _known(b) else b for v, b in zip(made.values, high, strict=True)]
+        return Composed(made.key, made.legend, made.values, (low, high), outer)
 
 
-def _worked_out(
-    line: Line, group: Group, values: Sequence[float], rows_of: Callable[[Query], Rows], length: int
-) -> Sequence[float]:
-    def terms(start: Sequence[float], plus: Sequence[Query], less: Sequence[Query]) -> Sequence[float]:
-        for sign, queries in ((1.0, plus), (-1.0, less)):
-            for query in queries:
-                more = rows_of(query).get(group if query.by else (), unknown)
-                start = [a + sign * b for a, b in zip(start, more, strict=True)]
-        return start
-
-    unknown = (_NAN,) * length
-    made = terms(values, line.plus, line.less)
-    if not line.over:
-        return made
-    whole = terms((0.0,) * length, line.over, line.over_less)
-    return [a / b if b else _NAN for a, b in zip(made, whole, strict=True)]
+def _series(line: Composed, holes: Sequence[int]) -> dict[str, Any]:
+    """``low`` and ``high`` are None where the values say it all."""
+    values = _fill(line.values, holes, lambda _: None)
+    low, high = (_fill(edge, holes, lambda _: None) for edge in line.band) if line.band else (None, None)
+    if low == values and high == values:
+        low = high = None
+    return {
+        "key": line.key, "legend": printable(line.legend), "values": values, "low": low, "high": high,
+        "outer": line.outer and low is not None,
+    }  # fmt: skip
 
 
-def _highest(tile: Tile, rows_of: Callable[[Query], Rows], length: int) -> tuple[Sequence[float], str]:
+def _highest(lines: Sequence[Composed], length: int) -> tuple[Sequence[float], str]:
     """A tile's values, the highest of its groups at each time, and the legend of the one that is highest now."""
-    lines = _lines((tile.line,), rows_of, length)
     if not lines:
         return (_NAN,) * length, ""
     if len(lines) == 1:
-        return lines[0][2], printable(lines[0][1])
-    values = [max(filter(_known, column), default=_NAN) for column in zip(*(v for _, _, v in lines), strict=True)]
-    now = max(lines, key=lambda line: line[2][-1] if length and _known(line[2][-1]) else -math.inf)
-    return values, printable(now[1])
-
-
-def _last(query: Query | None, rows: Mapping[Query, Rows]) -> float | None:
-    column = rows[query].get((), ()) if query is not None else ()
-    return _short(column[-1]) if column else None
+        return lines[0].values, printable(lines[0].legend)
+    values = [max(filter(_known, column), default=_NAN) for column in zip(*(one.values for one in lines), strict=True)]
+    now = max(lines, key=lambda one: one.values[-1] if length and _known(one.values[-1]) else -math.inf)
+    return values, printable(now.legend)
 
 
 def _holes(times: array[float], interval: float) -> list[int]:

@@ -1,0 +1,180 @@
+"""What a board is drawn from, and what its bands say."""
+
+from __future__ import annotations
+
+import time
+from array import array
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+import pytest
+
+from bongsu.boards.board import Board, Line, Panel, Unit
+from bongsu.model.batch import Batch
+from bongsu.model.message import Message
+from bongsu.model.query import Fold, Query
+from bongsu.store.recent import Recent, Window
+from bongsu.store.series import Tier
+from bongsu.views.web.drawing import Drawing
+from readings import HEAT, TASKS, WORK, part
+
+if TYPE_CHECKING:
+    from bongsu.store import history
+
+WORK_RATE, TASKS_RATE = Query(WORK, Fold.RATE), Query(TASKS, Fold.RATE)
+ROOMS = Query(HEAT, by=("room",))
+ATTIC, CELLAR = (Query(HEAT, where=(("room", room),)) for room in ("attic", "cellar"))
+
+
+class Answer(NamedTuple):
+    """As `history.Past`, without what it loads."""
+
+    windows: list[Window]
+    interval: float
+    tier: Tier
+
+
+class Disk:
+    """Stands for the history: remembers what it was asked, and answers with the windows that it is given."""
+
+    def __init__(self, windows: dict[Query, Window], interval: float = 60.0) -> None:
+        self.windows = windows
+        self.interval = interval
+        self.asked: list[tuple[float, float, int]] = []
+
+    def read(self, queries: Sequence[Query], since: float, until: float, *, points: int) -> history.Past:
+        self.asked.append((since, until, points))
+        return Answer([self.windows[q] for q in queries], self.interval, Tier.MINUTES)  # type: ignore[return-value]  # it looks the same
+
+
+def board(*lines: Line, unit: Unit = Unit.COUNT, top: float | None = None) -> Board:
+    return Board("b", Message("b"), (), (Panel("p", Message("p"), unit, lines, Message("help"), top=top),))
+
+
+def window(values: Sequence[float], low: Sequence[float], high: Sequence[float], *, outer: bool = False) -> Window:
+    times = array("d", [100.0 * (i + 1) for i in range(len(values))])
+    return Window(times, {(): array("d", values)}, {(): array("d", low)}, {(): array("d", high)}, outer)
+
+
+def stored(line: Line, windows: dict[Query, Window], **other: Any) -> dict[str, Any]:
+    """The first line as it is drawn from the disk."""
+    drawing = Drawing(board(line, **other), Recent(line.queries), Disk(windows))
+    drawn: dict[str, Any] = drawing.between(0.0, 300.0, 10)["panels"][0]["series"][0]
+    return drawn
+
+
+def read(recent: Recent, at: float, heat: float, work: float = 0.0, tasks: float = 0.0) -> None:
+    values = {
+        (HEAT, ("attic",)): heat, (WORK, ("0", "x")): work, (TASKS, ("0", "x")): tasks,
+    }  # fmt: skip
+    one = msgspec.structs.replace(part(values, at), time=at, monotonic=at)
+    recent.write(Batch(at, at, (one,)))
+
+
+def test_a_peak_of_one_moment_survives_thinning() -> None:
+    """The last hour is thinned too: what the mean of ten readings hides stands in the band."""
+    recent = Recent([WORK_RATE], seconds=200)
+    done = 0.0
+    for second in range(101):
+        done += 90.0 if second == 55 else 1.0
+        read(recent, 1000.0 + second, 0.0, work=done)
+    drawn = Drawing(board(Line(Message("a"), WORK_RATE)), recent).between(1001.0, 1100.0, 10)
+    (line,) = drawn["panels"][0]["series"]
+    assert len(drawn["times"]) == 10
+    assert max(line["values"]) == pytest.approx(9.9)
+    assert max(line["high"]) == 90.0
+    assert min(line["low"]) == 1.0
+    assert line["outer"] is False
+    assert (drawn["step"], drawn["tier"], drawn["live"]) == (10.0, "memory", False)
+
+
+def test_the_band_of_a_ratio_in_memory_is_worked_out_at_every_moment() -> None:
+    """Two readings that rise and fall together leave a ratio that never moved."""
+    ratio = Line(Message("a"), WORK_RATE, over=(TASKS_RATE,))
+    recent = Recent(ratio.queries, seconds=200)
+    work = tasks = 0.0
+    for second in range(41):
+        work += 1.0 + second % 5
+        tasks += 2.0 * (1.0 + second % 5)
+        read(recent, 1000.0 + second, 0.0, work=work, tasks=tasks)
+    (line,) = Drawing(board(ratio), recent).between(1001.0, 1040.0, 4)["panels"][0]["series"]
+    assert line["values"] == [0.5] * 4
+    assert (line["low"], line["high"]) == (None, None)  # the values say it all
+
+
+def test_a_reading_from_the_disk_keeps_its_band() -> None:
+    """One metric, nothing worked out: lowest and highest are those that the disk holds."""
+    line = stored(Line(Message("a"), ATTIC), {ATTIC: window([2.0, 3.0], [1.0, 3.0], [9.0, 3.0])})
+    assert (line["values"], line["low"], line["high"], line["outer"]) == ([2, 3], [1, 3], [9, 3], False)
+
+
+def test_the_band_of_a_sum_or_difference_is_an_outer_bound() -> None:
+    """Both need not have been at their highest at once; and that is said."""
+    windows = {ATTIC: window([5.0], [4.0], [6.0]), CELLAR: window([2.0], [1.0], [3.0])}
+    line = stored(Line(Message("a"), ATTIC, plus=(CELLAR,)), windows)
+    assert (line["values"], line["low"], line["high"], line["outer"]) == ([7], [5], [9], True)
+    line = stored(Line(Message("a"), ATTIC, less=(CELLAR,)), windows)
+    assert (line["values"], line["low"], line["high"], line["outer"]) == ([3], [1], [5], True)
+
+
+def test_the_band_of_a_ratio_is_the_lowest_by_the_highest() -> None:
+    """And where the divisor may have been 0 there is no bound."""
+    windows = {ATTIC: window([5.0, 5.0], [4.0, 4.0], [6.0, 6.0]), CELLAR: window([2.0, 2.0], [1.0, 0.0], [4.0, 4.0])}
+    line = stored(Line(Message("a"), ATTIC, over=(CELLAR,)), windows)
+    assert (line["values"], line["low"], line["high"], line["outer"]) == ([2.5, 2.5], [1, None], [6, None], True)
+
+
+def test_a_steady_divisor_has_no_band_of_its_own() -> None:
+    """The time of all cores per second is their number: sums of each core's peaks say nothing about it."""
+    every = window([4.0], [1.0], [9.0], outer=True)
+    idle = window([3.0], [2.0], [3.6])
+    busy = Line(Message("busy"), ATTIC, less=(CELLAR,), over=(ATTIC,), steady=True)
+    line = stored(busy, {ATTIC: every, CELLAR: idle})
+    assert (line["values"], line["low"], line["high"], line["outer"]) == ([0.25], [0.1], [0.5], False)
+
+
+def test_no_bound_is_beyond_what_there_can_be() -> None:
+    """No more than all of it, and nothing below 0 where that cannot be."""
+    windows = {ATTIC: window([0.5], [0.1], [0.9], outer=True), CELLAR: window([0.3], [0.0], [0.8], outer=True)}
+    line = stored(Line(Message("a"), ATTIC, plus=(CELLAR,)), windows, top=1.0)
+    assert line["high"] == [1]
+    line = stored(Line(Message("a"), ATTIC, less=(CELLAR,)), windows, top=1.0)
+    assert line["low"] == [0]
+
+
+def test_a_fixed_span_comes_from_memory_or_from_the_disk() -> None:
+    """What memory holds is told by memory; a span that begins earlier, by the disk, with its end as asked."""
+    recent = Recent([ATTIC])
+    for second in range(20):
+        read(recent, 1000.0 + second, 20.0 + second)
+    disk = Disk({ATTIC: window([2.0, 3.0], [1.0, 3.0], [9.0, 3.0])})
+    drawing = Drawing(board(Line(Message("a"), ATTIC)), recent, disk)
+    drawn = drawing.between(1005.0, 1010.0, 100)
+    assert drawn["panels"][0]["series"][0]["values"] == [25, 26, 27, 28, 29, 30]
+    assert (drawn["from"], drawn["to"], drawn["tier"], disk.asked) == (1005.0, 1010.0, "memory", [])
+    drawn = drawing.between(10.0, 1010.0, 100)
+    assert disk.asked == [(10.0, 1010.0, 100)]
+    assert (drawn["tier"], drawn["step"]) == ("1m", 60.0)
+
+
+def test_an_end_in_the_future_is_now() -> None:
+    """Nothing is known of the future: the answer says up to when it tells."""
+    drawing = Drawing(board(Line(Message("a"), ATTIC)), Recent([ATTIC]))
+    now = time.time()
+    assert now - 0.001 <= drawing.between(now - 60, now + 3600, 100)["to"] <= now + 60
+
+
+def test_a_look_at_the_past_does_not_change_what_live_pages_are_sent() -> None:
+    """Which lines are the highest is settled by those who look at now, not by one who looks at last week."""
+    line = Line(Message("{room}"), ROOMS)
+    panel = Panel("p", Message("p"), Unit.COUNT, (line,), Message("help"), most=1)
+    recent = Recent([ROOMS])
+    for at, warm in ((1000.0, ("cellar", "attic")), (1001.0, ("attic", "cellar"))):
+        one = part({(HEAT, (room,)): 10.0 * (i + 1) + at for i, room in enumerate(warm)}, at)
+        recent.write(Batch(at, at, (msgspec.structs.replace(one, time=at, monotonic=at),)))
+    drawing = Drawing(Board("b", Message("b"), (), (panel,)), recent)
+    drawing.history(0.0, 100)
+    assert list(drawing.newest()["panels"]["p"]) == ["0\x1fcellar"]
+    drawing.between(999.0, 1000.5, 100)
+    assert list(drawing.newest()["panels"]["p"]) == ["0\x1fcellar"]
