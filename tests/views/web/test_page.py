@@ -328,7 +328,7 @@ def test_the_keyboard_reaches_everything(browser: Browser, server: Server) -> No
     with Visit(browser, server) as visit:
         visit.live()
         seen = set()
-        for _ in range(19):
+        for _ in range(24):
             visit.page.keyboard.press("Tab")
             seen.add(visit.page.evaluate("document.activeElement.textContent || document.activeElement.id"))
             outline = visit.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")

@@ -1,11 +1,12 @@
 // Charts of a board's panels: a canvas for the eye, a table of values beneath for everyone.
 import { byId, make, say, set } from "./dom.js";
+import { DASHES, dashOf, hueOf, markClass } from "./marks.js";
+import { chartTools } from "./table.js";
+import { onTheme } from "./theme.js";
 import { BYTE_STEPS, clock, mark, when, write } from "./units.js";
 import { words } from "./words.js";
 
 const HEIGHT = 190;
-const DASHES = [[], [6, 3], [2, 2], [9, 3, 2, 3]]; // with eight hues: lines differ without colour too
-const HUES = 8;
 const SPEAK_EVERY = 10000; // ms between two sentences of one chart for a screen reader
 
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -35,7 +36,7 @@ class Chart {
     const id = `chart-${panel.name}`;
     this.figure = make(
       "figure", { class: "chart", id, "aria-labelledby": `${id}-title` },
-      make("figcaption", {}, make("h2", { id: `${id}-title` }, panel.title), make("p", { class: "quiet" }, panel.help)),
+      make("figcaption", {}, make("h2", { id: `${id}-title` }, panel.title), chartTools(this), make("p", { class: "quiet" }, panel.help)),
       this.box,
       this.legendTable,
       this.note,
@@ -63,7 +64,7 @@ class Chart {
     if (!this.panel.series.length) return;
     this.cells = this.panel.series.map((line, i) => {
       const cell = make("td");
-      const stroke = make("span", { class: `mark hue-${i % HUES} dash-${Math.floor(i / HUES) % DASHES.length}`, "aria-hidden": "true" });
+      const stroke = make("span", { class: markClass(i), "aria-hidden": "true" });
       this.body.append(make("tr", {}, make("th", { scope: "row" }, stroke, make("span", {}, line.legend)), cell));
       return cell;
     });
@@ -77,11 +78,11 @@ class Chart {
     const grid = { stroke: style("--grid"), width: 1 };
     const bytes = unit.startsWith("bytes");
     const lines = this.panel.series.map((line, i) => {
-      const colour = style(`--hue-${i % HUES}`);
+      const colour = style(`--hue-${hueOf(i)}`);
       return {
         label: line.legend, stroke: colour, width: stacked ? 0 : 1.5, spanGaps: false,
         points: stacked ? { show: false } : { show: true, size: 4, fill: colour, filter: (plot, n) => alone(plot.data[n]) },
-        dash: stacked ? [] : DASHES[Math.floor(i / HUES) % DASHES.length],
+        dash: stacked ? [] : DASHES[dashOf(i)],
         fill: stacked ? `${colour}bb` : undefined,
       };
     });
@@ -178,9 +179,7 @@ export class Charts {
     }, { rootMargin: "150px" });
     this.sized = new ResizeObserver(() => requestAnimationFrame(() => this.each((chart) => chart.resize())));
     this.sized.observe(byId("charts"));
-    const rebuild = () => this.each((chart) => chart.rebuild());
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", rebuild);
-    matchMedia("(forced-colors: active)").addEventListener("change", rebuild);
+    onTheme(() => this.each((chart) => chart.rebuild()));
   }
 
   each(act) {

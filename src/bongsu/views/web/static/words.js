@@ -31,6 +31,16 @@ export const words = {
   chart: (title, range, values) => `${title}, chart of the last ${range}. Now: ${values || "not known"}.`,
   line: "Line",
   now: "Now",
+  asTable: "View as table",
+  tableOf: (title) => `View ${title} as a table`,
+  time: "Time",
+  rows: (count) => `${count} readings, newest first`,
+  saveCsv: "Download CSV",
+  close: "Close",
+  themes: {
+    system: "Colours: as the system has them. Change to light.", light: "Colours: light. Change to dark.",
+    dark: "Colours: dark. Change to the system's.",
+  },
   legendOf: (title) => `${title}: values`,
   processColumns: {
     pid: "PID", user: "User", executable: "Program", state: "State", cpu: "CPU", memory: "Memory", read: "Reads",

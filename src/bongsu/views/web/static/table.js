@@ -1,0 +1,84 @@
+// A chart as a table of times and lines, and as a file: what eyes read from a canvas, for everyone and for a spreadsheet.
+import { make, makeSvg, say, set } from "./dom.js";
+import { when, write } from "./units.js";
+import { words } from "./words.js";
+
+const FIRST = 100; // rows shown at once, newest first
+const ICON = "M2 3.5h12v9H2zM2 6.5h12M2 9.5h12M6.5 3.5v9";
+const DANGEROUS = /^[=+\-@\t\r]/; // a spreadsheet would take a text that begins so for a formula
+
+// What stands in a chart's heading beside its title. A chart has panel (name, title, unit, series of key and legend),
+// series.times in Unix seconds, and columns(), the values of each line.
+export function chartTools(chart) {
+  const icon = makeSvg("svg", { viewBox: "0 0 16 16", "aria-hidden": "true", class: "icon" });
+  icon.append(makeSvg("path", { d: ICON }));
+  const button = make("button", { type: "button", class: "tool", title: words.asTable, onclick: () => new TableOf(chart).show() },
+    icon, make("span", { class: "hidden" }, words.tableOf(chart.panel.title)));
+  return make("div", { class: "tools" }, button);
+}
+
+// The chart's readings as they are now: a table that moves under one's eyes cannot be read.
+export function rowsOf(chart) {
+  const columns = chart.columns();
+  return chart.series.times
+    .map((time, i) => [time, ...columns.map((values) => values[i] ?? null)])
+    .filter((row) => row.some((value, i) => i > 0 && value !== null)); // holes in a chart have times of their own
+}
+
+const quoted = (text) => `"${(DANGEROUS.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`;
+
+// Times are UTC by ISO 8601, values are bare numbers in the unit that the heading names, unknown is empty.
+export function csvOf(panel, rows) {
+  const head = ["time", ...panel.series.map((line) => `${line.legend} (${panel.unit})`)].map(quoted);
+  const lines = rows.map(([time, ...values]) => [new Date(time * 1000).toISOString(), ...values.map((v) => v ?? "")]);
+  return [head, ...lines].map((cells) => `${cells.join(",")}\r\n`).join("");
+}
+
+function save(name, text) {
+  const link = make("a", { href: URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" })), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}
+
+class TableOf {
+  constructor(chart) {
+    this.panel = chart.panel;
+    this.rows = rowsOf(chart);
+    this.shown = FIRST;
+    this.body = make("tbody");
+    this.more = make("button", { type: "button", class: "plain", onclick: () => this.draw((this.shown += 10 * FIRST)) });
+    const title = make("h2", { id: "table-title" }, this.panel.title);
+    const columns = [words.time, ...this.panel.series.map((line) => line.legend)];
+    this.dialog = make("dialog", { class: "sheet", "aria-labelledby": "table-title" },
+      make("div", { class: "bar" }, title, make("p", { class: "quiet" }, words.rows(this.rows.length)),
+        make("div", { class: "actions" },
+          make("button", { type: "button", class: "plain", onclick: () => this.save() }, words.saveCsv),
+          make("button", { type: "button", class: "plain", onclick: () => this.dialog.close() }, words.close))),
+      make("div", { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": "table-title" },
+        make("table", { class: "data" }, make("thead", {}, make("tr", {}, ...columns.map((text, i) =>
+          make("th", { scope: "col", class: i ? "number" : null }, text)))), this.body), this.more));
+    this.dialog.addEventListener("close", () => this.dialog.remove());
+    this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
+  }
+
+  show() {
+    this.draw();
+    document.body.append(this.dialog);
+    this.dialog.showModal();
+  }
+
+  draw() {
+    const rows = [...this.rows].reverse().slice(this.body.children.length, this.shown);
+    this.body.append(...rows.map(([time, ...values]) =>
+      make("tr", {}, make("th", { scope: "row" }, when(time)), ...values.map((v) => make("td", { class: "number" }, write(v, this.panel.unit))))));
+    const left = this.rows.length - this.body.children.length;
+    set(this.more, "data-left", String(left));
+    this.more.hidden = left <= 0;
+    say(this.more, words.more(Math.min(left, 10 * FIRST)));
+  }
+
+  save() {
+    const at = new Date().toISOString().slice(0, 16).replace(/[-:]/g, "");
+    save(`bongsu-${this.panel.name}-${at}Z.csv`, csvOf(this.panel, this.rows));
+  }
+}

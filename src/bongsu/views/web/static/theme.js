@@ -1,0 +1,38 @@
+// Light, dark or as the system has it: the button that goes through the three, and who redraws when it changes.
+import { byId, say, set } from "./dom.js";
+import { words } from "./words.js";
+
+const CHOICES = ["system", "light", "dark"];
+const root = document.documentElement; // early.js has set its data-choice and data-theme
+const system = matchMedia("(prefers-color-scheme: dark)");
+const listeners = [];
+
+// Calls when colours have changed. A canvas knows nothing of style sheets.
+export const onTheme = (listener) => listeners.push(listener);
+
+const tell = () => listeners.forEach((listener) => listener());
+
+export function chooseTheme(choice) {
+  root.dataset.choice = choice;
+  try {
+    if (choice === "system") localStorage.removeItem("theme");
+    else localStorage.setItem("theme", choice);
+  } catch { /* a browser that keeps nothing */ }
+  apply();
+}
+
+function apply() {
+  const { choice } = root.dataset;
+  const theme = choice === "system" ? (system.matches ? "dark" : "light") : choice;
+  const title = words.themes[choice];
+  say(byId("theme").querySelector(".hidden"), title);
+  set(byId("theme"), "title", title);
+  if (root.dataset.theme === theme) return;
+  root.dataset.theme = theme;
+  tell();
+}
+
+system.addEventListener("change", apply);
+matchMedia("(forced-colors: active)").addEventListener("change", tell);
+byId("theme").addEventListener("click", () => chooseTheme(CHOICES[(CHOICES.indexOf(root.dataset.choice) + 1) % CHOICES.length]));
+apply();
