@@ -18,6 +18,7 @@ from pathlib import Path
 import pyarrow.parquet as pq  # type: ignore[import-untyped,unused-ignore]  # it has no types
 import pytest
 
+from bongsu.model.errors import BadInput
 from bongsu.store.inventory import take_stock, writer
 from bongsu.store.lock import Lock
 from cli.command import ARGV, bongsu, complaint, end, environment, running
@@ -254,12 +255,19 @@ def test_what_needs_the_file_for_itself_names_who_has_it(place: Path, tmp_path: 
     assert (place / "history.db").read_bytes() == before
 
 
+def has_samples(path: Path) -> bool:
+    try:
+        return take_stock(str(path)).raw.samples > 0
+    except BadInput:  # it is about to be made
+        return False
+
+
 def test_what_reads_works_while_it_is_written(tmp_path: Path) -> None:
     """`bongsu up` goes on while the history is looked at, checked, copied and exported."""
     with running("up", "--data-dir", str(tmp_path), "--port", "0", "--interval", "0.1", "-q") as up:
         path = tmp_path / "history.db"
         deadline = time.monotonic() + 30
-        while time.monotonic() < deadline and (not path.exists() or take_stock(str(path)).raw.samples == 0):
+        while time.monotonic() < deadline and not has_samples(path):
             time.sleep(0.2)
         assert json.loads(told("info", "--json", "--store", path))["writer"] == up.pid
         assert "whole" in told("verify", "--store", path)
@@ -328,6 +336,19 @@ def test_nothing_takes_the_place_of_the_history(place: Path, command: tuple[str,
             "store", *command, str(name), "--data-dir", str(place)
         )
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("command", [("compact",), ("import", "-"), ("restore", "{place}/history.db")])
+def test_nothing_is_left_beside_a_file_that_is_no_history(
+    place: Path, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    """A slip such as /etc/passwd: its .lock would be another program's."""
+    (tmp_path / "passwd").write_text("root:x:0:0:")
+    (tmp_path / "dir").mkdir()
+    words = [word.format(place=place) for word in command]
+    assert "this is not a history of Bongsu's" in complaint("store", *words, "--store", str(tmp_path / "passwd"))
+    assert "this is a directory; give another file" in complaint("store", *words, "--store", str(tmp_path / "dir"))
+    assert {entry.name for entry in tmp_path.iterdir()} == {"data", "dir", "passwd"}
 
 
 def test_ctrl_c_in_an_import_leaves_nothing(tmp_path: Path) -> None:

@@ -71,6 +71,8 @@ def test_a_file_killed_while_it_was_made_is_made_again(path: str) -> None:
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
     assert os.path.getsize(path) > 0
+    with pytest.raises(BadInput, match="nothing has been written into it yet"):
+        file.open_for_reading(path)
     with contextlib.closing(file.open_for_writing(path)) as connection:
         assert metrics(connection) == 0
 

@@ -346,6 +346,18 @@ def test_a_file_removed_while_it_runs_is_begun_anew(make: Make, path: str) -> No
     assert plain(path, HEAT.name, room="a") == [(2, 2.0)]
 
 
+def test_an_orderly_end_leaves_all_in_the_one_file(make: Make, path: str) -> None:
+    """Also where somebody has the file open still, as a reader in this process has: people copy just that file."""
+    writer = make()
+    reader = Reader(path, pending=writer.pending, unsaved=writer.unsaved)
+    writer.write(one(1, {(HEAT, ("a",)): 1.0}))
+    assert writer.flush()
+    reader.find((), 0, 10_000)
+    writer.close()
+    assert not os.path.exists(path + "-wal") or os.path.getsize(path + "-wal") == 0
+    reader.close()
+
+
 @pytest.mark.parametrize("sides", [["-wal"], ["-wal", "-shm", ".lock"]])
 def test_a_log_removed_while_it_runs_loses_nothing(make: Make, path: str, sides: list[str]) -> None:
     """What was committed into it is brought into the file, and what comes then is found by other processes."""

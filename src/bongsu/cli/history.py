@@ -76,6 +76,7 @@ def kept(loaded: Loaded, *, page: bool, running: Writer | None) -> Writer | None
     assert file is not None
     memory.stay_small()
     memory.import_numpy()
+    from bongsu.store.file import check_place
     from bongsu.store.writer import Writer
 
     if running is not None and running.path == file:  # its labels and durability are those of its start
@@ -84,6 +85,7 @@ def kept(loaded: Loaded, *, page: bool, running: Writer | None) -> Writer | None
             commit_every=store.commit_every,
         )  # fmt: skip
         return running
+    check_place(file)
     return Writer(
         file, labels=labels, raw_seconds=store.raw, minutes_seconds=store.minutes, max_bytes=store.max_bytes,
         commit_every=store.commit_every, durable=store.durable,

@@ -101,9 +101,11 @@ def new_file(file: str, option: str, history: str) -> str:
 @contextlib.contextmanager
 def alone(path: str, doing: str) -> Iterator[Lock]:
     """Within the block no other process writes the history. Raises BadInput if one does, naming its pid."""
+    from bongsu.store.file import check_place
     from bongsu.store.inventory import writer
     from bongsu.store.lock import Lock
 
+    check_place(path)
     if not os.path.isdir(os.path.dirname(path)):
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     pid = writer(path)

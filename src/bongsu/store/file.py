@@ -59,6 +59,25 @@ def open_for_writing(
         raise _cannot_open(path, error) from None
 
 
+def check_place(path: str) -> None:
+    """Ask this before anything is made beside the file. Not while this process has it open: see `place`.
+
+    Raises:
+        BadInput: what stands there surely is no history.
+    """
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not a file"
+            raise BadInput(
+                Message("{path}: this is {kind}; give another file (store.path, --data-dir)", path=path, kind=kind)
+            )
+        if status.st_size:
+            _check_was_ours(path)
+    except OSError:
+        pass  # there is none, or we may not look: opening it says so
+
+
 def set_cap(connection: sqlite3.Connection, max_bytes: int) -> None:
     """Let SQLite itself refuse to grow file and log beyond so many bytes; a file that is larger keeps its size."""
     log = log_limit(max_bytes)
@@ -92,6 +111,8 @@ def open_for_reading(path: str) -> sqlite3.Connection:
         except sqlite3.OperationalError as again:
             raise _cannot_open(path, again) from None
     try:
+        if not _number(connection, "schema_version"):
+            raise BadInput(Message("{path}: nothing has been written into it yet; try again in a moment", path=path))
         _check_ours(path, connection)
         _check_version(path, connection)
     except BaseException:
