@@ -111,8 +111,7 @@ def open_for_reading(path: str) -> sqlite3.Connection:
         except sqlite3.OperationalError as again:
             raise _cannot_open(path, again) from None
     try:
-        if not _number(connection, "schema_version"):
-            raise BadInput(Message("{path}: nothing has been written into it yet; try again in a moment", path=path))
+        _check_made(path, connection)
         _check_ours(path, connection)
         _check_version(path, connection)
     except BaseException:
@@ -273,6 +272,12 @@ def _check_was_ours(path: str) -> None:
         head = file.read(len(_MAGIC))
     if head != _MAGIC and not path.endswith(".db"):
         raise _not_ours(path)
+
+
+def _check_made(path: str, connection: sqlite3.Connection) -> None:
+    """A writer that has just begun makes the tables in a moment."""
+    if size(path) and not _number(connection, "schema_version"):
+        raise BadInput(Message("{path}: nothing has been written into it yet; try again in a moment", path=path))
 
 
 def _check_ours(path: str, connection: sqlite3.Connection) -> None:
