@@ -286,12 +286,17 @@ def _page_sinks(interval: float, past: Past | None) -> tuple[Recent, Live]:
     from bongsu.boards.host import HOST
     from bongsu.store.recent import Recent
     from bongsu.views.web.live import Live
+    from bongsu.views.web.own import Kept
 
     recent = Recent(HOST.queries, interval=interval)
     about = {cls.name: wire.first_line(cls) for cls in wire.CLASSES}
     if past is None:
         return recent, Live(recent, [HOST], about=about)
-    return recent, Live(recent, [HOST], about=about, past=past.history, trouble=lambda: past.writer.problem)
+    writer = past.writer
+    return recent, Live(
+        recent, [HOST], about=about, past=past.history, trouble=lambda: writer.problem,
+        store=lambda: Kept(writer.facts(), writer.limits),
+    )  # fmt: skip
 
 
 def _page_server(settings: Settings, access: Access, handler: Handler, ask: Handler, live: Live) -> Server:

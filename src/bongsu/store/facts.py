@@ -57,6 +57,16 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What a history may grow to: seconds that each tier is kept, bytes of file and log, seconds between commits."""
+
+    raw_seconds: float
+    minutes_seconds: float
+    max_bytes: int | None
+    commit_every: float
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """The store at one moment. Sizes are bytes, ``newest`` Unix ms, ``last_commit`` Unix s.
 

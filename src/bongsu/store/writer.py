@@ -17,7 +17,7 @@ from bongsu.store import file, place
 from bongsu.store.catalogue import NOTHING, Catalogue, Unsaved
 from bongsu.store.clock import Clock
 from bongsu.store.disk import AtCap, Blocked, Broken, Disk, Left
-from bongsu.store.facts import Facts, samples
+from bongsu.store.facts import Facts, Limits, samples
 from bongsu.store.hot import HotRow, unpack_ids
 from bongsu.store.intake import Intake
 from bongsu.store.lock import Lock
@@ -124,6 +124,12 @@ class Writer:
         with self._disk_free:
             self._disk.configure(raw_seconds=raw_seconds, minutes_seconds=minutes_seconds, max_bytes=max_bytes)
         self._wake.set()
+
+    @property
+    def limits(self) -> Limits:
+        """What it may grow to, as it was told last."""
+        upkeep = self._disk.upkeep
+        return Limits(upkeep.raw_ms / 1000, upkeep.minutes_ms / 1000, upkeep.max_bytes, self._commit_every)
 
     @property
     def problem(self) -> Message | None:

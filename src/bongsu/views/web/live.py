@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bongsu.boards.board import Board
+from bongsu.collectors.process_groups import KERNEL, PROGRAM, kernel_thread_name
 from bongsu.model import health
 from bongsu.model.batch import Absence, Batch, Part
 from bongsu.model.message import Message
@@ -17,6 +18,7 @@ from bongsu.model.process import ProcessRow
 from bongsu.store.recent import Recent
 from bongsu.views.printable import printable
 from bongsu.views.rates import NO_RATES, Rates
+from bongsu.views.web import own
 from bongsu.views.web.drawing import Drawing, Past
 from bongsu.views.web.stream import Hub, event
 
@@ -24,7 +26,7 @@ _MOST_PROCESSES = 2000
 _MOST_ABSENCES = 50  # of one collector
 _HEALTH_SECONDS = 5.0  # how often collectors' health is told while nothing about it changes
 COLUMNS = (
-    "pid", "user", "executable", "state", "cpu", "memory", "read", "write", "threads", "start", "arguments",
+    "pid", "user", "executable", "state", "cpu", "memory", "read", "write", "threads", "start", "arguments", "group",
 )  # fmt: skip
 
 
@@ -32,7 +34,8 @@ class Live:
     """A sink that feeds the page. Stands after ``recent`` in the list of sinks, whose answers it sends on.
 
     ``about`` says in a sentence what each collector reads, by its name. ``past`` answers for times that
-    ``recent`` does not hold, ``trouble`` says what is wrong with keeping it.
+    ``recent`` does not hold, ``trouble`` says what is wrong with keeping it, ``store`` how it is; None where no history
+    is kept.
     """
 
     name = "web"
@@ -45,6 +48,7 @@ class Live:
         about: Mapping[str, str] | None = None,
         past: Past | None = None,
         trouble: Callable[[], Message | None] = lambda: None,
+        store: own.Store | None = None,
     ) -> None:
         self.recent = recent
         self.hub = Hub()
@@ -52,6 +56,7 @@ class Live:
         self.batch: Batch | None = None
         self._about = dict(about or {})
         self._trouble = trouble
+        self._store = store
         self._rates = Rates()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._processes_of = self._health_of = -math.inf  # monotonic times of what was told last
@@ -119,7 +124,9 @@ class Live:
 
     def health(self) -> dict[str, Any]:
         """How each collector fares, and what is not there and why."""
-        batch = self.batch
+        with self._lock:
+            batch = self.batch
+            cost = own.cost(batch, self._rates)
         problems = [problem for problem in (self.recent.problem, self._trouble()) if problem is not None]
         return {
             "time": round(time.time(), 3),
@@ -129,6 +136,8 @@ class Live:
             "problems": [printable(problem) for problem in problems],
             "clients": len(self.hub),
             "dropped": self.hub.dropped,
+            "cost": cost,
+            "store": own.kept(self._store),
         }
 
     def _collector(self, part: Part) -> dict[str, Any]:
@@ -166,8 +175,24 @@ def _process(row: ProcessRow, rates: Mapping[tuple[int, int], Any]) -> list[Any]
     return [
         row.pid, printable(row.user), printable(row.executable), row.state, _brief(rate.cores), row.resident_bytes,
         _brief(rate.read_bytes), _brief(rate.write_bytes), row.threads, round(row.start_time),
-        None if row.arguments is None else printable(row.arguments),
+        None if row.arguments is None else printable(row.arguments), _group(row),
     ]  # fmt: skip
+
+
+def _group(row: ProcessRow) -> list[str] | None:
+    """Which series fold it, as [user, executable, kind]: only where that is not what the row shows, and a program.
+
+    Empty where a name is not UTF-8, so that no question can name it.
+    """
+    if not row.kernel and row.user.isprintable() and row.executable.isprintable():
+        return None
+    kind = KERNEL if row.kernel else PROGRAM
+    group = [row.user, kernel_thread_name(row.executable) if row.kernel else row.executable, kind]
+    try:
+        "".join(group).encode()
+    except UnicodeEncodeError:
+        return []
+    return group
 
 
 def _brief(value: float | None) -> float | None:
