@@ -20,9 +20,9 @@ from bongsu.store.catalogue import Unsaved
 from bongsu.store.coverage import NOWHERE, Coverage
 from bongsu.store.hot import HotRow
 from bongsu.store.index import Entry, Index
-from bongsu.store.packing import get_varint
+from bongsu.store.nearby import Nearby, Segment, listed_segments, listed_spans
 from bongsu.store.pieces import Piece, join
-from bongsu.store.schema import MINUTE_MS, MINUTES, RAW, SEAL_MS
+from bongsu.store.schema import MINUTE_MS, RAW, SEAL_MS
 from bongsu.store.series import Described, Labels, Matcher, Selected, Series
 from bongsu.store.sessions import Sessions
 
@@ -35,18 +35,6 @@ _MINUTE_CHUNKS_AT_ONCE = 300  # as above; these are decoded within it
 _LAST_MS = 1 << 53
 _MOST_TRIES = 3
 _KINDS = {"untyped": "unknown", "info": "gauge"}  # as /metrics has them
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A raw segment in the file, of the window ``(t0, t1]``; it has ``count`` times from ``first`` to ``last``."""
-
-    number: int
-    t0: int
-    t1: int
-    first: int
-    last: int
-    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +97,7 @@ class Reader:
         self._cache = chunk_cache.ChunkCache(CACHE_BYTES)
         self._hot = hot_cache.HotCache(HOT_BYTES)
         self._sessions = Sessions(path, self._forget)
+        self._nearby = Nearby()
 
     def close(self) -> None:
         """Let go of the file."""
@@ -176,7 +165,7 @@ class Reader:
     def minutes(self, ids: Sequence[int], start: int, end: int) -> Iterator[Mapping[int, tier.Minutes]]:
         """The minute buckets of these series that end from ``start`` to ``end``, by id; slices of time in their order."""
         with self._sessions.open() as connection:
-            spans = _spans(connection, start, end)
+            spans = listed_spans(connection, start, end)
         return self._minutes(spans, ids, start, end, time.monotonic() + self._timeout)
 
     def span(self) -> tuple[int, int] | None:
@@ -196,9 +185,9 @@ class Reader:
         """What is kept of the time ``(start, end]``."""
         pending = [row.ts for row in self._rows(start + 1, end)]
         with self._sessions.open() as connection:
-            nearby = _segments(connection, start + 1, end)
+            nearby = listed_segments(connection, start + 1, end)
             found = [segment for segment in nearby if segment.first <= end and segment.last > start]
-            spans = _spans(connection, start + 1, end)
+            spans = listed_spans(connection, start + 1, end)
             hot = [ts for (ts,) in connection.execute("SELECT ts FROM hot WHERE ts > ? AND ts <= ?", (start, end))]
         hot = sorted({*hot, *pending})
         windows = [(number * SEAL_MS, (number + 1) * SEAL_MS) for number in sorted({(ts - 1) // SEAL_MS for ts in hot})]
@@ -248,8 +237,7 @@ class Reader:
                 layouts = {n: self._index.layout(connection, n) for joined in {block.layouts for block in rows}
                            for n in np.frombuffer(joined, "<i4").tolist()}  # fmt: skip
             # Buckets that begin before the end reach beyond it, perhaps into a window whose samples are all later.
-            nearby = _segments(connection, start, end + MINUTE_MS)
-            spans = _spans(connection, start, end + MINUTE_MS)
+            nearby, spans = self._nearby.of(connection, start, end + MINUTE_MS)
         ids = _ids(entries)
         hot = hot_rows.pieces(rows, layouts.get, np.array(ids, np.int32))
         found = [segment for segment in nearby if segment.first <= end and segment.last >= start]
@@ -329,6 +317,7 @@ class Reader:
 
     def _refresh(self, connection: sqlite3.Connection, unsaved: Unsaved | None) -> None:
         if self._sessions.changed(connection):
+            self._nearby.forget(connection)
             self._index.refresh(connection)
         if unsaved:
             self._index.add(unsaved)
@@ -336,33 +325,13 @@ class Reader:
     def _forget(self) -> None:
         with self._lock:
             self._index = Index()
+        self._nearby.clear()
         self._cache.clear()
         self._hot.clear()
 
 
 def _ids(entries: Sequence[Entry]) -> list[int]:
     return sorted(one for entry in entries for one in entry.ids)
-
-
-def _segments(connection: sqlite3.Connection, start: int, end: int) -> list[Segment]:
-    """The raw segments of windows that reach into the range, in the order in which they were written."""
-    return [
-        Segment(number, t0, t1, first, last, get_varint(counted, 0)[0])
-        for number, t0, t1, first, last, counted in connection.execute(
-            "SELECT id, t0, t1, first, last, substr(times, 1, 5) FROM segment WHERE tier = ? AND t1 BETWEEN ? AND ? "
-            "AND t0 < ? ORDER BY id",
-            (RAW, start, end + segments.LONGEST_MS, end),
-        )
-    ]
-
-
-def _spans(connection: sqlite3.Connection, start: int, end: int) -> list[tuple[int, int]]:
-    """The windows that have minute buckets and reach into the range."""
-    return connection.execute(
-        "SELECT t0, t1 FROM segment WHERE tier = ? AND t1 BETWEEN ? AND ? AND t0 < ? "
-        "UNION SELECT t0, t1 FROM minutes WHERE t1 >= ? AND t0 < ?",
-        (MINUTES, start, end + segments.LONGEST_MS, end, start, end),
-    ).fetchall()
 
 
 def _slices(spans: Sequence[tuple[int, int]], ids: int) -> list[tuple[int, int]]:
