@@ -18,11 +18,14 @@ from pathlib import Path
 
 import pytest
 
+from bongsu.cli import query
 from bongsu.cli.query_times import moment, span
 from bongsu.model.errors import BadInput
+from bongsu.store import inventory
 from bongsu.store.file import open_for_writing
 from bongsu.store.importing import read
 from bongsu.store.past import add
+from bongsu.store.schema import MINUTES, RAW
 from bongsu.store.spool import Spool
 from cli.command import ARGV, bongsu, complaint, environment
 
@@ -203,6 +206,27 @@ def test_nothing_found_is_said_and_is_no_error(store: str) -> None:
     assert ask(store, "load > 1000", *HOUR, "--csv").stdout == "time,metric,value\n"
     charted = ask(store, "load > 1000", *HOUR, "--plot")
     assert (charted.returncode, charted.stdout) == (0, "")
+    assert "the history goes from 2025-06-15T15:10:00Z to 2025-06-15T16:10:00Z" in charted.stderr
+
+
+def test_steps_that_pass_by_what_there_is_are_named(store: str) -> None:
+    """An hour of history in a chart of ten years: not the time is at fault but the step."""
+    done = ask(store, "load", "--from", "2020-01-01", "--to", "2030-01-01")
+    assert (done.returncode, done.stdout) == (0, "time,metric,value\n")
+    assert "nothing fits at steps of " in done.stderr
+    assert "ask for a shorter time, or a smaller --step" in done.stderr
+    assert "nothing fits at that time" in ask(store, "load", "--from", "2020-01-01", "--to", "2021-01-01").stderr
+
+
+@pytest.mark.parametrize("minutes", [None, (600_001, 900_000), (1, 900_000), (-600_000, 900_000)])
+def test_the_oldest_minute_is_told_no_earlier_than_it_is(
+    store: str, monkeypatch: pytest.MonkeyPatch, minutes: tuple[int, int] | None
+) -> None:
+    """Minutes tell only their window, where the raw samples of that window tell the time."""
+    extents = {RAW: (500_000, 800_000), MINUTES: minutes}
+    monkeypatch.setattr(inventory, "extent", lambda _connection, tier: extents[tier])
+    oldest = -600_000 if minutes and minutes[0] < 0 else 500_000
+    assert query._extent(store) == (oldest, 900_000 if minutes else 800_000)
 
 
 @pytest.mark.parametrize(
@@ -227,7 +251,9 @@ def test_no_history_is_exit_code_3(tmp_path: Path) -> None:
     broken = tmp_path / "history.db"
     broken.write_bytes(b"SQLite format 3\0" + b"x" * 5000)
     assert str(broken) in complaint("query", "x", "--data-dir", str(tmp_path), code=3)
-    assert "directory" in complaint("query", "x", "--path", str(tmp_path), code=3)
+    assert "this is a directory; give --store FILE" in complaint("query", "x", "--path", str(tmp_path), code=3)
+    os.mkfifo(tmp_path / "pipe")
+    assert "this is not a file; give --store FILE" in complaint("query", "x", "--path", str(tmp_path / "pipe"), code=3)
 
 
 def test_settings_say_where_the_history_is(store: str, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -40,6 +42,7 @@ option is not understood; 3 there is no history that can be read, or it took too
 """
 _HOUR = 3600.0
 _CELLS = 125  # of a range that is not drawn: 250 steps, about as many as Prometheus' own page asks for
+_LOOKBACK_MS = 300_000  # a step finds what is younger than this
 _HIGHEST = 24  # rows of curves, on a terminal however high
 
 
@@ -130,6 +133,9 @@ def _when(
 def _reader(file: str) -> Iterator[Reader]:
     """The history in that file. Raises NotKnown where there is none that can be read."""
     try:
+        if not stat.S_ISREG(os.stat(file).st_mode):  # a pipe would be waited for
+            kind = "a directory" if os.path.isdir(file) else "not a file"
+            raise NotKnown(Message("{file}: this is {kind}; give --store FILE", file=file, kind=kind))
         with open(file, "rb"):
             pass
     except FileNotFoundError:
@@ -266,16 +272,17 @@ def _say(reader: Reader, expr: str, result: Result) -> None:
     for message in (*result.warnings, *result.infos):
         say(str(message))
     if is_empty(result):
-        say(str(_nothing(reader, expr)))
+        say(str(_nothing(reader, expr, result)))
 
 
-def _nothing(reader: Reader, expr: str) -> Message:
-    """Why an answer may be empty: a name that is not there, or a time that has no samples."""
+def _nothing(reader: Reader, expr: str, result: Result) -> Message:
+    """Why an answer may be empty: a name that is not there, steps beside what there is, or a time without samples."""
     import difflib
 
     from bongsu.store.promql.parse import parse
     from bongsu.views.quantities import names_in
     from bongsu.views.query_tables import utc
+    from bongsu.views.units import seconds_text
 
     known = reader.describe()
     for name in names_in(parse(expr).root):
@@ -287,6 +294,13 @@ def _nothing(reader: Reader, expr: str) -> Message:
     if there is None:
         return Message("no series: the history is empty")
     oldest, newest = there
+    steps = result.steps
+    if steps.step > _LOOKBACK_MS and steps.start - steps.step < newest and oldest <= steps.end + steps.step:
+        return Message(
+            "no series: nothing fits at steps of {step}; the history goes from {oldest} to {newest}: ask for a shorter "
+            "time, or a smaller --step",
+            step=seconds_text(steps.step / 1000), oldest=utc(oldest / 1000), newest=utc(newest / 1000),
+        )  # fmt: skip
     return Message(
         "no series: nothing fits at that time; the history goes from {oldest} to {newest}",
         oldest=utc(oldest / 1000), newest=utc(newest / 1000),
@@ -297,8 +311,12 @@ def _extent(file: str) -> tuple[int, int] | None:
     """Unix milliseconds of the oldest and the newest sample, of whichever tier."""
     from bongsu.store.file import open_for_reading
     from bongsu.store.inventory import extent
-    from bongsu.store.schema import MINUTES, RAW
+    from bongsu.store.schema import MINUTES, RAW, SEAL_MS
 
     with contextlib.closing(open_for_reading(file)) as connection:
-        there = [found for found in (extent(connection, RAW), extent(connection, MINUTES)) if found is not None]
-    return (min(first for first, _ in there), max(last for _, last in there)) if there else None
+        raw, minutes = extent(connection, RAW), extent(connection, MINUTES)
+    if raw is None or minutes is None:
+        return raw or minutes
+    # Of minutes only the window is told in which they begin: where raw samples begin in it too, these are the oldest.
+    oldest = raw[0] if raw[0] - SEAL_MS < minutes[0] else minutes[0]
+    return oldest, max(raw[1], minutes[1])
