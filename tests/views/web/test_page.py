@@ -120,7 +120,7 @@ def test_a_chart_says_itself_in_a_sentence(browser: Browser, server: Server) -> 
     with Visit(browser, server) as visit:
         visit.live()
         label = visit.page.locator("#chart-heat .canvas").get_attribute("aria-label") or ""
-        assert label.startswith("Heat, chart of the last 5 min. Now: attic 40 °C, ")
+        assert label.startswith("Heat, chart of the last 15 min. Now: attic 40 °C, ")
         expect(visit.page.locator("#chart-none .quiet").last).to_contain_text("Nothing to draw")
         visit.clean()
 
@@ -328,7 +328,7 @@ def test_the_keyboard_reaches_everything(browser: Browser, server: Server) -> No
     with Visit(browser, server) as visit:
         visit.live()
         seen = set()
-        for _ in range(24):
+        for _ in range(36):
             visit.page.keyboard.press("Tab")
             seen.add(visit.page.evaluate("document.activeElement.textContent || document.activeElement.id"))
             outline = visit.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")

@@ -1,16 +1,22 @@
 // Puts the page together: words, range, charts, tables and the connection.
 import { Charts } from "./charts.js";
-import { byId, make, say, set } from "./dom.js";
+import { Crosshair } from "./crosshair.js";
+import { byId, say, set } from "./dom.js";
 import { Feed } from "./feed.js";
 import { Health } from "./health.js";
+import { notice } from "./notice.js";
 import { Processes } from "./processes.js";
-import { Series } from "./series.js";
+import { Ranges } from "./ranges.js";
+import { MOST_POINTS, Series } from "./series.js";
 import { Tiles } from "./tiles.js";
+import { words } from "./time_words.js";
+import { moment } from "./timeline.js";
+import { Travel } from "./travel.js";
 import { clock, span } from "./units.js";
-import { words } from "./words.js";
+import { view } from "./view.js";
 
-const MOST_POINTS = 900;
 const ASK_AGAIN = 10000; // ms at least between two requests for everything because of a new line
+const ASK_MOVING = 150; // ms without another move before what it moved to is asked for
 const LIVE_RANGE = 3600; // seconds; a longer range is drawn in steps of many seconds, and asked for again instead
 
 for (const element of document.querySelectorAll("[data-words]")) say(element, words[element.dataset.words]);
@@ -18,29 +24,49 @@ for (const element of document.querySelectorAll("[data-label]")) set(element, "a
 for (const element of document.querySelectorAll("[data-hint]")) set(element, "placeholder", words[element.dataset.hint]);
 
 const series = new Series();
-const charts = new Charts(series);
+const crosshair = new Crosshair();
+const travel = new Travel(series);
+const charts = new Charts({ series, crosshair, travel });
 const tiles = new Tiles(series);
 const processes = new Processes();
 const health = new Health();
 let status = null;
-let asked = 0;
+let asked = -Infinity;
+let asking = null; // what ends the newest request for the board
+let moving = null;
+let news = ["connecting", null];
 
-async function ask(address) {
-  const answer = await fetch(address, { headers: { accept: "application/json" } });
-  if (!answer.ok) throw Object.assign(new Error(`${address}: ${answer.status}`), { status: answer.status });
-  return answer.json();
+async function ask(address, signal) {
+  const answer = await fetch(address, { headers: { accept: "application/json" }, signal });
+  if (answer.ok) return answer.json();
+  const said = await answer.json().catch(() => ({}));
+  throw Object.assign(new Error(said.error ?? `${address}: ${answer.status}`), { status: answer.status });
 }
 
+// What the charts show. A newer request ends the one before it, whose answer nobody waits for any more.
 async function board() {
+  clearTimeout(moving);
+  asking?.abort();
+  const mine = (asking = new AbortController());
   asked = performance.now();
-  const data = await ask(`/api/board?seconds=${series.range}&points=${MOST_POINTS}`);
+  const time = view.live ? `seconds=${view.range}` : `from=${view.from}&to=${view.to}`;
+  const data = await ask(`/api/board?${time}&points=${MOST_POINTS}`, mine.signal);
+  if (mine !== asking) return;
   series.take(data);
   tiles.take(data.tiles);
   charts.take(data.panels);
+  notice("board", "");
+}
+
+// As `board`; a refusal is told, and a server that is not there is told by the feed.
+function boardAgain() {
+  board().catch((error) => error.status && notice("board", words.notDrawn(error.message)));
 }
 
 async function catchUp() {
-  [status] = await Promise.all([ask("/api/status"), board()]);
+  [status] = await Promise.all([ask("/api/status"), board().catch((error) => {
+    if (error.name !== "AbortError") throw error;
+  })]);
   feed.interval = series.interval;
   health.take(status);
   who();
@@ -51,7 +77,7 @@ function who() {
   if (!status) return;
   say(byId("host"), status.host ?? "Bongsu");
   document.title = status.host ? `${status.host} – Bongsu` : "Bongsu";
-  const up = status.boot_time === null ? null : words.up(span(Math.max(0, series.now - status.boot_time)));
+  const up = status.boot_time === null ? null : words.up(span(Math.max(0, (feed.lastNews ?? Date.now() / 1000) - status.boot_time)));
   say(byId("facts"), [status.system, status.kernel, up].filter(Boolean).join(" · "));
 }
 
@@ -60,52 +86,54 @@ const REASONS = {
   "stale-full": words.tooMany, "stale-dropped": words.dropped,
 };
 
+// A connection that is lost is told before all; then that what is shown does not move on.
 function state(name, since) {
+  news = [name, since];
   const stale = name.startsWith("stale");
-  const text = stale
-    ? words.stale(since === null ? words.unknown : clock(since), REASONS[name])
-    : name === "connecting" ? (status && !status.ready ? words.waiting : words.connecting) : words.live;
+  const shown = stale ? "stale" : name === "live" && !view.live ? "paused" : name;
+  const text = stale ? words.stale(since === null ? words.unknown : clock(since), REASONS[name])
+    : shown === "paused" ? words.paused(moment(view.to))
+      : name === "connecting" ? (status && !status.ready ? words.waiting : words.connecting) : words.live;
   say(byId("state"), text);
-  set(byId("state"), "data-state", stale ? "stale" : name);
-  set(document.documentElement, "data-state", stale ? "stale" : name);
-  const notice = byId("notice");
-  notice.hidden = name !== "stale-token";
-  say(notice, words.tokenCure);
+  set(byId("state"), "data-state", shown);
+  set(document.documentElement, "data-state", shown);
+  notice("token", name === "stale-token" ? words.tokenCure : "");
 }
 
 const feed = new Feed({
   catchUp,
   values(event) {
-    if (series.range > LIVE_RANGE) {
+    who();
+    if (!view.live) return;
+    const since = performance.now() - asked;
+    if (view.range > LIVE_RANGE) {
       tiles.add(event.tiles);
-      who();
-      if (performance.now() - asked > Math.max(ASK_AGAIN, (1000 * series.range) / MOST_POINTS)) board().catch(() => {});
+      if (since > Math.max(ASK_AGAIN, (1000 * view.range) / MOST_POINTS)) boardAgain();
       return;
     }
     const found = series.add(event);
-    if (found === "again" && performance.now() - asked > ASK_AGAIN) board().catch(() => {});
+    if (found === "again" && since > ASK_AGAIN) boardAgain();
     if (found === "known") return;
     tiles.add(event.tiles);
-    charts.draw();
-    who();
+    charts.tick();
   },
   processes: (data) => processes.take(data),
   health: (data) => health.take(data),
   state,
 });
 
-function ranges() {
-  const buttons = Object.entries(words.ranges).map(([seconds, title]) =>
-    make("button", { type: "button", "aria-pressed": String(Number(seconds) === series.range), onclick: () => choose(Number(seconds)) }, title));
-  byId("ranges").replaceChildren(...buttons);
-}
+// Another span: what is there is drawn on it at once, and what belongs there is asked for.
+view.on((changed) => {
+  notice("view", view.problems.join(" "));
+  if (!["range", "from", "to"].some((name) => changed.has(name))) return;
+  state(...news);
+  charts.draw();
+  clearTimeout(moving);
+  if (performance.now() - asked > ASK_MOVING) boardAgain();
+  else moving = setTimeout(boardAgain, ASK_MOVING);
+});
 
-function choose(seconds) {
-  series.range = seconds;
-  [...byId("ranges").children].forEach((button, i) => set(button, "aria-pressed", String(Number(Object.keys(words.ranges)[i]) === seconds)));
-  board().catch(() => {});
-}
-
-ranges();
+new Ranges(travel);
+notice("view", view.problems.join(" "));
 state("connecting", null);
 feed.start();
