@@ -4,83 +4,19 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from typing import Self
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from bongsu.views.web import stream
 from bongsu.views.web.access import Access
-from live_page import TOKEN, page, readings
 from live_page import Page as Server
+from live_page import page, readings
+from visiting import CHROMIUM, Visit
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = [
-    "--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run",
-    "--disable-quic", "--disable-gpu", "--disable-dev-shm-usage",
-]  # fmt: skip
 SHOWN = "<img src=x onerror=alert(1)>\\x1b[31m\\n\"'&\\u202eevil"
 
 pytestmark = pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="there is no chromium here")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all tests; each gets a page with its own cookies."""
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    """A server that reads five times a second."""
-    with page() as running:
-        running.tick(3)
-        clock = running.tick_on(0.2)
-        yield running
-        running.hold()
-        clock.join()
-
-
-class Visit:
-    """A page that was opened with the token, and all that went wrong on it."""
-
-    def __init__(self, browser: Browser, server: Server, width: int = 1400, scheme: str = "light") -> None:
-        self.context = browser.new_context(
-            viewport={"width": width, "height": 900},
-            color_scheme="dark" if scheme == "dark" else "light",
-        )
-        self.page: Page = self.context.new_page()
-        self.wrong: list[str] = []
-        self.page.on("console", lambda m: self.wrong.append(m.text) if m.type in {"error", "warning"} else None)
-        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        self.page.on("dialog", self._dialog)
-        self.page.add_init_script(
-            "window.violations = []; addEventListener('securitypolicyviolation', e => violations.push(e.violatedDirective))"
-        )
-        self.page.goto(f"{server.address}/?token={TOKEN}")
-
-    def _dialog(self, dialog: Dialog) -> None:
-        self.wrong.append("a dialog")
-        dialog.dismiss()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        self.context.close()
-
-    def live(self) -> None:
-        """Wait until readings come."""
-        expect(self.page.locator("#state")).to_have_text("live", timeout=10_000)
-
-    def clean(self) -> None:
-        """Nothing went wrong: no error in the console, nothing that the content policy refused, no dialog."""
-        assert self.page.evaluate("violations") == []
-        assert self.wrong == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -96,8 +32,8 @@ def test_it_shows_the_machine_live(browser: Browser, server: Server, scheme: str
         before = server.ticks
         cpu = visit.page.locator('tr:has(th[title="train.py"]) td').nth(2)
         expect(cpu).to_contain_text("%", timeout=5000)
-        first = visit.page.locator('[data-tile="work"] path').get_attribute("d")
-        expect(visit.page.locator('[data-tile="work"] path')).not_to_have_attribute("d", first or "")
+        first = visit.page.locator('[data-tile="work"] .spark').get_attribute("d")
+        expect(visit.page.locator('[data-tile="work"] .spark')).not_to_have_attribute("d", first or "")
         assert server.ticks > before
         visit.clean()
 
