@@ -315,6 +315,23 @@ def test_where_there_is_no_history_it_is_said(tmp_path: Path, command: tuple[str
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.needs_root
+@pytest.mark.parametrize("shut", ["data", "data/history.db"])
+@pytest.mark.parametrize("command", [("info",), ("export",), ("backup", "copy.db")])
+def test_what_may_not_be_read_is_not_called_missing(
+    place: Path, tmp_path: Path, command: tuple[str, ...], shut: str
+) -> None:
+    """Another user's history: the line says whose."""
+    os.chown(tmp_path / shut, 1234, 1234)
+    os.chmod(tmp_path / shut, 0o600)
+    done = subprocess.run(
+        ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *ARGV, "store", *command, "--data-dir", str(place)],
+        capture_output=True, text=True, check=False, env=environment(),
+    )  # fmt: skip
+    line = f"bongsu: {place}/history.db: permission denied; run this as the user who runs `bongsu up`\n"
+    assert (done.returncode, done.stderr) == (3, line)
+
+
 def test_the_history_itself_is_no_target(place: Path) -> None:
     """A backup does not replace what it is made of, nor is it restored from itself."""
     path = str(place / "history.db")

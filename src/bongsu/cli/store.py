@@ -79,11 +79,24 @@ def file_of(ctx: click.Context, *, must_exist: bool = True) -> str:
         raise BadInput(
             Message("this user has no home directory to keep a history in; give --store FILE or --data-dir DIR")
         )
-    if must_exist and not os.path.exists(path):
+    if must_exist:
+        _check_readable(path)
+    return path
+
+
+def _check_readable(path: str) -> None:
+    """Raises BadInput, NotKnown. Only looks: a file that is opened and closed loses this process' locks on it."""
+    try:
+        os.stat(path)
+        may = os.access(path, os.R_OK)
+    except PermissionError:
+        may = False
+    except OSError:
         raise BadInput(
             Message("{path}: there is no history here; `bongsu up` keeps one, or give --store FILE", path=path)
-        )
-    return path
+        ) from None
+    if not may:
+        raise NotKnown(Message("{path}: permission denied; run this as the user who runs `bongsu up`", path=path))
 
 
 def new_file(file: str, option: str, history: str) -> str:
