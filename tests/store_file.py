@@ -28,6 +28,9 @@ class Store:
         )
         self._layouts: dict[tuple[int, ...], int] = {}
 
+    def __del__(self) -> None:
+        self.connection.close()
+
     def hot(self, ts: int, *parts: tuple[Sequence[int], Sequence[float] | Values]) -> None:
         """One batch: for each part its series and their values."""
         layouts = []

@@ -121,3 +121,6 @@ class Store:
     def close(self) -> None:
         """Let go of the file."""
         self.connection.close()
+
+    def __del__(self) -> None:
+        self.connection.close()

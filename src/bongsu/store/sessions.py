@@ -68,6 +68,10 @@ class Sessions:
         for connection in idle:
             self._end(connection)
 
+    def __del__(self) -> None:
+        """Readers are let go without ceremony, as at a reload; their files are not."""
+        self.close()
+
     def _end(self, connection: sqlite3.Connection) -> None:
         self._versions.pop(id(connection), None)
         connection.close()
