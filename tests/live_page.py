@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from bongsu.boards.board import Board, Line, Panel, Tile, Unit
+from bongsu.boards.board import Board, Kind, Line, Panel, Tile, Unit
 from bongsu.model.batch import Absence, Batch, Table, Why
 from bongsu.model.message import Message
 from bongsu.model.metric import MetricSpec
@@ -20,8 +20,9 @@ from bongsu.sinks import http_message
 from bongsu.sinks.web_tls import ServerTls
 from bongsu.store.recent import Recent
 from bongsu.views.web.access import Access
-from bongsu.views.web.app import create_app
+from bongsu.views.web.app import Answer, create_app
 from bongsu.views.web.live import Live
+from bongsu.views.web.own import Store
 from bongsu.views.web.server import WebServer, listen
 from readings import HEAT, TASKS, WORK, part
 
@@ -35,7 +36,7 @@ BOARD = Board(
     ),
     (
         Panel("work", Message("Work"), Unit.RATIO,
-              (Line(Message("{kind}"), Query(WORK, Fold.RATE, ("kind",))),), Message("What is done."), stacked=True),
+              (Line(Message("{kind}"), Query(WORK, Fold.RATE, ("kind",))),), Message("What is done."), kind=Kind.STACK),
         Panel("heat", Message("Heat"), Unit.CELSIUS,
               (Line(Message("{room}"), Query(HEAT, by=("room",))),), Message("How hot it is."), most=3),
         Panel("none", Message("Nothing"), Unit.COUNT,
@@ -121,11 +122,14 @@ def page(
     port: int = 0,
     make: Callable[[int], Batch] = readings,
     tls: ServerTls | None = None,
+    api: Answer | None = None,
+    store: Store | None = None,
+    trouble: Callable[[], Message | None] = lambda: None,
 ) -> Iterator[Page]:
     """A page that runs until the end of the block."""
     recent = Recent(BOARD.queries, interval=0.1, seconds=60)
-    live = Live(recent, [BOARD], about={"rooms": "Rooms of the house."})
-    app = create_app(live, access or Access(TOKEN), metrics=metrics)
+    live = Live(recent, [BOARD], about={"rooms": "Rooms of the house."}, trouble=trouble, store=store)
+    app = create_app(live, access or Access(TOKEN), metrics=metrics, api=api)
     server = WebServer(app, live, listen("127.0.0.1", port), tls=tls)
     running = Page(live, recent, server, make)
     server.start()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bongsu.boards.board import Board, Line, Panel, Tile, Unit
+from bongsu.boards.board import Board, Line, Panel, Severity, State, Tile, Unit
 from bongsu.model.message import Message
 from bongsu.model.query import Fold, Query
 from readings import HEAT, TASKS, WORK
@@ -36,3 +36,20 @@ def test_a_board_knows_all_that_it_asks_for() -> None:
     whole = Query(TASKS, Fold.RATE)
     panel = Panel("p", Message("p"), Unit.COUNT, (line,), Message("help"), whole=whole)
     assert set(Board("b", Message("b"), (tile,), (panel,)).queries) == {*queries, whole}
+
+
+def test_a_tile_has_a_line_or_says_why_not() -> None:
+    """An empty tile without a word would be a riddle; with both, one of them would be untrue."""
+    line = Line(Message("a"), TASKS_RATE)
+    with pytest.raises(ValueError, match="say why there is none"):
+        Tile("t", Message("t"), Unit.COUNT)
+    with pytest.raises(ValueError, match="say why there is none"):
+        Tile("t", Message("t"), Unit.COUNT, line, why=Message("none"))
+
+
+def test_states_come_in_the_order_of_their_limits() -> None:
+    """Else a full disk would be called nearly full."""
+    low, high = (State(Severity.WARNING, Message("a"), above) for above in (0.5, 0.9))
+    Tile("t", Message("t"), Unit.COUNT, Line(Message("a"), TASKS_RATE), states=(low, high))
+    with pytest.raises(ValueError, match="lowest limit comes first"):
+        Tile("t", Message("t"), Unit.COUNT, Line(Message("a"), TASKS_RATE), states=(high, low))

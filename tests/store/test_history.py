@@ -434,3 +434,14 @@ def test_buckets_are_what_their_definition_says(
     finally:
         reader.close()
         store.close()
+
+
+def test_what_is_not_known_to_count_has_rates_from_minute_to_minute(tmp_path: Path) -> None:
+    """Counters of other programs may be unmarked: their rates are there too, without a band that nobody knows."""
+    store = Store(tmp_path, [work("0", "x")], {WORK.name: "untyped"})
+    store.insert({1: [(T + 1000 * i, 5.0 * i) for i in range(601)]})
+    store.close()
+    window = ask(store, Query(WORK, Fold.RATE), S, S + 600, 5)
+    assert plain(window.rows[()]) == [5] * 5
+    assert window.low is not None
+    assert plain(window.low[()]) == [None] * 5

@@ -257,3 +257,17 @@ def test_nothing_written_is_nothing_known() -> None:
     assert list(recent.read(RATE, points=10).times) == []
     with pytest.raises(ValueError, match="positive"):
         Recent([RATE], interval=0)
+
+
+def test_a_condition_beside_a_group_makes_no_more_rows_than_groups() -> None:
+    """The busy time of 512 cores is 512 rows, not one for each core and mode; the value is the same."""
+    busy = Query(WORK, Fold.RATE, ("core",), where_not=(("kind", "idle"),))
+    recent = Recent([busy, RATE])
+    for at in range(3):
+        values = {
+            (WORK, (core, kind)): at * pace for core, pace in (("0", 1.0), ("1", 2.0)) for kind in ("x", "y", "idle")
+        }
+        recent.write(one(at, values))
+    assert recent.rows == 3  # two cores, and the sum of all
+    assert recent.newest(busy) == {("0",): 2.0, ("1",): 4.0}
+    assert recent.newest(RATE) == {(): 9.0}

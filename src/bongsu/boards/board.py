@@ -20,6 +20,31 @@ class Unit(enum.Enum):
     PER_SECOND = "per second"
     COUNT = "count"
     CELSIUS = "celsius"
+    RPM = "rpm"
+
+
+class Kind(enum.Enum):
+    """How a panel is drawn."""
+
+    LINES = "lines"
+    STACK = "stack"  # lines one upon the other, being parts of one whole
+    HEAT = "heat"  # a row of cells for each line, the darker the higher: for more lines than can be told apart
+
+
+class Severity(enum.Enum):
+    """How bad it is."""
+
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is said of a value that is above a limit: ``text`` as short as "nearly full"."""
+
+    severity: Severity
+    text: Message
+    above: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +86,7 @@ class Line:
 class Panel:
     """A chart. ``name`` is for addresses; ``help`` says in one sentence what it tells.
 
-    At most ``most`` lines are drawn, those with the highest values; the view says how many there are.
+    Panels that follow each other with the same ``section`` stand together under it. At most ``most`` lines are drawn, those with the highest values; the view says how many there are.
     """
 
     name: str
@@ -69,7 +94,8 @@ class Panel:
     unit: Unit
     lines: tuple[Line, ...]
     help: Message
-    stacked: bool = False
+    kind: Kind = Kind.LINES
+    section: Message | None = None
     top: float | None = None  # the highest value there can be, such as 1 for a ratio
     whole: Query | None = None  # what the lines are parts of; the chart always shows all of it
     most: int = 12
@@ -77,14 +103,44 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One number to see at a glance. Of a line with several groups the highest is shown, with its legend."""
+    """One number to see at a glance. Of a line with several groups the highest is shown, with its legend.
+
+    ``panel`` names the panel that explains it, where that is not the one of the same name. Of the ``states`` whose
+    limit the number (its share where it is a part ``of`` something) is above, the last holds. A tile without a line
+    says ``why`` it has no number.
+
+    Raises:
+        ValueError: it has neither, or both, or its states are not in the order of their limits.
+    """
 
     name: str
     title: Message
     unit: Unit
-    line: Line
+    line: Line | None = None
     of: Query | None = None  # what the number is a part of, shown beside it in the same unit
     top: float | None = None
+    panel: str = ""
+    states: tuple[State, ...] = ()
+    why: Message | None = None
+
+    def __post_init__(self) -> None:
+        if (self.line is None) is (self.why is None):
+            raise ValueError(f"tile {self.name}: give a line, or say why there is none")
+        if [state.above for state in self.states] != sorted({state.above for state in self.states}):
+            raise ValueError(f"tile {self.name}: the lowest limit comes first")
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """Its line, if it has one."""
+        return () if self.line is None else (self.line,)
+
+    def state(self, value: float, whole: float | None) -> State | None:
+        """What is to be said of a value, which is a part of ``whole``; None if nothing is, or the value is NaN."""
+        if self.of is not None:
+            if not whole:
+                return None
+            value /= whole
+        return next((state for state in reversed(self.states) if value > state.above), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +156,8 @@ class Board:
     def queries(self) -> Iterator[Query]:
         """All that the board asks for; some stand in it more than once."""
         for tile in self.tiles:
-            yield from tile.line.queries
+            for line in tile.lines:
+                yield from line.queries
             if tile.of is not None:
                 yield tile.of
         for panel in self.panels:

@@ -1,8 +1,8 @@
-"""One machine: CPU, pressure, memory, disks, file systems, network, temperatures, in the order of a diagnosis."""
+"""One machine, in the order of a diagnosis: CPU, pressure, memory, disks, file systems, network, sensors, kernel."""
 
 from __future__ import annotations
 
-from bongsu.boards.board import Board, Line, Panel, Tile, Unit
+from bongsu.boards.board import Board, Kind, Line, Panel, Severity, State, Tile, Unit
 from bongsu.collectors import (
     cpu,
     diskstats,
@@ -11,15 +11,22 @@ from bongsu.collectors import (
     loadavg,
     meminfo,
     netdev,
+    netstat,
     pressure,
+    sockstat,
     stat,
+    tcpstat,
     thermal_zone,
+    vmstat,
 )
 from bongsu.model.message import Message
 from bongsu.model.metric import MetricSpec
 from bongsu.model.query import Fold, Query
 
 _NOT_LOOPBACK = (("device", "lo"),)
+_CPU, _MEMORY, _DISKS = Message("CPU"), Message("Memory"), Message("Disks")
+_FILESYSTEMS, _NETWORK = Message("File systems"), Message("Network")
+_SENSORS, _KERNEL = Message("Temperatures and fans"), Message("Kernel")
 _ALL_CPU = Query(cpu.CPU_SECONDS, Fold.RATE)
 
 
@@ -31,6 +38,19 @@ def _memory(field: str) -> Query:
     return Query(meminfo.FIELD.spec(field))
 
 
+def _share(legend: Message, mode: str, *more: str) -> Line:
+    """The part of all cores' time that goes to some modes."""
+    return Line(legend, _mode(mode), plus=tuple(map(_mode, more)), over=(_ALL_CPU,), steady=True)
+
+
+def _netstat(counter: str) -> Query:
+    return Query(netstat.FIELD.spec(counter), Fold.RATE)
+
+
+def _vmstat(counter: str) -> Query:
+    return Query(vmstat.FIELD.spec(counter), Fold.RATE)
+
+
 def _rate(spec: MetricSpec, *by: str) -> Query:
     return Query(spec, Fold.RATE, by)
 
@@ -40,6 +60,7 @@ def _network(spec: MetricSpec, *by: str) -> Query:
 
 
 _RECEIVED = netdev.RECEIVE.spec("bytes")
+_FILES = Query(filesystem.FILES, by=("mountpoint",))
 _SENT = netdev.TRANSMIT.spec("bytes")
 
 
@@ -54,56 +75,84 @@ _TILES = (
         "cpu", Message("CPU"), Unit.RATIO, top=1.0,
         line=Line(Message("busy"), _ALL_CPU, less=(_mode("idle"), _mode("iowait")), over=(_ALL_CPU,), steady=True),
     ),
-    Tile("load", Message("Load"), Unit.COUNT, Line(Message("over 1 minute"), Query(loadavg.LOAD1))),
     Tile(
         "memory", Message("Memory"), Unit.BYTES, of=_memory("MemTotal"),
         line=Line(Message("in use"), _memory("MemTotal"), less=(_memory("MemAvailable"),)),
+        states=(
+            State(Severity.WARNING, Message("nearly full"), 0.9),
+            State(Severity.CRITICAL, Message("full: programs may be killed"), 0.97),
+        ),
     ),
+    Tile("gpu", Message("GPU"), Unit.RATIO, top=1.0, why=Message("this version reads no GPUs yet")),
     Tile(
         "disk", Message("Disk"), Unit.BYTES_PER_SECOND,
-        Line(Message("reads and writes"), _rate(diskstats.READ_BYTES), plus=(_rate(diskstats.WRITTEN_BYTES),)),
+        Line(Message("reads and writes"), _rate(diskstats.READ_BYTES), plus=(_rate(diskstats.WRITTEN_BYTES),)), panel="disk-throughput",
     ),
-    Tile("fullest", Message("Fullest file system"), Unit.RATIO, _fullness(Message("{mountpoint}")), top=1.0),
+    Tile(
+        "fullest", Message("Fullest file system"), Unit.RATIO, _fullness(Message("{mountpoint}")), top=1.0,
+        states=(
+            State(Severity.WARNING, Message("nearly full"), 0.9),
+            State(Severity.CRITICAL, Message("full"), 0.98),
+        ), panel="filesystems",
+    ),
     Tile(
         "network", Message("Network"), Unit.BYTES_PER_SECOND,
         Line(Message("received and sent"), _network(_RECEIVED), plus=(_network(_SENT),)),
     ),
+    Tile("load", Message("Load"), Unit.COUNT, Line(Message("over 1 minute"), Query(loadavg.LOAD1))),
     Tile(
         "pressure", Message("Waiting for CPU"), Unit.RATIO,
         Line(Message("of the time"), _rate(pressure.CPU_WAITING)), top=1.0,
     ),
     Tile(
+        "stalled", Message("Stalled for memory"), Unit.RATIO,
+        Line(Message("of the time"), _rate(pressure.MEMORY_STALLED)), top=1.0,
+        states=(
+            State(Severity.WARNING, Message("short of memory"), 0.05),
+            State(Severity.CRITICAL, Message("hardly any work is done"), 0.3),
+        ), panel="pressure",
+    ),
+    Tile(
         "temperature", Message("Hottest sensor"), Unit.CELSIUS,
         Line(Message("{chip} {sensor}"), Query(hwmon.TEMPERATURE, by=("chip", "sensor"))),
+        states=(State(Severity.WARNING, Message("very hot"), 95.0),), panel="temperatures",
     ),
 )  # fmt: skip
 
-_PANELS = (
+_CPU_PANELS = (
     Panel(
-        "cpu", Message("CPU"), Unit.RATIO, stacked=True, top=1.0,
+        "cpu", Message("CPU"), Unit.RATIO, kind=Kind.STACK, top=1.0, section=_CPU,
         help=Message("How much of all cores is busy, and with what."),
         lines=(
-            Line(Message("programs"), _mode("user"), over=(_ALL_CPU,), steady=True),
-            Line(Message("kernel"), _mode("system"), over=(_ALL_CPU,), steady=True),
-            Line(Message("low priority"), _mode("nice"), over=(_ALL_CPU,), steady=True),
-            Line(Message("waiting for disk"), _mode("iowait"), over=(_ALL_CPU,), steady=True),
-            Line(Message("interrupts"), _mode("irq"), plus=(_mode("softirq"),), over=(_ALL_CPU,), steady=True),
-            Line(Message("taken by the hypervisor"), _mode("steal"), over=(_ALL_CPU,), steady=True),
+            _share(Message("programs"), "user"),
+            _share(Message("kernel"), "system"),
+            _share(Message("low priority"), "nice"),
+            _share(Message("waiting for disk"), "iowait"),
+            _share(Message("interrupts"), "irq", "softirq"),
+            _share(Message("taken by the hypervisor"), "steal"),
         ),
     ),
     Panel(
-        "load", Message("Load"), Unit.COUNT,
+        "cores", Message("Each core"), Unit.RATIO, kind=Kind.HEAT, top=1.0, section=_CPU, most=512,
+        help=Message("How busy each core is: one that is full while others idle is a program that uses only one."),
+        lines=(
+            Line(
+                Message("core {cpu}"),
+                Query(cpu.CPU_SECONDS, Fold.RATE, ("cpu",), where_not=(("mode", "idle"), ("mode", "iowait"))),
+            ),
+        ),
+    ),
+    Panel(
+        "load", Message("Load"), Unit.COUNT, section=_CPU,
         help=Message("Tasks that run or wait for CPU or disk; above the number of cores, some must wait."),
         lines=(
             Line(Message("1 minute"), Query(loadavg.LOAD1)),
             Line(Message("5 minutes"), Query(loadavg.LOAD5)),
             Line(Message("15 minutes"), Query(loadavg.LOAD15)),
-            Line(Message("running now"), Query(stat.PROCS_RUNNING)),
-            Line(Message("blocked now"), Query(stat.PROCS_BLOCKED)),
         ),
     ),
     Panel(
-        "pressure", Message("Pressure"), Unit.RATIO, top=1.0,
+        "pressure", Message("Pressure"), Unit.RATIO, top=1.0, section=_CPU,
         help=Message("Share of time in which some task had to wait for a resource, or all had to."),
         lines=(
             Line(Message("some for CPU"), _rate(pressure.CPU_WAITING)),
@@ -113,25 +162,44 @@ _PANELS = (
             Line(Message("all for memory"), _rate(pressure.MEMORY_STALLED)),
         ),
     ),
+)  # fmt: skip
+
+_MEMORY_PANELS = (
     Panel(
-        "memory", Message("Memory"), Unit.BYTES, stacked=True, whole=_memory("MemTotal"),
+        "memory", Message("Memory"), Unit.BYTES, kind=Kind.STACK, whole=_memory("MemTotal"), section=_MEMORY,
         help=Message("What holds memory; the kernel gives back files and caches when programs need the room."),
         lines=(
             Line(
                 Message("programs and kernel"), _memory("MemTotal"),
                 less=tuple(map(_memory, ("MemFree", "Buffers", "Cached", "SReclaimable"))),
             ),
-            Line(Message("files"), _memory("Cached"), plus=(_memory("Buffers"),)),
-            Line(Message("kernel's caches"), _memory("SReclaimable")),
+            Line(Message("shared, files in memory"), _memory("Shmem")),
+            Line(
+                Message("files (can be given back)"), _memory("Cached"), plus=(_memory("Buffers"),),
+                less=(_memory("Shmem"),),
+            ),
+            Line(Message("kernel's caches (can be given back)"), _memory("SReclaimable")),
         ),
     ),
     Panel(
-        "swap", Message("Swap"), Unit.BYTES, stacked=True, whole=_memory("SwapTotal"),
+        "swap", Message("Swap"), Unit.BYTES, kind=Kind.STACK, whole=_memory("SwapTotal"), section=_MEMORY,
         help=Message("Memory that was moved to disk; it is slow to come back."),
         lines=(Line(Message("in use"), _memory("SwapTotal"), less=(_memory("SwapFree"),)),),
     ),
     Panel(
-        "disk-throughput", Message("Disk throughput"), Unit.BYTES_PER_SECOND,
+        "paging", Message("Paging"), Unit.PER_SECOND, section=_MEMORY,
+        help=Message("Pages that come back from swap or go to it, and faults for which a disk was read."),
+        lines=(
+            Line(Message("from swap"), _vmstat("pswpin")),
+            Line(Message("to swap"), _vmstat("pswpout")),
+            Line(Message("faults that read a disk"), _vmstat("pgmajfault")),
+        ),
+    ),
+)  # fmt: skip
+
+_DISK_PANELS = (
+    Panel(
+        "disk-throughput", Message("Disk throughput"), Unit.BYTES_PER_SECOND, section=_DISKS,
         help=Message("What is read from and written to each disk."),
         lines=(
             Line(Message("{device} reads"), _rate(diskstats.READ_BYTES, "device")),
@@ -139,7 +207,7 @@ _PANELS = (
         ),
     ),
     Panel(
-        "disk-latency", Message("Disk latency"), Unit.SECONDS,
+        "disk-latency", Message("Disk latency"), Unit.SECONDS, section=_DISKS,
         help=Message("How long a read or write takes from request to answer; a gap means that there was none."),
         lines=(
             Line(
@@ -153,17 +221,38 @@ _PANELS = (
         ),
     ),
     Panel(
-        "disk-busy", Message("Disk use"), Unit.RATIO, top=1.0,
+        "disk-queue", Message("Disk queue"), Unit.COUNT, section=_DISKS,
+        help=Message("Requests that were at the disk at a time; a queue that grows while it is busy slows all down."),
+        lines=(Line(Message("{device}"), _rate(diskstats.IO_WEIGHTED_SECONDS, "device")),),
+    ),
+    Panel(
+        "disk-busy", Message("Disk use"), Unit.RATIO, top=1.0, section=_DISKS,
         help=Message("Share of time in which the disk had something to do; fast disks can take more at 100 %."),
         lines=(Line(Message("{device}"), _rate(diskstats.IO_SECONDS, "device")),),
     ),
+)  # fmt: skip
+
+_FILESYSTEM_PANELS = (
     Panel(
-        "filesystems", Message("File systems"), Unit.RATIO, top=1.0,
+        "filesystems", Message("File systems"), Unit.RATIO, top=1.0, section=_FILESYSTEMS,
         help=Message("How full each file system is, as df counts it."),
         lines=(_fullness(Message("{mountpoint}")),),
     ),
     Panel(
-        "network", Message("Network"), Unit.BYTES_PER_SECOND,
+        "inodes", Message("Inodes"), Unit.RATIO, top=1.0, section=_FILESYSTEMS,
+        help=Message("How many of the files that a file system can hold are there; without inodes it is full too."),
+        lines=(
+            Line(
+                Message("{mountpoint}"), _FILES, less=(Query(filesystem.FILES_FREE, by=("mountpoint",)),),
+                over=(_FILES,), steady=True,
+            ),
+        ),
+    ),
+)  # fmt: skip
+
+_NETWORK_PANELS = (
+    Panel(
+        "network", Message("Network"), Unit.BYTES_PER_SECOND, section=_NETWORK,
         help=Message("What each interface receives and sends, loopback left out."),
         lines=(
             Line(Message("{device} received"), _network(_RECEIVED, "device")),
@@ -171,7 +260,7 @@ _PANELS = (
         ),
     ),
     Panel(
-        "network-errors", Message("Network errors"), Unit.PER_SECOND,
+        "network-errors", Message("Network errors"), Unit.PER_SECOND, section=_NETWORK,
         help=Message("Packets that were broken or thrown away; healthy is none."),
         lines=(
             Line(Message("{device} receive errors"), _network(netdev.RECEIVE.spec("errs"), "device")),
@@ -181,13 +270,73 @@ _PANELS = (
         ),
     ),
     Panel(
-        "temperatures", Message("Temperatures"), Unit.CELSIUS,
+        "tcp", Message("TCP sockets"), Unit.COUNT, section=_NETWORK,
+        help=Message("Sockets in use, those that wait after their end, and those that no program holds any more."),
+        lines=(
+            Line(Message("in use"), Query(sockstat.FIELD.spec("TCP_inuse"))),
+            Line(Message("ended, waiting"), Query(sockstat.FIELD.spec("TCP_tw"))),
+            Line(Message("held by no program"), Query(sockstat.FIELD.spec("TCP_orphan"))),
+        ),
+    ),
+    Panel(
+        "tcp-states", Message("TCP connections by state"), Unit.COUNT, section=_NETWORK,
+        help=Message("Many that wait to be closed are a program that forgets to; many half-open ones, a flood."),
+        lines=(Line(Message("{state}"), Query(tcpstat.STATES, by=("state",))),),
+    ),
+    Panel(
+        "tcp-trouble", Message("TCP trouble"), Unit.PER_SECOND, section=_NETWORK,
+        help=Message("Segments sent again because they were lost, resets, and connections for which no room was left."),
+        lines=(
+            Line(Message("sent again"), _netstat("Tcp_RetransSegs")),
+            Line(Message("resets sent"), _netstat("Tcp_OutRsts")),
+            Line(Message("received broken"), _netstat("Tcp_InErrs")),
+            Line(Message("no room for a connection"), _netstat("TcpExt_ListenDrops")),
+        ),
+    ),
+)  # fmt: skip
+
+_SENSOR_PANELS = (
+    Panel(
+        "temperatures", Message("Temperatures"), Unit.CELSIUS, section=_SENSORS,
         help=Message("What each sensor and thermal zone says."),
         lines=(
             Line(Message("{chip} {sensor}"), Query(hwmon.TEMPERATURE, by=("chip", "sensor"))),
             Line(Message("{type} {zone}"), Query(thermal_zone.TEMPERATURE, by=("type", "zone"))),
         ),
     ),
+    Panel(
+        "fans", Message("Fans"), Unit.RPM, section=_SENSORS,
+        help=Message("How fast each fan turns; one that stands still while it gets hot is broken."),
+        lines=(Line(Message("{chip} {sensor}"), Query(hwmon.RPM.spec("fan"), by=("chip", "sensor"))),),
+    ),
 )  # fmt: skip
 
+_KERNEL_PANELS = (
+    Panel(
+        "tasks", Message("Tasks"), Unit.COUNT, section=_KERNEL,
+        help=Message("Tasks that run or wait for a core, and tasks that wait for disk and cannot be interrupted."),
+        lines=(
+            Line(Message("running"), Query(stat.PROCS_RUNNING)),
+            Line(Message("blocked"), Query(stat.PROCS_BLOCKED)),
+        ),
+    ),
+    Panel(
+        "forks", Message("New processes and threads"), Unit.PER_SECOND, section=_KERNEL,
+        help=Message("Thousands a second are a script that starts programs in a loop."),
+        lines=(Line(Message("begun"), _rate(stat.FORKS)),),
+    ),
+    Panel(
+        "switches", Message("Context switches and interrupts"), Unit.PER_SECOND, section=_KERNEL,
+        help=Message("How often cores turn to another task, and how often devices ask for attention."),
+        lines=(
+            Line(Message("context switches"), _rate(stat.CONTEXT_SWITCHES)),
+            Line(Message("interrupts"), _rate(stat.INTERRUPTS)),
+        ),
+    ),
+)  # fmt: skip
+
+_PANELS = (
+    *_CPU_PANELS, *_MEMORY_PANELS, *_DISK_PANELS, *_FILESYSTEM_PANELS, *_NETWORK_PANELS, *_SENSOR_PANELS,
+    *_KERNEL_PANELS,
+)  # fmt: skip
 HOST = Board("host", Message("This machine"), _TILES, _PANELS)

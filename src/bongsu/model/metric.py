@@ -105,3 +105,7 @@ class MetricPattern:
                 self.vocabulary,
             )  # fmt: skip
         return made
+
+    def made(self, spec: MetricSpec) -> bool:
+        """Whether the spec came from here."""
+        return any(one is spec for one in self._made.values())

@@ -59,22 +59,26 @@ def of_samples(series: Sequence[tuple[int, Series]], fold: Fold) -> Moments | No
 def of_minutes(series: Sequence[tuple[int, Minutes]], fold: Fold) -> Moments | None:
     """Minute buckets, each named by its end; each series comes with the number of its line."""
     blocks = []
+    counted = all(one.shape.counter for _, one in series)
     for members in _alike([(id(one.shape), (line, one)) for line, one in series]):
         shape = members[0][1].shape
-        if fold is Fold.RATE and not shape.counter:
-            continue
         last, low, high, total = (
             np.stack([getattr(one, name) for _, one in members]) for name in ("last", "low", "high", "total")
         )
         last = _quiet(last)
         layers = (last, last, last)
+        anew = None if fold is not Fold.RATE or counted else np.zeros(last.shape, np.bool_)
         with np.errstate(divide="ignore", invalid="ignore"):
-            if fold is Fold.RATE:
+            if fold is Fold.RATE and not shape.counter:
+                # What is not known to be a counter has no rates of its own: only those from minute to minute.
+                value, anew = _rates(shape.at, last)
+                layers = (value, np.full(value.shape, np.nan), np.full(value.shape, np.nan))
+            elif fold is Fold.RATE:
                 layers = (total / (shape.covered / 1000.0), low, high)
             elif not shape.counter:
                 middle = {Fold.LAST: last, Fold.MAX: high, Fold.AVG: total / shape.counts}[fold]
                 layers = (middle, low, high)
-        blocks.append(_Block(shape.ends, [line for line, _ in members], np.stack(layers), None))
+        blocks.append(_Block(shape.ends, [line for line, _ in members], np.stack(layers), anew))
     return _summed(blocks)
 
 

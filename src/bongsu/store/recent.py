@@ -53,14 +53,15 @@ class _Row:
 
 @dataclass(slots=True)
 class _Kept:
-    """One metric, summed over the labels that no query asks for."""
+    """One metric, summed over the labels that no query asks for; with ``only``, of those series that this query is of."""
 
     spec: MetricSpec
     rate: bool
     labels: tuple[str, ...]
+    only: Query | None = None
     pick: Callable[[tuple[str, ...]], tuple[str, ...]] = tuple
     rows: dict[tuple[str, ...], _Row] = field(default_factory=dict)
-    keys: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
+    keys: dict[tuple[str, ...], tuple[str, ...] | None] = field(default_factory=dict)
     last: dict[tuple[str, ...], tuple[int, float]] = field(default_factory=dict)  # generation and raw value
     clock: _Clock | None = None
 
@@ -191,10 +192,13 @@ class Recent:
         if unknown:
             raise ValueError(f"{query.spec.name} has no label {', '.join(sorted(unknown))}")
         group = self._kept.setdefault(query.spec, [])
-        kept = next((k for k in group if k.rate is rate), None)
+        only = query if _narrows(query) else None
+        kept = next((k for k in group if k.rate is rate and k.only == only), None)
         if kept is None:
-            kept = _Kept(query.spec, rate, ())
+            kept = _Kept(query.spec, rate, (), only)
             group.append(kept)
+        if only is not None:
+            wanted = set(query.by)
         kept.labels = tuple(label for label in query.spec.labels if label in wanted or label in kept.labels)
         kept.pick = _picker(query.spec.labels, kept.labels)
 
@@ -206,7 +210,7 @@ class Recent:
         rate = query.fold is Fold.RATE
         wanted = _labels(query)
         for kept in self._kept.get(query.spec, ()):
-            if kept.rate is rate and wanted <= set(kept.labels):
+            if kept.rate is rate and (kept.only == query or (kept.only is None and wanted <= set(kept.labels))):
                 return kept
         raise ValueError(f"{query.spec.name} by {sorted(wanted)} as {query.fold.value} is not kept")
 
@@ -246,9 +250,13 @@ class Recent:
         return carried
 
     def _row(self, kept: _Kept, labels: tuple[str, ...]) -> _Row | None:
-        key = kept.keys.get(labels)
+        try:
+            key = kept.keys[labels]
+        except KeyError:
+            key = kept.pick(labels) if kept.only is None or _passes(kept.only, kept.spec.labels, labels) else None
+            kept.keys[labels] = key
         if key is None:
-            key = kept.keys[labels] = kept.pick(labels)
+            return None
         row = kept.rows.get(key)
         if row is None:
             if self._row_count >= self.max_rows:
@@ -277,11 +285,9 @@ class Recent:
 
     def _groups(self, query: Query, kept: _Kept) -> dict[tuple[str, ...], list[_Row]]:
         by = _picker(kept.labels, query.by)
-        must = [(kept.labels.index(name), value) for name, value in query.where]
-        must_not = [(kept.labels.index(name), value) for name, value in query.where_not]
         groups: dict[tuple[str, ...], list[_Row]] = {}
         for key, row in kept.rows.items():
-            if all(key[i] == value for i, value in must) and all(key[i] != value for i, value in must_not):
+            if kept.only is not None or _passes(query, kept.labels, key):
                 groups.setdefault(by(key), []).append(row)
         return groups
 
@@ -302,6 +308,17 @@ class Recent:
 
 def _labels(query: Query) -> set[str]:
     return {*query.by, *(name for name, _ in (*query.where, *query.where_not))}
+
+
+def _narrows(query: Query) -> bool:
+    """Whether its conditions would multiply the rows kept for it: of many cores it may want only some of the modes."""
+    return bool(query.by) and not _labels(query) <= set(query.by)
+
+
+def _passes(query: Query, names: tuple[str, ...], labels: tuple[str, ...]) -> bool:
+    return all(labels[names.index(name)] == value for name, value in query.where) and all(
+        labels[names.index(name)] != value for name, value in query.where_not
+    )
 
 
 def _picker(have: tuple[str, ...], want: tuple[str, ...]) -> Callable[[tuple[str, ...]], tuple[str, ...]]:

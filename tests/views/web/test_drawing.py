@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import pytest
 
-from bongsu.boards.board import Board, Line, Panel, Unit
+from bongsu.boards.board import Board, Kind, Line, Panel, Severity, State, Tile, Unit
 from bongsu.model.batch import Batch
 from bongsu.model.message import Message
 from bongsu.model.query import Fold, Query
@@ -178,3 +178,51 @@ def test_a_look_at_the_past_does_not_change_what_live_pages_are_sent() -> None:
     assert list(drawing.newest()["panels"]["p"]) == ["0\x1fcellar"]
     drawing.between(999.0, 1000.5, 100)
     assert list(drawing.newest()["panels"]["p"]) == ["0\x1fcellar"]
+
+
+def test_a_heat_map_has_a_row_for_each_line_in_order_and_no_bands() -> None:
+    """Core 9 comes before core 10; colours cannot show how far a value went."""
+    panel = Panel("p", Message("p"), Unit.COUNT, (Line(Message("{room}"), ROOMS),), Message("help"), kind=Kind.HEAT)
+    recent = Recent([ROOMS])
+    for at in (1000.0, 1001.0):
+        one = part({(HEAT, (str(room),)): room + at for room in (10, 9, 100, 1)}, at)
+        recent.write(Batch(at, at, (msgspec.structs.replace(one, time=at, monotonic=at),)))
+    (drawn,) = Drawing(Board("b", Message("b"), (), (panel,)), recent).between(900.0, 1001.0, 1)["panels"]
+    assert (drawn["heat"], drawn["stacked"]) == (True, False)
+    assert [line["legend"] for line in drawn["series"]] == ["1", "9", "10", "100"]
+    assert [line["high"] for line in drawn["series"]] == [None] * 4
+
+
+def test_an_empty_panel_or_tile_says_why() -> None:
+    """Once, in words that the readers of the machine gave; what has values says nothing."""
+    whole = Query(HEAT, where=(("room", "none"),))
+    lines = (Line(Message("a"), TASKS_RATE),)
+    panels = (
+        Panel("p", Message("p"), Unit.COUNT, lines, Message("help")),
+        Panel("full", Message("p"), Unit.COUNT, (Line(Message("a"), ATTIC),), Message("help")),
+        Panel("swap", Message("p"), Unit.COUNT, (Line(Message("a"), ATTIC),), Message("help"), whole=whole),
+    )
+    tiles = (Tile("t", Message("t"), Unit.COUNT, lines[0]), Tile("g", Message("g"), Unit.COUNT, why=Message("no GPU")))
+    made = Board("b", Message("b"), tiles, panels)
+    recent = Recent(made.queries)
+    one = part({(HEAT, ("attic",)): 1.0, (HEAT, ("none",)): 0.0}, 1000.0)
+    recent.write(Batch(1000.0, 1000.0, (msgspec.structs.replace(one, time=1000.0, monotonic=1000.0),)))
+    drawing = Drawing(made, recent, why=lambda queries: " ".join(query.spec.name for query in queries))
+    drawn = drawing.history(0.0, 10)
+    assert [panel["reason"] for panel in drawn["panels"]] == [TASKS.name, None, "this machine has none"]
+    assert [len(panel["series"]) for panel in drawn["panels"]] == [0, 1, 0]
+    told = [{"severity": "none", "text": TASKS.name}, {"severity": "none", "text": "no GPU"}]
+    assert [tile["state"] for tile in drawn["tiles"]] == told
+    assert [tile["state"] for tile in drawing.newest()["tiles"].values()] == told
+
+
+def test_a_tile_that_is_off_says_so() -> None:
+    """With its severity, when the page is opened and at each tick."""
+    states = (State(Severity.WARNING, Message("warm"), 30.0), State(Severity.CRITICAL, Message("burning"), 300.0))
+    tile = Tile("t", Message("t"), Unit.CELSIUS, Line(Message("a"), ATTIC), states=states)
+    recent = Recent([ATTIC])
+    drawing = Drawing(Board("b", Message("b"), (tile,), ()), recent)
+    for at, heat, said in ((1.0, 20.0, None), (2.0, 31.0, "warm"), (3.0, 301.0, "burning")):
+        read(recent, 1000.0 + at, heat)
+        for drawn in (drawing.history(0.0, 10)["tiles"][0], drawing.newest()["tiles"]["t"]):
+            assert (drawn["state"] or {}).get("text") == said

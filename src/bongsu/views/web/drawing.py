@@ -6,11 +6,12 @@ import itertools
 import math
 import time
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bongsu.boards.board import Board, Line, Panel, Tile, Unit
+from bongsu.boards import promql
+from bongsu.boards.board import Board, Kind, Line, Panel, Tile, Unit
 from bongsu.model.message import Message
 from bongsu.model.query import Query
 from bongsu.store.recent import Recent, Window, stride_of, thinned
@@ -36,13 +37,21 @@ class Past(Protocol):
 class Drawing:
     """Draws one board from what was read recently, and what came before from ``past``. Several threads may ask.
 
+    ``why`` says why there is nothing for some queries.
     A panel shows its ``most`` highest lines; which ones they are is settled when history is asked for.
     """
 
-    def __init__(self, board: Board, recent: Recent, past: Past | None = None) -> None:
+    def __init__(
+        self,
+        board: Board,
+        recent: Recent,
+        past: Past | None = None,
+        why: Callable[[Iterable[Query]], str] = lambda _: "",
+    ) -> None:
         self.board = board
         self._recent = recent
         self._past = past
+        self._why = why
         self._queries = tuple(dict.fromkeys(board.queries))
         self._shown: dict[str, frozenset[str]] = {}
 
@@ -102,13 +111,21 @@ class Drawing:
             panels[panel.name] = found
         tiles = {}
         for tile in self.board.tiles:
-            values, legend = _highest([one for _, _, one in composed.lines((tile.line,), rows.__getitem__, 1)], 1)
-            of = rows[tile.of].get(()) if tile.of is not None else None
-            tiles[tile.name] = {"value": _short(values[0]), "of": _short(of[0]) if of else None, "legend": legend}
+            values, legend = _highest([one for _, _, one in composed.lines(tile.lines, rows.__getitem__, 1)], 1)
+            column = rows[tile.of].get(()) if tile.of is not None else None
+            whole = _short(column[0]) if column else None
+            tiles[tile.name] = {
+                "value": _short(values[0]), "of": whole, "legend": legend, "state": self._state(tile, values[0], whole),
+            }  # fmt: skip
         return {"board": self.board.name, "tiles": tiles, "panels": panels}
 
     def _panel(self, panel: Panel, view: _View, *, remember: bool) -> dict[str, Any]:
         lines = [one for one in view.lines(panel.lines) if any(map(_known, one[2].values))]
+        whole = view.last(panel.whole)
+        if whole == 0:
+            lines.clear()  # nothing of nothing: a machine without swap
+        if panel.kind is Kind.HEAT:
+            lines.sort(key=lambda one: [(len(value), value) for value in one[1]])  # core 9 before core 10
         total = len(lines)
         if total > panel.most:
             order = sorted(lines, key=lambda one: max(filter(_known, one[2].values)), reverse=True)
@@ -121,27 +138,47 @@ class Drawing:
             "title": str(panel.title),
             "help": str(panel.help),
             "unit": panel.unit.value,
-            "stacked": panel.stacked,
+            "section": None if panel.section is None else str(panel.section),
+            "stacked": panel.kind is Kind.STACK,
+            "heat": panel.kind is Kind.HEAT,
             "top": panel.top,
-            "whole": view.last(panel.whole),
+            "whole": whole,
             "note": None if total <= panel.most else str(
                 Message("the {shown} highest of {total} lines", shown=panel.most, total=total)
             ),
             "series": [_series(view.banded(*one, panel), view.holes) for one in lines],
+            "reason": None if lines else self._reason(panel, whole),
+            "promql": [{"legend": promql.legend(line), "text": promql.expression(line)} for line in panel.lines],
         }  # fmt: skip
 
     def _tile(self, tile: Tile, view: _View) -> dict[str, Any]:
-        values, legend = _highest([line for _, _, line in view.lines((tile.line,))], len(view.times))
+        values, legend = _highest([line for _, _, line in view.lines(tile.lines)], len(view.times))
+        value, whole = values[-1] if values else _NAN, view.last(tile.of)
         return {
             "name": tile.name,
             "title": str(tile.title),
+            "panel": tile.panel or tile.name,
             "unit": tile.unit.value,
             "top": tile.top,
             "values": _fill(values, view.holes, lambda _: None),
-            "value": _short(values[-1]) if values else None,
-            "of": view.last(tile.of),
+            "value": _short(value),
+            "of": whole,
             "legend": legend,
+            "state": self._state(tile, value, whole),
         }
+
+    def _reason(self, panel: Panel, whole: float | None) -> str | None:
+        if whole == 0:
+            return str(Message("this machine has none"))
+        return self._why(query for line in panel.lines for query in line.queries) or None
+
+    def _state(self, tile: Tile, value: float, whole: float | None) -> dict[str, str] | None:
+        """What is to be said of a tile's number, or why there is none."""
+        if not _known(value):
+            text = str(tile.why) if tile.why is not None else self._why(q for line in tile.lines for q in line.queries)
+            return {"severity": "none", "text": text} if text else None
+        state = tile.state(value, whole)
+        return None if state is None else {"severity": state.severity.value, "text": str(state.text)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +199,12 @@ class _View:
         return _short(column[-1]) if column else None
 
     def banded(self, line: Line, group: Group, made: Composed, panel: Panel) -> Composed:
-        """The line with its band, if it has one. No bound is beyond what the panel's unit can have."""
-        if self.stride > 1:
+        """The line with its band, if it has one; colours cannot show one. No bound is beyond what the panel's unit can have."""
+        if self.stride > 1 and panel.kind is not Kind.HEAT:
             length = len(next(iter(self.moments.values())).times)
             exact = composed.at(line, group, lambda query: self.moments[query].rows, length)
             (low, high), outer = composed.extremes(exact, self.stride), False
-        elif any(self.windows[query].low is not None for query in line.queries):
+        elif panel.kind is not Kind.HEAT and any(self.windows[query].low is not None for query in line.queries):
             (low, high), outer = composed.bounds(line, group, self.windows, len(self.times))
         else:
             return made

@@ -6,7 +6,7 @@ import asyncio
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from bongsu.boards.board import Board
@@ -15,10 +15,11 @@ from bongsu.model import health
 from bongsu.model.batch import Absence, Batch, Part
 from bongsu.model.message import Message
 from bongsu.model.process import ProcessRow
+from bongsu.model.query import Query
 from bongsu.store.recent import Recent
 from bongsu.views.printable import printable
 from bongsu.views.rates import NO_RATES, Rates
-from bongsu.views.web import own
+from bongsu.views.web import own, reasons
 from bongsu.views.web.drawing import Drawing, Past
 from bongsu.views.web.stream import Hub, event
 
@@ -52,7 +53,7 @@ class Live:
     ) -> None:
         self.recent = recent
         self.hub = Hub()
-        self.drawings = {board.name: Drawing(board, recent, past) for board in boards}
+        self.drawings = {board.name: Drawing(board, recent, past, self._why_empty) for board in boards}
         self.batch: Batch | None = None
         self._about = dict(about or {})
         self._trouble = trouble
@@ -139,6 +140,9 @@ class Live:
             "cost": cost,
             "store": own.kept(self._store),
         }
+
+    def _why_empty(self, queries: Iterable[Query]) -> str:
+        return reasons.why(queries, self.batch)
 
     def _collector(self, part: Part) -> dict[str, Any]:
         outcome = part.outcome

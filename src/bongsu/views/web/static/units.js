@@ -51,6 +51,7 @@ const WRITERS = {
   seconds: span,
   "per second": (n) => `${scaled(n, DECIMAL, 1000)}/s`,
   count: (n) => scaled(n, DECIMAL, 1000),
+  rpm: (n) => `${n.toFixed(0)} rpm`,
   celsius: (n) => `${n.toFixed(0)} °C`,
 };
 
