@@ -254,14 +254,14 @@ def read(connection: sqlite3.Connection, ids: Iterable[int], start: int, end: in
     """
     wanted = sorted(set(ids))
     reach = end + MINUTE_MS
-    shapes: dict[int, list[Shape]] = {}
+    shapes: dict[int, _Shapes] = {}
     pieces: dict[int, list[tuple[tuple[int, int], Shape, Values]]] = {}
     into: dict[int, bytes] = {}
     try:
         for number, data in segments.chunks(connection, MINUTES, wanted, start - MINUTE_MS, reach, into=into):
             segment = number >> 32
             if segment not in shapes:
-                shapes[segment] = decode_shapes(into[segment])
+                shapes[segment] = _Shapes(into[segment])
             which, at = get_varint(data, 0)
             shape = shapes[segment][which]
             columns = []
@@ -284,12 +284,31 @@ def read(connection: sqlite3.Connection, ids: Iterable[int], start: int, end: in
     return _cut(pieces, start, reach)
 
 
+class _Shapes:
+    """The shapes of a merged segment, each decoded when it is first asked for: few series have few of them."""
+
+    def __init__(self, blob: bytes) -> None:
+        self._blobs = _split(blob)
+        self._known: dict[int, Shape] = {}
+
+    def __getitem__(self, which: int) -> Shape:
+        """Raises ValueError or IndexError if it is damaged."""
+        known = self._known.get(which)
+        if known is None:
+            known = self._known[which] = decode_shape(self._blobs[which])
+        return known
+
+
 def decode_shapes(blob: bytes) -> list[Shape]:
     """The shapes of a merged segment. Raises ValueError or IndexError if it is damaged."""
+    return [decode_shape(part) for part in _split(blob)]
+
+
+def _split(blob: bytes) -> list[bytes]:
     found, at = [], 0
     while at < len(blob):
         part, at = segments.taken(blob, at)
-        found.append(decode_shape(part))
+        found.append(part)
     return found
 
 
