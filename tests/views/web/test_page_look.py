@@ -218,7 +218,7 @@ def test_a_tile_leads_to_its_chart(browser: Browser, server: Server) -> None:
         visit.page.keyboard.press("Enter")
         expect(visit.page.locator("#chart-heat")).to_be_focused()
         assert visit.page.locator("#chart-heat").evaluate("e => getComputedStyle(e).outlineStyle") != "none"
-        expect(visit.page.locator("#chart-heat h2")).to_be_in_viewport()
+        expect(visit.page.locator("#chart-heat h3")).to_be_in_viewport()
         visit.clean()
 
 

@@ -22,7 +22,7 @@ function alone(values) {
 }
 
 // The sums of a stack, and what its peak was at least: while one line was at its most, the others were no lower than
-// their least.
+// their least. A most that need not have been reached (`outer`) says nothing of it.
 function stack(lines) {
   const sums = [];
   let below = null;
@@ -35,10 +35,10 @@ function stack(lines) {
   const peak = below.map((sum, i) => {
     let lows = 0;
     let most = 0;
-    for (const { values, low, high } of lines) {
+    for (const { values, low, high, outer } of lines) {
       const least = low?.[i] ?? values[i] ?? 0;
       lows += least;
-      most = Math.max(most, (high?.[i] ?? values[i] ?? 0) - least);
+      most = Math.max(most, ((outer ? null : high?.[i]) ?? values[i] ?? 0) - least);
     }
     return sum === null ? null : Math.max(sum, lows + most);
   });
@@ -48,12 +48,14 @@ function stack(lines) {
 export class Chart extends Frame {
   build() {
     if (this.plot) this.plot.destroy();
-    this.banded = this.panel.series.some((line) => line.high);
+    const banded = this.panel.series.filter((line) => line.high);
+    const stackedPeak = this.panel.stacked && banded.length > 0;
+    this.banded = banded.length > 0;
     this.cells = this.panel.series.map((line, i) =>
       this.row(make("span", { class: markClass(i), "aria-hidden": "true" }), line.legend));
-    this.peakCell = this.banded && this.panel.stacked ? this.row(make("span", { class: "mark peak", "aria-hidden": "true" }), words.peak) : null;
+    this.peakCell = stackedPeak ? this.row(make("span", { class: "mark peak", "aria-hidden": "true" }), words.peak) : null;
     this.plot = new uPlot(this.options(), this.data(), this.box);
-    set(this.figure, "data-bands", String(this.plot.bands.filter((band) => band.fill).length));
+    set(this.figure, "data-bands", String(stackedPeak ? 1 : banded.length));
   }
 
   options() {
@@ -141,7 +143,8 @@ export class Chart extends Frame {
       const [low, high] = [line.low?.[place] ?? null, line.high?.[place] ?? null];
       const value = write(line.values[place], unit);
       say(this.cells[i], value);
-      set(this.cells[i], "title", low === null || high === null ? "" : words.between(write(low, unit), write(high, unit)));
+      const range = line.outer ? words.within : words.between;
+      set(this.cells[i], "title", low === null || high === null ? "" : range(write(low, unit), write(high, unit)));
     });
     if (this.peakCell) say(this.peakCell, write(this.peak?.[place], unit));
   }

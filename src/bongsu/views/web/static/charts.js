@@ -1,6 +1,6 @@
 // All charts of a board: made as the server names them, drawn only while they are seen.
 import { Chart } from "./chart.js";
-import { byId } from "./dom.js";
+import { byId, make } from "./dom.js";
 import { keysNote } from "./frame.js";
 import { Heat } from "./heat.js";
 import { onTheme } from "./theme.js";
@@ -11,6 +11,7 @@ export class Charts {
   constructor(context) {
     this.context = context; // series, crosshair, travel
     this.charts = new Map();
+    this.headings = new Map();
     this.drawn = -Infinity;
     keysNote();
     this.seen = new IntersectionObserver((entries) => {
@@ -35,19 +36,31 @@ export class Charts {
     const names = new Set(panels.map((panel) => panel.name));
     for (const [name, chart] of this.charts) {
       if (names.has(name)) continue;
-      chart.figure.remove();
+      this.seen.unobserve(chart.figure);
       this.charts.delete(name);
     }
+    const elements = [];
+    let section = null;
     for (const panel of panels) {
-      if (!this.charts.has(panel.name)) {
-        const chart = new (panel.heat ? Heat : Chart)(panel, this.context);
+      const known = this.charts.get(panel.name);
+      const chart = known ?? new (panel.heat ? Heat : Chart)(panel, this.context);
+      if (!known) {
         this.charts.set(panel.name, chart);
-        byId("charts").append(chart.figure);
         this.seen.observe(chart.figure);
       }
-      this.charts.get(panel.name).take(panel);
+      if (panel.section && panel.section !== section) elements.push(this.heading(panel.section));
+      section = panel.section;
+      elements.push(chart.figure);
     }
+    const there = byId("charts").children;
+    if (elements.length !== there.length || elements.some((element, i) => element !== there[i])) byId("charts").replaceChildren(...elements);
+    for (const panel of panels) this.charts.get(panel.name).take(panel);
     this.draw();
+  }
+
+  heading(title) {
+    if (!this.headings.has(title)) this.headings.set(title, make("h2", { class: "section" }, title));
+    return this.headings.get(title);
   }
 
   draw() {

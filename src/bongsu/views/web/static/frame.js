@@ -24,7 +24,7 @@ export class Frame {
       this.body);
     this.note = make("p", { class: "quiet" });
     this.figure = make("figure", { class: "chart", id, "aria-labelledby": `${id}-title` },
-      make("figcaption", {}, make("h2", { id: `${id}-title` }, panel.title), chartTools(this), make("p", { class: "quiet" }, panel.help)),
+      make("figcaption", {}, make("h3", { id: `${id}-title` }, panel.title), chartTools(this), make("p", { class: "quiet" }, panel.help)),
       this.box, this.legendTable, this.note);
     keys(this.box, this.gestures());
   }
@@ -50,7 +50,7 @@ export class Frame {
     const same = this.built && this.shape(panel) === this.shape(this.panel);
     this.panel = panel;
     const nothing = this.series.times.length === 0 ? words.nothingThen
-      : panel.series.length === 0 ? words.noSeries : panel.whole === 0 ? words.noneHere : "";
+      : panel.series.length > 0 && panel.whole !== 0 ? "" : panel.whole === 0 ? words.noneHere : panel.reason ? words.reason(panel.reason) : words.noSeries;
     say(this.note, nothing || (panel.note ?? ""));
     this.note.hidden = this.note.textContent === "";
     this.box.hidden = this.legendTable.hidden = nothing !== "";

@@ -7,6 +7,7 @@ import { Health } from "./health.js";
 import { notice } from "./notice.js";
 import { Processes } from "./processes.js";
 import { Ranges } from "./ranges.js";
+import { watchSections } from "./sections.js";
 import { MOST_POINTS, Series } from "./series.js";
 import { Tiles } from "./tiles.js";
 import { words } from "./time_words.js";
@@ -30,6 +31,7 @@ const charts = new Charts({ series, crosshair, travel });
 const tiles = new Tiles(series);
 const processes = new Processes();
 const health = new Health();
+watchSections();
 let status = null;
 let asked = -Infinity;
 let asking = null; // what ends the newest request for the board
@@ -78,7 +80,9 @@ function who() {
   say(byId("host"), status.host ?? "Bongsu");
   document.title = status.host ? `${status.host} – Bongsu` : "Bongsu";
   const up = status.boot_time === null ? null : words.up(span(Math.max(0, (feed.lastNews ?? Date.now() / 1000) - status.boot_time)));
-  say(byId("facts"), [status.system, status.kernel, up].filter(Boolean).join(" · "));
+  const facts = [status.system, status.kernel, up].filter(Boolean).join(" · ");
+  say(byId("facts"), facts);
+  set(byId("facts"), "title", facts);
 }
 
 const REASONS = {
