@@ -285,11 +285,16 @@ def test_the_small_server_tells_promql_from_metrics_by_the_path() -> None:
     def ask(request: http_message.Request) -> http_message.Response:
         return http_message.plain(200, "api")
 
-    def asked(path: str, host: str = "localhost") -> bytes:
-        return serve._either(metrics, ask, frozenset(), http_message.Request("GET", path, headers={"host": host})).body
+    def asked(path: str, host: str = "localhost", **headers: str) -> bytes:
+        request = http_message.Request("POST", path, headers={"host": host, **headers})
+        return serve._either(metrics, ask, frozenset(), request).body
 
     assert asked("/api/v1/query") == b"api\n"
     assert asked("/api/history") == b"api\n"
     assert asked("/metrics") == asked("/api/v2") == b"metrics\n"
     assert asked("/api/v1/query", "evil.example") == b"metrics\n"  # which refuses that name
     assert seen == ["/metrics", "/api/v2", "/api/v1/query"]
+    for site in ("cross-site", "same-site"):
+        assert b"of other sites" in asked("/api/v1/query", **{"sec-fetch-site": site})
+        assert asked("/metrics", **{"sec-fetch-site": site}) == b"metrics\n"
+    assert asked("/api/v1/query", **{"sec-fetch-site": "same-origin"}) == b"api\n"

@@ -240,11 +240,17 @@ def _asking(past: Past | None) -> Handler:
 def _either(
     metrics: Handler, ask: Handler, hosts: frozenset[str] | None, request: http_message.Request
 ) -> http_message.Response:
-    """Metrics or history, by the path; a name that is not ours is refused for both."""
+    """Metrics or history, by the path; a name that is not ours is refused for both.
+
+    A page elsewhere could make a browser on this machine ask for what takes long, though it could not read the answer:
+    browsers say so.
+    """
     if not request.path.startswith((query_api.PREFIX, history_api.PATH)) or (
         hosts is not None and not http.host_allowed(request.headers.get("host"), hosts)
     ):
         return metrics(request)
+    if request.headers.get("sec-fetch-site", "none") not in {"same-origin", "none"}:
+        return http_message.plain(403, "Questions from pages of other sites are not answered.")
     return ask(request)
 
 
