@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bongsu.boards import promql
-from bongsu.boards.board import Line
+from bongsu.boards.board import Left, Line
 from bongsu.boards.host import HOST
 from bongsu.model.message import Message
 from bongsu.model.query import Fold, Query
@@ -62,3 +62,13 @@ def test_every_line_of_the_machines_board_is_promql() -> None:
     """Each one is understood."""
     for line in (line for panel in HOST.panels for line in panel.lines):
         engine.validate(promql.window(promql.expression(line), interval=1, step=1))
+
+
+def test_the_time_left_is_what_is_left_by_its_slope() -> None:
+    """Only what gets less runs out."""
+    left = Left(ROOMS, Message("{room}"), hours=6)
+    text = promql.seconds_left(left)
+    assert text == (
+        "sum by (room) (bongsu_test_heat_celsius) / -(sum by (room) (deriv(bongsu_test_heat_celsius[21600s])) < 0)"
+    )
+    engine.validate(text)

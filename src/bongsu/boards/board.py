@@ -83,6 +83,25 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """What is left of something, by groups, and what is said where it runs out if it goes on as in the last ``hours``.
+
+    ``text`` holds the names of the labels in ``query.by``, ``span`` for the time that is left, and ``hours``. With less
+    than ``soon`` seconds left it is a warning.
+    """
+
+    query: Query
+    text: Message
+    hours: float = 6.0
+    soon: float = 86400.0
+
+    def text_of(self, group: tuple[str, ...], span: str) -> Message:
+        """The sentence for one group."""
+        places = dict(zip(self.query.by, group, strict=True))
+        return Message(self.text.template, **places, span=span, hours=f"{self.hours:g}")
+
+
+@dataclass(frozen=True, slots=True)
 class Panel:
     """A chart. ``name`` is for addresses; ``help`` says in one sentence what it tells.
 
@@ -99,6 +118,7 @@ class Panel:
     top: float | None = None  # the highest value there can be, such as 1 for a ratio
     whole: Query | None = None  # what the lines are parts of; the chart always shows all of it
     most: int = 12
+    left: Left | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +141,7 @@ class Tile:
     top: float | None = None
     panel: str = ""
     states: tuple[State, ...] = ()
+    left: Left | None = None
     why: Message | None = None
 
     def __post_init__(self) -> None:
@@ -160,8 +181,12 @@ class Board:
                 yield from line.queries
             if tile.of is not None:
                 yield tile.of
+            if tile.left is not None:
+                yield tile.left.query
         for panel in self.panels:
             if panel.whole is not None:
                 yield panel.whole
+            if panel.left is not None:
+                yield panel.left.query
             for line in panel.lines:
                 yield from line.queries

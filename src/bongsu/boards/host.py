@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bongsu.boards.board import Board, Kind, Line, Panel, Severity, State, Tile, Unit
+from bongsu.boards.board import Board, Kind, Left, Line, Panel, Severity, State, Tile, Unit
 from bongsu.collectors import (
     cpu,
     diskstats,
@@ -70,6 +70,11 @@ def _fullness(legend: Message) -> Line:
     return Line(legend, size, less=(free,), over=(size, avail), over_less=(free,))
 
 
+_ROOM = Left(
+    Query(filesystem.AVAIL, by=("mountpoint",)),
+    Message("{mountpoint} is full in {span} if it goes on as in the last {hours} hours"),
+)
+
 _TILES = (
     Tile(
         "cpu", Message("CPU"), Unit.RATIO, top=1.0,
@@ -93,7 +98,7 @@ _TILES = (
         states=(
             State(Severity.WARNING, Message("nearly full"), 0.9),
             State(Severity.CRITICAL, Message("full"), 0.98),
-        ), panel="filesystems",
+        ), panel="filesystems", left=_ROOM,
     ),
     Tile(
         "network", Message("Network"), Unit.BYTES_PER_SECOND,
@@ -234,7 +239,7 @@ _DISK_PANELS = (
 
 _FILESYSTEM_PANELS = (
     Panel(
-        "filesystems", Message("File systems"), Unit.RATIO, top=1.0, section=_FILESYSTEMS,
+        "filesystems", Message("File systems"), Unit.RATIO, top=1.0, section=_FILESYSTEMS, left=_ROOM,
         help=Message("How full each file system is, as df counts it."),
         lines=(_fullness(Message("{mountpoint}")),),
     ),

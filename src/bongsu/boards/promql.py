@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bongsu.boards.board import Line
+from bongsu.boards.board import Left, Line
 from bongsu.model.query import Fold, Query
 
 WINDOW = "$window"
@@ -29,14 +29,19 @@ def expression(line: Line) -> str:
 
 def of_query(query: Query) -> str:
     """One query, summed by the labels that it keeps."""
-    conditions = [f"{name}={_quoted(value)}" for name, value in query.where]
-    conditions += [f"{name}!={_quoted(value)}" for name, value in query.where_not]
-    text = query.spec.name + ("{" + ",".join(conditions) + "}" if conditions else "")
+    text = _selector(query)
     function = _OF_WINDOW.get(query.fold)
     if function is not None:
         text = f"{function}({text}[{WINDOW}])"
     kept = f" by ({', '.join(query.by)}) " if query.by else ""
     return f"sum{kept}({text})"
+
+
+def seconds_left(left: Left) -> str:
+    """The seconds until something runs out, of that which gets less."""
+    slope = f"deriv({_selector(left.query)}[{left.hours * 3600:.0f}s])"
+    kept = f" by ({', '.join(left.query.by)}) " if left.query.by else ""
+    return f"{of_query(left.query)} / -(sum{kept}({slope}) < 0)"
 
 
 def legend(line: Line) -> str:
@@ -51,6 +56,12 @@ def legend(line: Line) -> str:
 def window(text: str, *, interval: float, step: float) -> str:
     """An expression with a window that holds four readings and is no shorter than a step, both in seconds."""
     return text.replace(WINDOW, f"{max(1, round(max(4 * interval, step) * 1000))}ms")
+
+
+def _selector(query: Query) -> str:
+    conditions = [f"{name}={_quoted(value)}" for name, value in query.where]
+    conditions += [f"{name}!={_quoted(value)}" for name, value in query.where_not]
+    return query.spec.name + ("{" + ",".join(conditions) + "}" if conditions else "")
 
 
 def _divisor(line: Line, first: Query, others: Iterable[Query]) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import pytest
 
-from bongsu.boards.board import Board, Kind, Line, Panel, Severity, State, Tile, Unit
+from bongsu.boards.board import Board, Kind, Left, Line, Panel, Severity, State, Tile, Unit
 from bongsu.model.batch import Batch
 from bongsu.model.message import Message
 from bongsu.model.query import Fold, Query
@@ -226,3 +226,25 @@ def test_a_tile_that_is_off_says_so() -> None:
         read(recent, 1000.0 + at, heat)
         for drawn in (drawing.history(0.0, 10)["tiles"][0], drawing.newest()["tiles"]["t"]):
             assert (drawn["state"] or {}).get("text") == said
+
+
+def test_what_runs_out_is_told_with_its_time() -> None:
+    """Beneath the chart always, on the tile when it is soon; a look at the past foretells nothing."""
+    left = Left(ROOMS, Message("{room} is cold in {span}, going by {hours} hours"), hours=1.0)
+    panel = Panel("p", Message("p"), Unit.COUNT, (Line(Message("{room}"), ROOMS),), Message("help"), left=left)
+    tile = Tile("t", Message("t"), Unit.COUNT, Line(Message("a"), ROOMS), left=left)
+    made = Board("b", Message("b"), (tile,), (panel,))
+    recent = Recent(made.queries, interval=60.0)
+    now = time.time()
+    for minute in range(60):
+        at = now - 3600.0 + 60.0 * minute
+        one = part({(HEAT, ("at\x1btic",)): 1200.0 - 10.0 * minute, (HEAT, ("cellar",)): 5.0}, at)
+        recent.write(Batch(at, at, (msgspec.structs.replace(one, time=at, monotonic=at),)))
+    drawing = Drawing(made, recent)
+    drawn = drawing.history(now - 3600, 100)
+    said = "at\\x1btic is cold in 1 h 1 min, going by 1 hours"
+    assert drawn["panels"][0]["note"] == said
+    assert drawn["tiles"][0]["state"] == {"severity": "warning", "text": said}
+    assert drawing.newest()["tiles"]["t"]["state"]["text"] == said
+    drawn = drawing.between(now - 3600, now - 1800, 100)
+    assert (drawn["panels"][0]["note"], drawn["tiles"][0]["state"]) == (None, None)

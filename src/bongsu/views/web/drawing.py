@@ -11,18 +11,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bongsu.boards import promql
-from bongsu.boards.board import Board, Kind, Line, Panel, Tile, Unit
+from bongsu.boards.board import Board, Kind, Left, Line, Panel, Severity, Tile, Unit
 from bongsu.model.message import Message
 from bongsu.model.query import Query
 from bongsu.store.recent import Recent, Window, stride_of, thinned
+from bongsu.views import units
 from bongsu.views.printable import printable
 from bongsu.views.web import composed
 from bongsu.views.web.composed import Composed, Group, Rows
+from bongsu.views.web.forecast import Forecasts
 
 if TYPE_CHECKING:
     from bongsu.store import history
 
 _GAP = 3.5  # ticks without a batch that make a hole in a chart
+_FORECAST_POINTS, _MOST_FORECASTS = 120, 3
 _NAN = math.nan
 
 
@@ -52,6 +55,7 @@ class Drawing:
         self._recent = recent
         self._past = past
         self._why = why
+        self._forecasts = Forecasts(self._left)
         self._queries = tuple(dict.fromkeys(board.queries))
         self._shown: dict[str, frozenset[str]] = {}
 
@@ -88,8 +92,8 @@ class Drawing:
             "step": step,
             "tier": tier,
             "times": _fill(times, view.holes, lambda i: (times[i - 1] + times[i]) / 2, 3),
-            "tiles": [self._tile(tile, view) for tile in self.board.tiles],
             "panels": [self._panel(panel, view, remember=until is None) for panel in self.board.panels],
+            "tiles": [self._tile(tile, view, now=until is None) for tile in self.board.tiles],
         }
 
     def _by_query(self, windows: Sequence[Window]) -> dict[Query, Window]:
@@ -143,15 +147,13 @@ class Drawing:
             "heat": panel.kind is Kind.HEAT,
             "top": panel.top,
             "whole": whole,
-            "note": None if total <= panel.most else str(
-                Message("the {shown} highest of {total} lines", shown=panel.most, total=total)
-            ),
+            "note": "; ".join(map(printable, self._notes(panel, total, now=remember))) or None,
             "series": [_series(view.banded(*one, panel), view.holes) for one in lines],
             "reason": None if lines else self._reason(panel, whole),
             "promql": [{"legend": promql.legend(line), "text": promql.expression(line)} for line in panel.lines],
         }  # fmt: skip
 
-    def _tile(self, tile: Tile, view: _View) -> dict[str, Any]:
+    def _tile(self, tile: Tile, view: _View, *, now: bool) -> dict[str, Any]:
         values, legend = _highest([line for _, _, line in view.lines(tile.lines)], len(view.times))
         value, whole = values[-1] if values else _NAN, view.last(tile.of)
         return {
@@ -164,21 +166,40 @@ class Drawing:
             "value": _short(value),
             "of": whole,
             "legend": legend,
-            "state": self._state(tile, value, whole),
+            "state": self._state(tile, value, whole, now=now),
         }
+
+    def _notes(self, panel: Panel, total: int, *, now: bool) -> Iterator[Message]:
+        if total > panel.most:
+            yield Message("the {shown} highest of {total} lines", shown=panel.most, total=total)
+        if panel.left is not None and now:
+            for group, seconds in list(self._forecasts.of(panel.left).items())[:_MOST_FORECASTS]:
+                yield panel.left.text_of(group, units.seconds_text(seconds))
+
+    def _left(self, left: Left, since: float, until: float) -> Window:
+        if self._past is not None and since < self._recent.oldest:
+            return self._past.read([left.query], since, until, points=_FORECAST_POINTS).windows[0]
+        return self._recent.read(left.query, since, until, points=_FORECAST_POINTS)
 
     def _reason(self, panel: Panel, whole: float | None) -> str | None:
         if whole == 0:
             return str(Message("this machine has none"))
         return self._why(query for line in panel.lines for query in line.queries) or None
 
-    def _state(self, tile: Tile, value: float, whole: float | None) -> dict[str, str] | None:
+    def _state(self, tile: Tile, value: float, whole: float | None, *, now: bool = True) -> dict[str, str] | None:
         """What is to be said of a tile's number, or why there is none."""
         if not _known(value):
             text = str(tile.why) if tile.why is not None else self._why(q for line in tile.lines for q in line.queries)
             return {"severity": "none", "text": text} if text else None
         state = tile.state(value, whole)
-        return None if state is None else {"severity": state.severity.value, "text": str(state.text)}
+        if state is not None:
+            return {"severity": state.severity.value, "text": str(state.text)}
+        if tile.left is not None and now:
+            for group, seconds in self._forecasts.known(tile.left).items():
+                if seconds < tile.left.soon:
+                    text = printable(tile.left.text_of(group, units.seconds_text(seconds)))
+                    return {"severity": Severity.WARNING.value, "text": text}
+        return None
 
 
 @dataclass(frozen=True, slots=True)
