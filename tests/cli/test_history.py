@@ -204,6 +204,23 @@ def test_a_reload_keeps_the_history_and_takes_new_limits(tmp_path: Path) -> None
     assert agent.stop()
 
 
+@pytest.mark.parametrize("change", ["store.durable=on", "hosts"])
+def test_what_a_reload_cannot_change_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    """Labels and durability are those of the start: "settings reloaded" alone would be untrue."""
+    writer = history.kept(_setup(tmp_path), page=True, running=None)
+    assert history.kept(_setup(tmp_path, "store.raw=1d"), page=True, running=writer) is writer
+    assert caplog.messages == []
+    if change == "hosts":
+        monkeypatch.setattr(history, "_labels", lambda _loaded: {"job": "other"})
+    flags = () if change == "hosts" else (change,)
+    assert history.kept(_setup(tmp_path, *flags), page=True, running=writer) is writer
+    assert "store.labels and store.durable count from the next start on" in caplog.messages[0]
+    assert writer is not None
+    writer.close()
+
+
 def test_a_reload_that_fails_leaves_the_history_as_it_was(tmp_path: Path) -> None:
     """A new setup that cannot be used gives its history back, and the next reload finds the old one."""
     wanted = _setup(tmp_path)

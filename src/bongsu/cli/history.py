@@ -24,6 +24,7 @@ FILE = "history.db"
 _NEEDS = ("numpy", "promql_parser", "re2")
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _log = logging.getLogger("bongsu.history")
+_begun_with: dict[str, tuple[Mapping[str, str], bool]] = {}  # by file: labels and durability of its writer
 
 
 def path(settings: Settings, environment: Mapping[str, str]) -> str | None:
@@ -84,8 +85,11 @@ def kept(loaded: Loaded, *, page: bool, running: Writer | None) -> Writer | None
             raw_seconds=store.raw, minutes_seconds=store.minutes, max_bytes=store.max_bytes,
             commit_every=store.commit_every,
         )  # fmt: skip
+        if _begun_with.get(file) != (labels, store.durable):
+            _log.warning("store.labels and store.durable count from the next start on: %s goes on as it was", file)
         return running
     check_place(file)
+    _begun_with[file] = (labels, store.durable)
     return Writer(
         file, labels=labels, raw_seconds=store.raw, minutes_seconds=store.minutes, max_bytes=store.max_bytes,
         commit_every=store.commit_every, durable=store.durable,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from bongsu.model.message import Message
 from bongsu.sources.procfs import mounts
 from bongsu.sources.root import Root
 
@@ -22,6 +23,17 @@ _NETWORK = frozenset(
 )  # fmt: skip
 # Where SQLite locks the -shm file (sqlite.org/walformat.html, "WAL Locks"): five places for readers from byte 123 on.
 _READERS = range(123, 128)
+
+
+def doubt(path: str) -> Message | None:
+    """Why ``path`` is no good place for a store; None where nothing is known against it."""
+    kind = network_file_system(path)
+    if kind is None:
+        return None
+    return Message(
+        "{path} lies on a {kind} file system: SQLite's locks may fail there and the history with them; give a file on a "
+        "local disk (store.path)", path=path, kind=kind,
+    )  # fmt: skip
 
 
 def network_file_system(path: str, proc: Root | None = None) -> str | None:

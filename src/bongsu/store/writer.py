@@ -94,10 +94,8 @@ class Writer:
         self._standing: bytes | None = None  # what is to be written of it with the next commit
         self._lock = Lock(self.path)
         try:
-            if kind := place.network_file_system(self.path):
-                self._troubles.say("place", Message("{path} lies on a {kind} file system: SQLite's locks may fail there and the "
-                                           "history with them; give a file on a local disk (store.path)",
-                                           path=self.path, kind=kind))  # fmt: skip
+            if doubt := place.doubt(self.path):
+                self._troubles.say("place", doubt)
             upkeep = Upkeep(
                 raw_seconds=raw_seconds, minutes_seconds=minutes_seconds, max_bytes=max_bytes,
                 tell=lambda step: tell(step, self._committed),
