@@ -74,59 +74,6 @@ def test_hostile_names_are_text(browser: Browser, server: Server) -> None:
         visit.clean()
 
 
-def test_processes_are_sorted_by_mouse_and_keyboard(browser: Browser, server: Server) -> None:
-    """A click on a column sorts by it, a second turns it round; Enter does the same; the state is told."""
-    with Visit(browser, server) as visit:
-        visit.live()
-        cpu = visit.page.locator('th[data-column="cpu"]')
-        expect(cpu).to_have_attribute("aria-sort", "descending")
-        expect(visit.page.locator("#processes-table tbody th").first).to_have_text(SHOWN, timeout=5000)
-        number = visit.page.locator('th[data-column="pid"]')
-        number.locator("button").click()
-        expect(number).to_have_attribute("aria-sort", "descending")
-        expect(cpu).to_have_attribute("aria-sort", "none")
-        expect(visit.page.locator("#processes-table tbody td").first).to_have_text("159")
-        number.locator("button").press("Enter")
-        expect(visit.page.locator("#processes-table tbody td").first).to_have_text("7")
-        visit.page.locator('th[data-column="executable"] button').click()
-        expect(visit.page.locator("#processes-table tbody th").first).to_have_text(SHOWN)
-        visit.clean()
-
-
-def test_processes_are_found_by_word(browser: Browser, server: Server) -> None:
-    """Number, user and name are searched; the count says how many of all; nothing found is said."""
-    with Visit(browser, server) as visit:
-        visit.live()
-        expect(visit.page.locator("#processes-count")).to_have_text("62")
-        expect(visit.page.locator("#processes-more")).to_have_text("Show 22 more")
-        search = visit.page.get_by_role("searchbox")
-        search.fill("TRAIN alice")
-        expect(visit.page.locator("#processes-table tbody tr")).to_have_count(1)
-        expect(visit.page.locator("#processes-count")).to_have_text("1 of 62")
-        search.fill("<img")
-        expect(visit.page.locator("#processes-table tbody th")).to_have_text([SHOWN])
-        search.fill("no such thing")
-        expect(visit.page.locator("#processes-table tbody")).to_have_text("No process matches.")
-        search.fill("")
-        visit.page.locator("#processes-more").click()
-        expect(visit.page.locator("#processes-table tbody tr")).to_have_count(62)
-        visit.clean()
-
-
-def test_health_says_what_is_absent_and_the_cure(browser: Browser, server: Server) -> None:
-    """Failures stand first, in words."""
-    with Visit(browser, server) as visit:
-        visit.live()
-        rows = visit.page.locator("#health-table tbody tr")
-        expect(rows.first).to_contain_text("broken")
-        expect(rows.first).to_contain_text("failed")
-        expect(rows.first).to_contain_text("never")
-        expect(rows.nth(1)).to_contain_text("Rooms of the house.")
-        expect(rows.nth(1)).to_contain_text("Cure: look for it")
-        expect(visit.page.locator("#health-count")).to_have_text("1 of 2 collectors read")
-        visit.clean()
-
-
 def test_it_says_stale_when_the_server_goes_and_comes_back_by_itself(browser: Browser) -> None:
     """Never a frozen lie: the time of the newest reading is named, values are dimmed; a restart heals it."""
     with page() as first:
