@@ -6,9 +6,9 @@ import asyncio
 import json
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import httpx
 import pytest
@@ -18,6 +18,7 @@ from bongsu.model.errors import NotKnown
 from bongsu.model.message import Message
 from bongsu.sinks import http_message
 from bongsu.store.recent import Recent
+from bongsu.views.web import app as app_module
 from bongsu.views.web import static
 from bongsu.views.web.access import Access
 from bongsu.views.web.app import create_app
@@ -218,6 +219,36 @@ def test_queries_are_handed_on_as_they_are() -> None:
     assert visitor.post("/api/v1/query", content=b"x" * (http_message.MOST_BODY + 1)).status_code == 413
     assert len(seen) == 3
     assert visit().get("/api/v1/query").status_code == 404
+
+
+@pytest.mark.parametrize(("leaves", "code"), [(True, 400), (False, 408)])
+def test_a_form_that_does_not_come_is_not_waited_for(
+    leaves: bool, code: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor is it a failure of ours when a client goes away in the middle."""
+    monkeypatch.setattr(app_module, "_BODY_SECONDS", 0.05)
+    sent: list[MutableMapping[str, Any]] = []
+    pieces: list[MutableMapping[str, Any]] = [{"type": "http.request", "body": b"que", "more_body": True}]
+
+    async def receive() -> MutableMapping[str, Any]:
+        if pieces:
+            return pieces.pop()
+        if not leaves:
+            await asyncio.sleep(20)
+        return {"type": "http.disconnect"}
+
+    async def send(event: MutableMapping[str, Any]) -> None:
+        sent.append(event)
+
+    live = Live(Recent(BOARD.queries), [BOARD])
+    app = create_app(live, Access(None), api=lambda _request: http_message.plain(200, "done"))
+    scope = {
+        "type": "http", "method": "POST", "path": "/api/v1/query", "query_string": b"", "scheme": "http",
+        "headers": [(b"host", b"localhost")], "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2),
+    }  # fmt: skip
+    asyncio.run(app(scope, receive, send))  # type: ignore[arg-type]  # asyncio.run wants a coroutine by name
+    assert sent[0]["status"] == code
+    assert caplog.messages == []
 
 
 def test_queries_hold_up_neither_the_page_nor_metrics() -> None:

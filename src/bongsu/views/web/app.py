@@ -12,7 +12,7 @@ from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
@@ -30,6 +30,7 @@ _MOST_POINTS = 2000
 _SHORTEST_SECONDS, _LONGEST_SECONDS = 1.0, 366 * 86400.0
 _LAST_TIME = 1e11  # Unix seconds, in the year 5138: what is beyond is a mistake
 _QUERIES_AT_ONCE = 20  # threads of their own for them, so that many leave the page and /metrics theirs
+_BODY_SECONDS = 10.0  # for all of what a POST carries
 _QUERIES_WAITING = 200  # dashboards send all that they show at once
 Answer = Callable[[http_message.Request], http_message.Response]
 _log = logging.getLogger("bongsu.web")
@@ -148,12 +149,20 @@ def _asked(request: Request, body: bytes = b"") -> http_message.Request:
 
 
 async def _body(request: Request) -> bytes:
-    """What a POST carries. Raises HTTPException where that is too much."""
+    """What a POST carries. Raises HTTPException where that is too much, or does not come."""
     body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > http_message.MOST_BODY:
-            raise HTTPException(413, str(Message("The body is longer than {most} bytes.", most=http_message.MOST_BODY)))
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > http_message.MOST_BODY:
+                    raise HTTPException(
+                        413, str(Message("The body is longer than {most} bytes.", most=http_message.MOST_BODY))
+                    )
+    except TimeoutError:
+        raise HTTPException(408, str(Message("The body did not come in time."))) from None
+    except ClientDisconnect:
+        raise HTTPException(400, str(Message("The body ended early."))) from None
     return bytes(body)
 
 
