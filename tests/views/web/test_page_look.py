@@ -186,7 +186,7 @@ def test_a_name_is_no_formula_in_the_file(browser: Browser, name: str) -> None:
 
 @in_browser
 def test_the_theme_is_chosen_and_kept(browser: Browser, server: Server) -> None:
-    """System, light, dark by one button; the next visit, and charts drawn on canvas, have the same."""
+    """System, light, dark by one button; a link, the next visit, and charts drawn on canvas, have the same."""
     with Visit(browser, server, scheme="light") as visit:
         visit.live()
         root = visit.page.locator("html")
@@ -199,8 +199,10 @@ def test_the_theme_is_chosen_and_kept(browser: Browser, server: Server) -> None:
         expect(root).to_have_attribute("data-theme", "dark")
         assert before is not None
         assert not before.evaluate("canvas => canvas.isConnected"), "the canvas has the colours of before"
-        visit.page.reload()
-        expect(root).to_have_attribute("data-theme", "dark")
+        assert visit.page.url.endswith("?theme=dark")
+        for address in (visit.page.url, server.address):
+            visit.page.goto(address)
+            expect(root).to_have_attribute("data-theme", "dark")
         button.click()
         expect(root).to_have_attribute("data-theme", "light")
         visit.page.emulate_media(color_scheme="dark")
@@ -218,7 +220,7 @@ def test_a_tile_leads_to_its_chart(browser: Browser, server: Server) -> None:
         visit.page.keyboard.press("Enter")
         expect(visit.page.locator("#chart-heat")).to_be_focused()
         assert visit.page.locator("#chart-heat").evaluate("e => getComputedStyle(e).outlineStyle") != "none"
-        expect(visit.page.locator("#chart-heat h3")).to_be_in_viewport()
+        expect(visit.page.locator("#chart-heat-title")).to_be_in_viewport()
         visit.clean()
 
 
@@ -241,3 +243,25 @@ def test_a_state_is_told_in_words_and_shape(browser: Browser, server: Server) ->
         expect(tile.locator(".finding")).to_have_text("all cores are busy")
         assert tile.locator(".finding").evaluate("e => getComputedStyle(e, '::before').content") == '"◆"'
         expect(visit.page.locator(".tile").nth(1).locator(".finding")).to_be_hidden()
+
+
+@in_browser
+def test_the_navigation_says_where_one_is(browser: Browser, server: Server) -> None:
+    """The section that one looks at is marked, for eyes and for screen readers."""
+    with Visit(browser, server) as visit:
+        visit.live()
+        expect(visit.page.locator("nav [aria-current]")).to_have_text("Overview")
+        visit.page.get_by_role("link", name="Health").click()
+        expect(visit.page.locator("nav [aria-current]")).to_have_text("Health")
+
+
+@in_browser
+def test_drawings_of_a_row_stand_in_line(browser: Browser, server: Server) -> None:
+    """However long the sentence above a chart is, its canvas begins where its neighbour's does."""
+    with Visit(browser, server) as visit:
+        visit.live()
+        visit.page.locator("#chart-work figcaption p").evaluate("e => { e.textContent = 'many words '.repeat(30) }")
+        tops = [visit.page.locator(f"#chart-{name} canvas").bounding_box() for name in ("work", "heat")]
+        assert tops[0]
+        assert tops[1]
+        assert tops[0]["y"] == tops[1]["y"]

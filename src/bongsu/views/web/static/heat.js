@@ -7,6 +7,8 @@ import { write } from "./units.js";
 
 const HEIGHT = 190;
 const LEFT = 72; // as wide as the axis of other charts, so that times lie below each other
+const RIGHT = 18;
+const ABOVE = 8;
 const BELOW = 42;
 const SHADES = 256;
 const MARK_EVERY = 80; // pixels between two marks of an axis of time
@@ -15,12 +17,12 @@ const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10
 
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-// From nearly the ground to the ink by way of one hue: it grows darker (or lighter, on dark) all the way, for every eye.
+// One hue that grows darker (or lighter, on dark) all the way, for every eye.
 function shades(context) {
   const ramp = context.createLinearGradient(0, 0, SHADES, 0);
-  ramp.addColorStop(0, style("--edge"));
-  ramp.addColorStop(0.6, style("--hue-0"));
-  ramp.addColorStop(1, style("--ink"));
+  ramp.addColorStop(0, style("--heat-low"));
+  ramp.addColorStop(0.5, style("--heat-middle"));
+  ramp.addColorStop(1, style("--heat-high"));
   context.fillStyle = ramp;
   context.fillRect(0, 0, SHADES, 1);
   return new Uint32Array(context.getImageData(0, 0, SHADES, 1).data.buffer);
@@ -40,6 +42,7 @@ export class Heat extends Frame {
     this.cells = [words.heatHighest, words.heatMean, words.heatLowest].map((name) => this.row("", name));
     const names = this.panel.series.map((line, i) => [line.legend, i]);
     this.order = names.sort(([a], [b]) => a.localeCompare(b, undefined, { numeric: true })).map(([, i]) => i);
+    [this.font, this.quiet] = [style("--axis-font"), style("--quiet")];
     this.size();
   }
 
@@ -53,13 +56,13 @@ export class Heat extends Frame {
   paint() {
     const ratio = devicePixelRatio || 1;
     const context = this.canvas.getContext("2d");
-    const width = this.wide - LEFT;
-    const height = HEIGHT - BELOW;
+    const width = this.wide - LEFT - RIGHT;
+    const height = HEIGHT - ABOVE - BELOW;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, this.wide, HEIGHT);
     this.fill(Math.max(1, Math.round(width * ratio)));
     context.imageSmoothingEnabled = false;
-    context.drawImage(this.rows, LEFT, 0, width, height);
+    context.drawImage(this.rows, LEFT, ABOVE, width, height);
     this.axes(context, width, height);
   }
 
@@ -96,14 +99,14 @@ export class Heat extends Frame {
 
   axes(context, width, height) {
     const [from, to] = this.series.span;
-    context.font = style("--axis-font");
-    context.fillStyle = style("--quiet");
+    context.font = this.font;
+    context.fillStyle = this.quiet;
     context.textAlign = "right";
     context.textBaseline = "middle";
     const rowHeight = height / this.order.length;
     const every = Math.max(1, Math.ceil(ROW_MARK / rowHeight));
     for (let row = 0; row < this.order.length; row += every) {
-      context.fillText(this.panel.series[this.order[row]].legend.slice(0, 10), LEFT - 8, (row + 0.5) * rowHeight);
+      context.fillText(this.panel.series[this.order[row]].legend.slice(0, 10), LEFT - 8, ABOVE + (row + 0.5) * rowHeight);
     }
     context.textAlign = "center";
     context.textBaseline = "top";
@@ -113,7 +116,7 @@ export class Heat extends Frame {
     for (let t = Math.ceil((from - local) / step) * step + local; t <= to; t += step) marks.push(t);
     axisMarks(marks, to - from).forEach((text, i) => {
       const x = LEFT + ((marks[i] - from) / (to - from)) * width;
-      text.split("\n").forEach((each, n) => context.fillText(each, Math.min(x, this.wide - 20), height + 8 + 15 * n));
+      text.split("\n").forEach((each, n) => context.fillText(each, x, ABOVE + height + 8 + 15 * n));
     });
   }
 
@@ -155,7 +158,7 @@ export class Heat extends Frame {
 
   left(time) {
     const [from, to] = this.series.span;
-    return LEFT + ((time - from) / (to - from)) * (this.wide - LEFT);
+    return LEFT + ((time - from) / (to - from)) * (this.wide - LEFT - RIGHT);
   }
 
   resize() {

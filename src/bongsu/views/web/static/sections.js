@@ -1,10 +1,22 @@
 // Marks in the navigation which section one looks at.
 import { set } from "./dom.js";
 
+const LINE = 0.4; // of the window's height: what stands above it has been come to
+
 export function watchSections() {
   const links = [...document.querySelectorAll("nav a")];
-  const mark = (id) => links.forEach((link) => (link.hash === `#${id}` ? set(link, "aria-current", "true") : link.removeAttribute("aria-current")));
-  // A section is looked at while it fills the line a third from the top.
-  const seen = new IntersectionObserver((entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => mark(entry.target.id)), { rootMargin: "-33% 0px -66% 0px" });
-  for (const link of links) seen.observe(document.querySelector(link.hash));
+  let due = false;
+  const look = () => {
+    due = false;
+    const end = innerHeight + scrollY >= document.documentElement.scrollHeight - 2 && scrollY > 0;
+    const reached = links.filter((link) => document.querySelector(link.hash).getBoundingClientRect().top < LINE * innerHeight);
+    const here = end ? links.at(-1) : reached.at(-1) ?? links[0];
+    for (const link of links) link === here ? set(link, "aria-current", "true") : link.removeAttribute("aria-current");
+  };
+  const soon = () => {
+    if (!due) requestAnimationFrame(look);
+    due = true;
+  };
+  addEventListener("scroll", soon, { passive: true });
+  new ResizeObserver(soon).observe(document.body); // sections grow as readings come
 }

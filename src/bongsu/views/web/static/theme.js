@@ -1,5 +1,6 @@
 // Light, dark or as the system has it: the button that goes through the three, and who redraws when it changes.
 import { byId, say, set } from "./dom.js";
+import { view } from "./view.js";
 import { words } from "./words.js";
 
 const CHOICES = ["system", "light", "dark"];
@@ -12,7 +13,8 @@ export const onTheme = (listener) => listeners.push(listener);
 
 const tell = () => listeners.forEach((listener) => listener());
 
-export function chooseTheme(choice) {
+function choose(choice) {
+  view.set({ theme: choice === "system" ? null : choice }, { replace: true });
   root.dataset.choice = choice;
   try {
     if (choice === "system") localStorage.removeItem("theme");
@@ -34,5 +36,11 @@ function apply() {
 
 system.addEventListener("change", apply);
 matchMedia("(forced-colors: active)").addEventListener("change", tell);
-byId("theme").addEventListener("click", () => chooseTheme(CHOICES[(CHOICES.indexOf(root.dataset.choice) + 1) % CHOICES.length]));
+// The way back to an address that names another one.
+view.on((changed) => {
+  if (!changed.has("theme") || !CHOICES.includes(view.theme) || view.theme === root.dataset.choice) return;
+  root.dataset.choice = view.theme;
+  apply();
+});
+byId("theme").addEventListener("click", () => choose(CHOICES[(CHOICES.indexOf(root.dataset.choice) + 1) % CHOICES.length]));
 apply();

@@ -88,10 +88,10 @@ class Tile {
     const detail = unread ? now.state?.text || words.noValueWhy : known;
     say(this.detail, detail);
     set(this.element, "title", detail);
-    set(this.element, "class", `tile ${severity ?? ""}`.trim());
+    set(this.element, "class", `tile ${unread ? "unread" : severity ?? ""}`.trim());
     set(this.finding, "class", `finding ${severity ?? ""}`.trim());
     this.finding.hidden = !severity || unread;
-    say(this.finding, severity && !unread ? now.state.text : "");
+    say(this.finding, this.finding.hidden ? "" : now.state.text);
     const [line, area] = paths(values, top ?? now.of);
     set(this.line, "d", line);
     set(this.area, "d", area);
