@@ -248,3 +248,12 @@ def test_what_runs_out_is_told_with_its_time() -> None:
     assert drawing.newest()["tiles"]["t"]["state"]["text"] == said
     drawn = drawing.between(now - 3600, now - 1800, 100)
     assert (drawn["panels"][0]["note"], drawn["tiles"][0]["state"]) == (None, None)
+
+
+def test_a_core_is_not_busy_for_longer_than_the_time_is() -> None:
+    """Clocks that are read one after the other differ a little; what is far beyond all there can be is shown as it is."""
+    recent = Recent([ATTIC])
+    for second, value in enumerate((0.9, 1.03, 5.0)):
+        read(recent, 1000.0 + second, value)
+    drawing = Drawing(board(Line(Message("a"), ATTIC), top=1.0), recent)
+    assert drawing.history(0.0, 10)["panels"][0]["series"][0]["values"] == [0.9, 1, 5]

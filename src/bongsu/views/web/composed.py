@@ -20,6 +20,7 @@ from bongsu.views.printable import printable
 Group = tuple[str, ...]
 Rows = Mapping[Group, Sequence[float]]
 Band = tuple[Sequence[float], Sequence[float]]
+_JITTER = 1.1
 _NAN = math.nan
 
 
@@ -37,13 +38,24 @@ class Composed:
     outer: bool = False
 
 
-def lines(of: Sequence[Line], rows_of: Callable[[Query], Rows], length: int) -> Iterator[tuple[Line, Group, Composed]]:
-    """Every line of a panel, without its band: one for each group that its first query has."""
+def lines(
+    of: Sequence[Line], rows_of: Callable[[Query], Rows], length: int, top: float | None
+) -> Iterator[tuple[Line, Group, Composed]]:
+    """Every line of a panel, without its band: one for each group that its first query has.
+
+    What is a little above ``top`` is ``top``: a core is not busy for 1.02 s of a second, but a second is timed so.
+    """
     for place, line in enumerate(of):
         for group in rows_of(line.query):
             # Printable text holds no U+001F, so that two groups never have one key.
             key = "\x1f".join((str(place), *map(printable, group)))
-            yield line, group, Composed(key, line.legend_of(group), at(line, group, rows_of, length))
+            yield line, group, Composed(key, line.legend_of(group), _topped(at(line, group, rows_of, length), top))
+
+
+def _topped(values: Sequence[float], top: float | None) -> Sequence[float]:
+    if top is None:
+        return values
+    return [top if top < value <= _JITTER * top else value for value in values]
 
 
 def at(line: Line, group: Group, rows_of: Callable[[Query], Rows], length: int) -> Sequence[float]:

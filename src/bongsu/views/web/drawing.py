@@ -108,14 +108,16 @@ class Drawing:
         for panel in self.board.panels:
             shown = self._shown.get(panel.name)
             found = {}
-            for _, _, line in composed.lines(panel.lines, rows.__getitem__, 1):
+            for _, _, line in composed.lines(panel.lines, rows.__getitem__, 1, panel.top):
                 known = _short(line.values[0])
                 if known is not None and (shown is None or line.key in shown or len(shown) < panel.most):
                     found[line.key] = known
             panels[panel.name] = found
         tiles = {}
         for tile in self.board.tiles:
-            values, legend = _highest([one for _, _, one in composed.lines(tile.lines, rows.__getitem__, 1)], 1)
+            values, legend = _highest(
+                [one for _, _, one in composed.lines(tile.lines, rows.__getitem__, 1, tile.top)], 1
+            )
             column = rows[tile.of].get(()) if tile.of is not None else None
             whole = _short(column[0]) if column else None
             tiles[tile.name] = {
@@ -124,7 +126,7 @@ class Drawing:
         return {"board": self.board.name, "tiles": tiles, "panels": panels}
 
     def _panel(self, panel: Panel, view: _View, *, remember: bool) -> dict[str, Any]:
-        lines = [one for one in view.lines(panel.lines) if any(map(_known, one[2].values))]
+        lines = [one for one in view.lines(panel.lines, panel.top) if any(map(_known, one[2].values))]
         whole = view.last(panel.whole)
         if whole == 0:
             lines.clear()  # nothing of nothing: a machine without swap
@@ -154,7 +156,7 @@ class Drawing:
         }  # fmt: skip
 
     def _tile(self, tile: Tile, view: _View, *, now: bool) -> dict[str, Any]:
-        values, legend = _highest([line for _, _, line in view.lines(tile.lines)], len(view.times))
+        values, legend = _highest([line for _, _, line in view.lines(tile.lines, tile.top)], len(view.times))
         value, whole = values[-1] if values else _NAN, view.last(tile.of)
         return {
             "name": tile.name,
@@ -212,8 +214,8 @@ class _View:
     stride: int
     holes: list[int] = field(default_factory=list)
 
-    def lines(self, of: Sequence[Line]) -> Iterator[tuple[Line, Group, Composed]]:
-        return composed.lines(of, lambda query: self.windows[query].rows, len(self.times))
+    def lines(self, of: Sequence[Line], top: float | None) -> Iterator[tuple[Line, Group, Composed]]:
+        return composed.lines(of, lambda query: self.windows[query].rows, len(self.times), top)
 
     def last(self, query: Query | None) -> float | None:
         column = self.windows[query].rows.get(()) if query is not None else None
