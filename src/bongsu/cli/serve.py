@@ -295,7 +295,7 @@ def _page_sinks(interval: float, past: Past | None) -> tuple[Recent, Live]:
     from bongsu.views.web.own import Kept
 
     recent = Recent(HOST.queries, interval=interval)
-    about = {cls.name: wire.first_line(cls) for cls in wire.CLASSES}
+    about = {cls.name: wire.first_line(cls).replace("``", "") for cls in wire.CLASSES}  # the page knows no markup
     if past is None:
         return recent, Live(recent, [HOST], about=about)
     writer = past.writer

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it has no py.typed
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from bongsu.collectors import process as collector
@@ -202,6 +203,8 @@ def test_a_row_opens_the_history_of_its_program(browser: Browser, kept: Writer) 
             assert said.endswith("to 50.0 %.")
             expect(dialog.locator('[data-plot="memory"]')).to_contain_text("resident 1 GiB")
             expect(dialog.locator('[data-plot="io"]')).to_contain_text("reads 1 KiB/s")
+            found = Axe().run(visit.page).response["violations"]
+            assert [each["id"] for each in found if each["impact"] in {"serious", "critical"}] == []
             visit.page.keyboard.press("Escape")
             expect(dialog).to_be_hidden()
             expect(visit.page.locator("button:focus")).to_have_text("train.py")
@@ -297,6 +300,24 @@ def test_thousands_of_processes_stay_smooth(browser: Browser) -> None:
                 time.sleep(0.4)
             assert max(visit.page.evaluate("tasks"), default=0) < 400  # a shared machine; 25 ms on a quiet one
             visit.clean()
+
+
+def test_what_nobody_looks_at_costs_nothing(browser: Browser, server: Server) -> None:
+    """Far from the table its rows rest; who comes to it sees the newest look at once."""
+    with Visit(browser, server) as visit:
+        visit.live()
+        expect(visit.page.locator("#processes-count")).to_have_text("62")
+        visit.page.evaluate("window.changes = 0; new MutationObserver(l => changes += l.length).observe("
+                            "document.querySelector('#processes-table'), {subtree: true, childList: true, characterData: true})")  # fmt: skip
+        visit.page.set_viewport_size({"width": 1400, "height": 300})
+        visit.page.evaluate("scrollTo(0, 0)")
+        visit.page.wait_for_timeout(500)
+        visit.page.evaluate("changes = 0")
+        visit.page.wait_for_timeout(1500)
+        assert visit.page.evaluate("changes") == 0
+        visit.page.locator("#processes-scroll").scroll_into_view_if_needed()
+        visit.page.wait_for_function("() => changes > 0")
+        visit.clean()
 
 
 def test_health_says_what_is_wrong_first(browser: Browser, server: Server) -> None:

@@ -3,6 +3,7 @@ import { askRange, quoted, Refusal } from "./ask.js";
 import { make, say } from "./dom.js";
 import { Plot } from "./plot.js";
 import { words } from "./table_words.js";
+import { onTheme } from "./theme.js";
 import { span, when, write } from "./units.js";
 
 const POINTS = 240;
@@ -44,6 +45,7 @@ export class ProcessHistory {
     this.dialog.addEventListener("close", () => this.end());
     this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
     document.body.append(this.dialog);
+    onTheme(() => this.plots.forEach((plot) => plot.draw()));
   }
 
   open(process) {

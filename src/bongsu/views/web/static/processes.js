@@ -43,7 +43,7 @@ export class Processes {
     this.history = new ProcessHistory({
       span: () => this.span(), spacing: () => this.spacing, closed: () => this.focus(this.active),
     });
-    Object.assign(this, { data: null, list: [], columns: [], open: new Set(), active: null, pointed: false, seen: true, spacing: 1 });
+    Object.assign(this, { data: null, list: [], columns: [], open: new Set(), active: null, pointed: false, seen: true, unread: false, spacing: 1 });
     this.grouping = "none";
     this.addGroupings();
     this.follow();
@@ -110,15 +110,25 @@ export class Processes {
     if (since > 0 && since < 600) this.spacing = since;
     const first = this.data === null;
     this.data = data;
-    this.all = read(data);
+    // Nobody looks: nothing is done until someone does.
+    if (!this.seen && !first && !this.history.dialog.open) {
+      this.unread = true;
+      return;
+    }
+    this.read();
+    this.history.take(this.all);
+    this.draw();
+  }
+
+  read() {
+    this.unread = false;
+    this.all = read(this.data);
     const withArguments = this.all.some((process) => process.arguments !== null);
     const columns = withArguments ? [...SHOWN, "arguments"] : SHOWN;
     if (columns.length !== this.columns.length) {
       this.columns = columns;
       this.drawHead();
     }
-    this.history.take(this.all);
-    if (this.seen || first) this.draw();
   }
 
   drawHead() {
@@ -144,6 +154,7 @@ export class Processes {
 
   draw({ anew = false } = {}) {
     if (!this.data) return;
+    if (this.unread) this.read();
     for (const cell of this.head.children) {
       set(cell, "aria-sort", cell.dataset.column === this.sort ? (this.down ? "descending" : "ascending") : "none");
     }

@@ -58,7 +58,6 @@ export const words = {
   processNone: "No process matches.",
   processUnread: "Processes were not read; Health says why.",
   more: (count) => `Show ${count} more`,
-  healthColumns: { name: "Collector", state: "State", samples: "Readings", seconds: "Took", last: "Last success" },
   healthStates: {
     ok: "reads", partly: "reads in part", failed: "failed", late: "did not answer in time", none: "none here",
   },
