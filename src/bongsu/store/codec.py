@@ -256,11 +256,19 @@ def _spread(level: NDArray[np.int64]) -> NDArray[np.float64]:
     return result
 
 
+def constant(blob: bytes) -> int | None:
+    """The bits of the value that an encoded column repeats; None if it holds several or none."""
+    if blob and blob[0] >> 6 == _CONSTANT:
+        return int.from_bytes(blob[1:9].ljust(8, b"\0"), "big")
+    return None
+
+
 def _decode(blob: bytes, n: int) -> Values:
     if n == 0:
         return np.empty(0)
-    if blob[0] >> 6 == _CONSTANT:
-        return np.full(n, np.frombuffer(blob[1:9].ljust(8, b"\0"), ">u8")[0].astype(np.uint64)).view(np.float64)
+    same = constant(blob)
+    if same is not None:
+        return np.full(n, same, np.uint64).view(np.float64)
     integers, power, odd = _unpack(blob, n)
     values = integers.view(np.float64) if power == _BITS else _descaled(integers, power)
     if odd is not None:
@@ -318,5 +326,5 @@ def _unpack(blob: bytes, n: int) -> tuple[NDArray[np.int64], int, tuple[NDArray[
         longer = np.empty(integers.size + 1, np.int64)
         longer[0] = start
         longer[1:] = integers
-        integers = np.cumsum(longer, out=longer)
+        integers = longer.cumsum(out=longer)
     return integers, head & 15, odd

@@ -257,19 +257,18 @@ def read(connection: sqlite3.Connection, ids: Iterable[int], start: int, end: in
     shapes: dict[int, _Shapes] = {}
     pieces: dict[int, list[tuple[tuple[int, int], Shape, Values]]] = {}
     into: dict[int, bytes] = {}
+    alike: dict[tuple[int, int], list[tuple[int, bytes, int]]] = {}
     try:
         for number, data in segments.chunks(connection, MINUTES, wanted, start - MINUTE_MS, reach, into=into):
-            segment = number >> 32
+            which, at = get_varint(data, 0)
+            alike.setdefault((number >> 32, which), []).append((number & 0xFFFFFFFF, data, at))
+        for (segment, which), members in alike.items():
             if segment not in shapes:
                 shapes[segment] = _Shapes(into[segment])
-            which, at = get_varint(data, 0)
             shape = shapes[segment][which]
-            columns = []
-            for _ in range(FIELDS):
-                part, at = segments.taken(data, at)
-                columns.append(codec.decode(part, shape.ends.size))
-            fields = _folded(shape, np.stack(columns)[:, None, :])[:, 0]
-            pieces.setdefault(number & 0xFFFFFFFF, []).append(((segment, which), shape, fields))
+            fields = _folded(shape, _unpacked(members, shape.ends.size))
+            for row, (one, _, _) in enumerate(members):
+                pieces.setdefault(one, []).append(((segment, which), shape, fields[:, row]))
     except (ValueError, IndexError, zlib.error) as error:
         raise sqlite3.DatabaseError(f"a segment of minutes is damaged: {error}") from error
     few = np.array(wanted, dtype=np.int64)
@@ -282,6 +281,21 @@ def read(connection: sqlite3.Connection, ids: Iterable[int], start: int, end: in
                 key = (-number, which)
                 pieces.setdefault(int(group.ids[row]), []).append((key, group.shape, group.fields[:, row]))
     return _cut(pieces, start, reach)
+
+
+def _unpacked(members: Sequence[tuple[int, bytes, int]], size: int) -> Values:
+    """The fields of chunks of one shape, side by side; each comes with its series and with where its columns begin."""
+    fields = np.empty((FIELDS, len(members), size))
+    bits = fields.view(np.uint64)
+    for row, (_, data, at) in enumerate(members):
+        for field in range(FIELDS):
+            part, at = segments.taken(data, at)  # noqa: PLW2901  each column begins where the one before ends
+            same = codec.constant(part)
+            if same is None:
+                fields[field, row] = codec.decode(part, size)
+            else:
+                bits[field, row] = same
+    return fields
 
 
 class _Shapes:
