@@ -7,6 +7,7 @@ import { words } from "./time_words.js";
 import { BYTE_STEPS, mark, write } from "./units.js";
 
 const HEIGHT = 190;
+const RIGHT = 18; // pixels after the newest time, for half of its mark; the heat map has as many
 const BAND = "30"; // how much of a colour's 255 shows through, as hex
 const NO_MOUSE = Object.fromEntries(["mousedown", "mouseup", "click", "dblclick", "mousemove", "mouseleave", "mouseenter"].map((name) => [name, () => null]));
 
@@ -65,7 +66,7 @@ export class Chart extends Frame {
     const bytes = unit.startsWith("bytes");
     const font = style("--axis-font");
     return {
-      width: this.width(), height: HEIGHT, legend: { show: false }, pxAlign: 1,
+      width: this.width(), height: HEIGHT, legend: { show: false }, pxAlign: 1, padding: [8, RIGHT, 0, 0],
       cursor: { bind: NO_MOUSE, drag: { x: false, y: false }, points: { size: 5 }, y: false },
       scales: {
         x: { time: true, range: () => this.series.span },
@@ -150,6 +151,7 @@ export class Chart extends Frame {
   }
 
   cross(time) {
+    if (time === null && this.plot.cursor.left < 0) return;
     this.plot.setCursor(time === null ? { left: -10, top: -10 } : { left: this.plot.valToPos(time, "x"), top: 1 });
   }
 

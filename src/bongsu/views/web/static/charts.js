@@ -5,7 +5,7 @@ import { keysNote } from "./frame.js";
 import { Heat } from "./heat.js";
 import { onTheme } from "./theme.js";
 
-const PIXELS = 500; // of a chart's width: nothing moves in less time than one of them stands for
+const PIXELS = 400; // of a chart's width: nothing moves in less time than one of them stands for
 
 export class Charts {
   constructor(context) {
@@ -55,6 +55,10 @@ export class Charts {
     const there = byId("charts").children;
     if (elements.length !== there.length || elements.some((element, i) => element !== there[i])) byId("charts").replaceChildren(...elements);
     for (const panel of panels) this.charts.get(panel.name).take(panel);
+    // Charts with nothing to show stand at the end; a heading over none of the others is not needed.
+    for (const [title, heading] of this.headings) {
+      heading.hidden = panels.every((panel) => panel.section !== title || this.charts.get(panel.name).figure.classList.contains("empty"));
+    }
     this.draw();
   }
 
