@@ -8,6 +8,9 @@ const DASHES = [[], [6, 3], [2, 2]];
 
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const known = (values) => values.filter((v) => v !== null);
+// A value between two gaps makes no line: it is drawn as a dot.
+const alone = (values) => [...values.keys()].filter((i) =>
+  values[i] !== null && (values[i - 1] ?? null) === null && (values[i + 1] ?? null) === null);
 const last = (values) => values.findLast((v) => v !== null) ?? null;
 
 export class Plot {
@@ -60,7 +63,8 @@ export class Plot {
         { ...axis, size: 66, values: (_, marks) => marks.map((v) => mark(v, unit)), ...(unit.startsWith("bytes") ? { incrs: BYTE_STEPS } : {}) },
       ],
       series: [{}, ...lines.map(({ legend }, i) => ({
-        label: legend, stroke: style(`--hue-${i}`), width: 1.5, spanGaps: false, dash: DASHES[i % 3], points: { show: false },
+        label: legend, stroke: style(`--hue-${i}`), width: 1.5, spanGaps: false, dash: DASHES[i % 3],
+        points: { show: true, size: 5, fill: style(`--hue-${i}`), filter: (plot, n) => alone(plot.data[n]) },
       }))],
     };
   }

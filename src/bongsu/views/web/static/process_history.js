@@ -11,9 +11,9 @@ const REFRESH = 5; // s at least between two questions of a page that is live
 
 const CHARTS = [
   ["cpu", "ratio", [["cpu", "rate", "cpu_seconds_total"]]],
-  ["memory", "bytes", [["memory", "", "resident_memory_bytes"]]],
+  ["memory", "bytes", [["memory", "max_over_time", "resident_memory_bytes"]]],
   ["io", "bytes/s", [["read", "rate", "read_bytes_total"], ["write", "rate", "written_bytes_total"]]],
-  ["processes", "count", [["processes", "", "processes"], ["threads", "", "threads"]]],
+  ["processes", "count", [["processes", "max_over_time", "processes"], ["threads", "max_over_time", "threads"]]],
 ];
 const FACTS = {
   pid: String, user: String, state: (v) => words.processStates[v] ?? v, start: when, cpu: (v) => write(v, "ratio"),
@@ -21,10 +21,10 @@ const FACTS = {
   arguments: String,
 };
 
-// The expression of one line: all processes of a group together.
+// The expression of one line: all processes of a group together, over `seconds` before each point so that no peak is lost.
 export function expression([, how, metric], [user, executable, kind], seconds) {
   const selector = `process_group_${metric}{user=${quoted(user)},executable=${quoted(executable)},kind=${quoted(kind)}}`;
-  return how === "rate" ? `sum(rate(${selector}[${seconds}s]))` : `sum(${selector})`;
+  return `sum(${how}(${selector}[${seconds}s]))`;
 }
 
 export class ProcessHistory {
@@ -98,7 +98,7 @@ export class ProcessHistory {
   async ask({ from, to, step, signal }) {
     const { group, user, executable } = this.process;
     if (group && !group.length) throw new Refusal(words.historyNameless);
-    const over = Math.ceil(Math.max(2 * step, 5 * this.spacing(), 10));
+    const over = Math.ceil(Math.max(step, 5 * this.spacing(), 10));
     return Promise.all(CHARTS.map(async ([name, unit, lines]) => {
       const answers = await Promise.all(lines.map((line) =>
         askRange(expression(line, group ?? [user, executable, "program"], over), { from, to, step, signal })));
