@@ -165,7 +165,7 @@ def test_a_chart_is_a_table_and_a_file(browser: Browser, server: Server) -> None
             datetime.fromisoformat(row[0]) for row in table[1:]
         )
         visit.page.keyboard.press("Escape")
-        expect(visit.page.locator("dialog")).to_have_count(0)
+        expect(visit.page.locator("dialog.sheet")).to_have_count(0)
         expect(opener).to_be_focused()
         visit.clean()
 
@@ -252,6 +252,15 @@ def test_the_navigation_says_where_one_is(browser: Browser, server: Server) -> N
         visit.live()
         expect(visit.page.locator("nav [aria-current]")).to_have_text("Overview")
         visit.page.get_by_role("link", name="Health").click()
+        expect(visit.page.locator("nav [aria-current]")).to_have_text("Health")
+
+
+@in_browser
+def test_a_link_comes_to_its_section(browser: Browser, server: Server) -> None:
+    """Charts and tables that come after the first paint do not push away what the address names."""
+    with Visit(browser, server, at="#health") as visit:
+        visit.live()
+        expect(visit.page.locator("#health h2").first).to_be_in_viewport()
         expect(visit.page.locator("nav [aria-current]")).to_have_text("Health")
 
 

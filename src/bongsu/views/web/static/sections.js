@@ -1,4 +1,4 @@
-// Marks in the navigation which section one looks at.
+// Marks in the navigation which section one looks at, and comes to the one that the address names.
 import { set } from "./dom.js";
 
 const LINE = 0.4; // of the window's height: what stands above it has been come to
@@ -18,5 +18,11 @@ export function watchSections() {
     due = true;
   };
   addEventListener("scroll", soon, { passive: true });
-  new ResizeObserver(soon).observe(document.body); // sections grow as readings come
+  // Sections grow as readings come: until one moves by oneself, the one that was asked for is kept in sight.
+  let asked = links.some((link) => link.hash === location.hash) ? document.querySelector(location.hash) : null;
+  for (const name of ["wheel", "touchstart", "pointerdown", "keydown"]) addEventListener(name, () => (asked = null), { once: true, passive: true });
+  new ResizeObserver(() => {
+    asked?.scrollIntoView({ behavior: "instant" });
+    soon();
+  }).observe(document.body);
 }
