@@ -10,9 +10,12 @@ import hypothesis
 import pytest
 
 # In CI the same examples each time, so that a green change stays green; elsewhere new ones, which find new faults.
-hypothesis.settings.register_profile("ci", derandomize=True)
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("here", deadline=None)  # tests hold no timings
 if os.environ.get("CI"):
     hypothesis.settings.load_profile("ci")
+else:
+    hypothesis.settings.load_profile("here")
 
 HERE = Path(__file__).parent
 # program → Debian package, as `make test` installs them where it may

@@ -144,6 +144,15 @@ _STEPS = st.lists(
 )
 
 
+def test_of_rows_of_one_time_the_last_to_arrive_counts(tmp_path: Path) -> None:
+    """Whatever layouts they have: a clock that was set back may give a time three times over."""
+    store = Store(tmp_path, [labels("a", i="1"), labels("a", i="2")])
+    for parts in ([{1: 1.0, 2: 1.0}], [{1: 2.0}], [{1: 3.0, 2: 3.0}], [{2: 4.0}]):
+        store.write(store.row(T, parts))
+    found = plain(Reader(store.path).select(named("a"), T, T))
+    assert [samples for _, samples in sorted(found.items())] == [[(T, bits(3.0))], [(T, bits(4.0))]]
+
+
 @given(_STEPS, st.integers(0, 6), st.randoms(use_true_random=False))
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_was_stored_is_read_back(

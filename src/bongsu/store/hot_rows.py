@@ -34,7 +34,28 @@ def pieces(blocks: Iterable[Block], layout: Layouts, ids: Ids) -> list[Piece]:
             for number, members, columns in places:
                 part = (block.times, block.numbers, block.values[:, columns])
                 found.setdefault(number, (members, []))[1].append(part)
+    if len(found) > 1 and _some_moment_twice(part for _, parts in found.values() for part in parts):
+        return _row_by_row(found.values())
     return [_piece(members, parts) for members, parts in found.values()]
+
+
+def _some_moment_twice(parts: Iterable[tuple[Times, Times, Values]]) -> bool:
+    """Whether two rows are of one time, as where a clock was set back: then the order of arrival decides."""
+    seen: dict[int, tuple[Times, Times]] = {id(part[1]): part[:2] for part in parts}  # a row is in several layouts
+    numbers = np.concatenate([numbers for _, numbers in seen.values()])
+    times = np.concatenate([times for times, _ in seen.values()])
+    return len(np.unique(times)) < len(np.unique(numbers))
+
+
+def _row_by_row(found: Iterable[tuple[Ids, list[tuple[Times, Times, Values]]]]) -> list[Piece]:
+    """A piece for each row and layout, in the order of arrival."""
+    rows = [
+        (number, Piece(members.tolist(), times[i : i + 1], np.array(values[i : i + 1].T, np.float64)))
+        for members, parts in found
+        for times, numbers, values in parts
+        for i, number in enumerate(numbers.tolist())
+    ]
+    return [piece for _, piece in sorted(rows, key=lambda row: row[0])]
 
 
 def _places(
