@@ -32,6 +32,7 @@ export class Feed {
     try {
       full = await this.on.catchUp();
     } catch (error) {
+      if (!(error instanceof TypeError && error.message.includes("fetch")) && !error.status) console.error(error); // a fault of the page, not the network
       if (mine === this.attempt) this.later(error.status === 401 || error.status === 403 ? "stale-token" : "stale-gone");
       return;
     }
