@@ -25,7 +25,13 @@ FLAGS = [
     "--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run",
     "--disable-quic", "--disable-gpu", "--disable-dev-shm-usage",
 ]  # fmt: skip
-PICTURES = (("up", 1400, 1000, False), ("up-dark", 1400, 1000, True), ("up-phone", 390, 844, False))
+PICTURES = (
+    ("up", 1400, 1000, "light", ""),
+    ("up-dark", 1400, 1000, "dark", ""),
+    ("up-processes", 1400, 800, "light", "#processes"),
+    ("up-health-dark", 1400, 800, "dark", "#health"),
+    ("up-phone", 390, 844, "light", ""),
+)  # name, width, height, theme, section
 
 
 def work(folder: Path, until: float) -> None:
@@ -46,16 +52,15 @@ def work(folder: Path, until: float) -> None:
         time.sleep(turn % 5)
 
 
-def shoot(url: str) -> None:
-    """The pictures of the page at ``url``."""
+def shoot(url: str, seconds: float) -> None:
+    """The pictures of the page at ``url``, of the last ``seconds``."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        for name, width, height, dark in PICTURES:
-            page = browser.new_page(
-                viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
-            )
-            page.goto(url)
+        for name, width, height, theme, section in PICTURES:
+            page = browser.new_page(viewport={"width": width, "height": height})
+            page.goto(url)  # it holds the token, which the address loses
+            page.goto(f"{url.split('?', maxsplit=1)[0]}?range={seconds:.0f}&theme={theme}{section}")
             page.locator("#state", has_text=re.compile("^live$")).wait_for(timeout=15_000)
             page.wait_for_timeout(1500)
             path = IMAGES / f"{name}.png"
@@ -83,7 +88,7 @@ def main() -> int:
                     return 1
                 threading.Thread(target=work, args=(Path(folder), time.monotonic() + seconds + 20), daemon=True).start()
                 time.sleep(seconds)
-                shoot(found[0])
+                shoot(found[0], seconds)
             finally:
                 up.send_signal(signal.SIGTERM)
     return 0
