@@ -15,7 +15,7 @@ export class Frame {
   constructor(panel, { series, crosshair, travel }) {
     Object.assign(this, { panel, series, crosshair, travel, visible: false, built: false, spoken: -Infinity });
     const id = `chart-${panel.name}`;
-    this.box = make("div", { class: "canvas", role: "img", tabindex: "0", "aria-describedby": "chart-keys" });
+    this.box = make("div", { class: "canvas", role: "img", tabindex: "0", "aria-label": panel.title, "aria-describedby": "chart-keys" }); // a sentence when it is seen
     this.tag = make("div", { class: "moment", hidden: true });
     this.body = make("tbody");
     this.legendTable = make("table", { class: "legend" },
