@@ -364,3 +364,12 @@ def test_retention_is_one_flag_for_both_tiers() -> None:
     """`--retention RAW[,MINUTES]` sets what it names and complains under its own name."""
     assert "--retention 3s is not allowed; give a time from 60 s to 20 years" in complaint("up", "--retention", "3s")
     assert "--retention x is not allowed; give a time from 60 s to 20 years" in complaint("up", "--retention", "3d,x")
+
+
+def test_a_tilde_is_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No shell expands it in a file: without this a directory named ~ would be made, which somebody will delete."""
+    monkeypatch.setenv("HOME", "/of/me")
+    file = tmp_path / "bongsu.yaml"
+    file.write_text("data_dir: ~/data\nstore: {path: ~/history.db}\n")
+    settings = load(str(file), {}, []).settings
+    assert (settings.data_dir, settings.store.path) == ("/of/me/data", "/of/me/history.db")

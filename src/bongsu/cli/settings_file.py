@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
 import re
 import types
 import typing
@@ -153,6 +154,8 @@ def one(value: object, kind: object, path: Path, origins: Origins) -> object:
         wanted = _seconds(value)
     elif isinstance(value, str) and _says(kind, "size") and (size := _SIZE.fullmatch(value.strip())):
         wanted = round(float(size[1]) * (1024 if size[3] else 1000) ** " KMGT".index((size[2] or " ").upper()))
+    elif isinstance(value, str) and value.startswith("~") and _says(kind, "path"):
+        wanted = os.path.expanduser(value)  # a file and --data-dir=~/x know no shell that would have done it
     elif isinstance(value, str) and _takes(kind, bool) and value.lower() in _SWITCH:
         wanted = _SWITCH[value.lower()]
     elif isinstance(value, str) and _takes(kind, int) and not _WHOLE.fullmatch(value):

@@ -39,7 +39,7 @@ Port = Annotated[int, Meta(ge=0, le=65535, description="a port number from 1 to 
 Bytes = Annotated[int, Meta(ge=4096, description="a number of bytes, 4096 or more")]
 Count = Annotated[int, Meta(ge=0, le=10_000, description="a whole number from 0 to 10000")]
 Text = Annotated[str, Meta(min_length=1, description="a text that is not empty")]
-Path = Annotated[str, Meta(min_length=1, pattern="^[^\x00]*$", description="a path")]
+Path = Annotated[str, Meta(min_length=1, pattern="^[^\x00]*$", description="a path", extra={"path": True})]
 Switch = Annotated[bool, Meta(description="on or off")]
 Level = Annotated[str, Meta(pattern="^(debug|info|warning|error)$", description="debug, info, warning or error")]
 Names = tuple[Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]+$", description="a host name")], ...]

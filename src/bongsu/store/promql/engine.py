@@ -17,7 +17,7 @@ from bongsu.store.promql.values import Context, Matrix, PromqlError, Scalar, Ste
 from bongsu.store.series import Source
 
 LOOKBACK_MS = 300_000
-MOST_SAMPLES = 50_000_000
+MOST_SAMPLES = 10_000_000  # of some 50 bytes each at the worst; Prometheus has 50 million of 16
 MOST_POINTS = 11_000  # of one series in a range query: Prometheus' own limit
 TIMEOUT_SECONDS = 120.0
 

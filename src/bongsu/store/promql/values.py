@@ -106,7 +106,7 @@ class Context:
     source: Source
     steps: Steps
     lookback: int  # milliseconds; Prometheus' --query.lookback-delta
-    most_samples: int = 50_000_000
+    most_samples: int = 10_000_000
     deadline: float = np.inf  # time.monotonic() at which to give up
     query_start: int = 0  # of the outermost query, for `@ start()`
     query_end: int = 0
