@@ -277,7 +277,8 @@ class Reader:
 
     def _coarse(self, plan: _Plan, covered: Coverage) -> list[Piece]:
         """The last sample of each minute, where the raw samples are not there."""
-        spans = [span for span in plan.spans if not covered.holds(*span)]
+        # A merged span may be longer than what was ever read of it: only what is asked for must be covered.
+        spans = [(t0, t1) for t0, t1 in plan.spans if not covered.holds(max(t0, plan.start - 1), min(t1, plan.end))]
         planned = Coverage(spans)  # a window that was sealed since then was read as hot rows, or is too new
         found: list[Piece] = []
         for columns in self._minutes(spans, plan.ids, plan.start, plan.end + MINUTE_MS - 1, plan.deadline):
