@@ -57,9 +57,27 @@ def main() -> int:
             "```",
             "",
         ]
+    results = HERE / "RESULTS.md"
     if chosen == list(SUBJECTS):
-        (HERE / "RESULTS.md").write_text("\n".join(lines))
+        results.write_text("\n".join(lines))
+    else:
+        results.write_text(_with(results.read_text(), "\n".join(lines)))
     return int(missed)
+
+
+def _with(before: str, some: str) -> str:
+    """The results with some subjects measured anew; each of these says when."""
+    when = next(line for line in some.splitlines() if line[:2].isdigit())
+    for section in some.split("\n## ")[1:]:
+        subject, _, text = section.partition("\n")
+        new = f"\n## {subject}\n\nMeasured again: {when}\n{text.rstrip()}\n"
+        start = before.find(f"\n## {subject}\n")
+        if start < 0:
+            before = before.rstrip() + "\n" + new
+            continue
+        end = before.find("\n## ", start + 1)
+        before = before[:start] + new + (before[end:] if end >= 0 else "")
+    return before
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bongsu.model.metric import MetricSpec
 from bongsu.model.query import Fold, Query
 from bongsu.store.recent import Recent
 from readings import HEAT, TASKS, WORK, Values, batch, one, part
@@ -264,7 +265,7 @@ def test_a_condition_beside_a_group_makes_no_more_rows_than_groups() -> None:
     busy = Query(WORK, Fold.RATE, ("core",), where_not=(("kind", "idle"),))
     recent = Recent([busy, RATE])
     for at in range(3):
-        values = {
+        values: dict[tuple[MetricSpec, tuple[str, ...]], float] = {
             (WORK, (core, kind)): at * pace for core, pace in (("0", 1.0), ("1", 2.0)) for kind in ("x", "y", "idle")
         }
         recent.write(one(at, values))
