@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from bongsu.model.errors import BadInput
 from bongsu.store import regex
-from bongsu.store.series import Matcher, Op
 from prometheus import INSTALLED, Prometheus
 
 VALUES = [
@@ -123,15 +122,6 @@ def test_groups_hold_what_took_part() -> None:
     assert regex.pattern("(?P<dev>sd.)(\\d+)").names == ("dev", "")
     assert regex.pattern("a|b").groups("a") == ("a",)
     assert regex.pattern("(a)|b").groups("c") is None
-
-
-def test_a_selector_that_fits_a_series_without_labels_is_told() -> None:
-    """Prometheus refuses such selectors, since they would pick everything."""
-    assert regex.matches_empty([])
-    assert regex.matches_empty([Matcher("a", Op.MATCH, ".*"), Matcher("b", Op.NOT_EQUAL, "x")])
-    assert regex.matches_empty([Matcher("a", Op.EQUAL, ""), Matcher("b", Op.NOT_MATCH, ".+")])
-    assert not regex.matches_empty([Matcher("a", Op.MATCH, ".*"), Matcher("b", Op.MATCH, ".+")])
-    assert not regex.matches_empty([Matcher("a", Op.NOT_EQUAL, "")])
 
 
 _PIECES = st.sampled_from(["a", "b", "ab", ".", "[ab]", "[^a]", "\\.", "\n", "\\b", "\\B", "\\w", "\\d", "1", "(?:)"])

@@ -15,7 +15,6 @@ How the choices that they leave open are made:
 from __future__ import annotations
 
 import math
-import re
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ import msgspec
 
 from bongsu.model.batch import Batch, Part, Sample
 from bongsu.model.metric import Kind, MetricSpec
+from bongsu.model.utf8 import valid_text
 
 TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -34,7 +34,6 @@ _OPEN_KINDS = {Kind.GAUGE: "gauge", Kind.COUNTER: "counter", Kind.UNTYPED: "unkn
 _WEAKER_KINDS = {Kind.GAUGE: "gauge", Kind.COUNTER: "unknown", Kind.UNTYPED: "unknown", Kind.INFO: "gauge"}
 _SUFFIXES = {Kind.COUNTER: "_total", Kind.INFO: "_info"}
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
-_SURROGATES = re.compile("[\ud800-\udfff]")
 _HELP_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n"})
 _MOST_SEGMENTS = 256  # a gatherer has some fifty collectors; `collect[]` does not make more
 _MOST_DIGITS = 300  # an integer of more is beyond what a float can hold, and readers refuse it
@@ -91,16 +90,6 @@ class Exposition:
             segment = self._segments[key] = _Segment()
         segment.take(parts)
         return segment
-
-
-def printable(text: str) -> str:
-    """The text as valid Unicode: bytes that were not UTF-8 become U+FFFD."""
-    if text.isascii():
-        return text
-    try:
-        return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    except UnicodeEncodeError:  # a surrogate that stands for no byte
-        return _SURROGATES.sub("\ufffd", text)
 
 
 _Families = tuple[tuple[str, Kind], ...]
@@ -322,11 +311,11 @@ def _series_key(spec: MetricSpec, values: tuple[str, ...]) -> bytes:
 def _escaped(value: str) -> str:
     if value.isalnum() and value.isascii():
         return value
-    return printable(value).translate(_ESCAPES)
+    return valid_text(value).translate(_ESCAPES)
 
 
 def _text_head(spec: MetricSpec) -> str:
-    help_text = printable(spec.help).translate(_HELP_ESCAPES)
+    help_text = valid_text(spec.help).translate(_HELP_ESCAPES)
     return f"# HELP {spec.name} {help_text}\n# TYPE {spec.name} {_TEXT_KINDS[spec.kind]}"
 
 

@@ -22,7 +22,7 @@ from bongsu.model.batch import Absence, Batch, Outcome, Sample
 from bongsu.model.errors import BadInput
 from bongsu.model.message import Message
 from bongsu.model.metric import MetricSpec
-from bongsu.sinks.exposition import printable
+from bongsu.model.utf8 import valid_text
 from bongsu.sinks.file_path import resolved
 from bongsu.sinks.jsonl_rotation import Rotation
 
@@ -176,7 +176,7 @@ class JsonlSink:
 
 
 def _beginning(sample: Sample) -> str:
-    labels = {name: printable(value) for name, value in zip(sample.spec.labels, sample.labels, strict=True)}
+    labels = {name: valid_text(value) for name, value in zip(sample.spec.labels, sample.labels, strict=True)}
     text = json.dumps(labels, ensure_ascii=False, separators=(",", ":"))
     return f'{{"name":"{sample.spec.name}","labels":{text},"value":'
 
@@ -195,7 +195,7 @@ def _plain_number(value: float | None) -> float | str | None:
 
 
 def _text(message: Message | None) -> str | None:
-    return None if message is None else printable(str(message))
+    return None if message is None else valid_text(str(message))
 
 
 def _outcome(outcome: Outcome) -> dict[str, object]:
@@ -207,7 +207,7 @@ def _outcome(outcome: Outcome) -> dict[str, object]:
 
 
 def _absence(absence: Absence) -> dict[str, object]:
-    labels = {name: printable(value) for name, value in zip(absence.spec.labels, absence.labels, strict=True)}
+    labels = {name: valid_text(value) for name, value in zip(absence.spec.labels, absence.labels, strict=True)}
     return {
         "name": absence.spec.name, "labels": labels, "why": absence.why.value, "reason": _text(absence.reason),
         "cure": _text(absence.cure), "last": _plain_number(absence.last), "last_time": absence.last_time,

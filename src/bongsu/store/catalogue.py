@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 from array import array
 from collections.abc import Iterable, Mapping
@@ -11,9 +10,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bongsu.model.metric import MetricSpec
+from bongsu.model.utf8 import valid_text
 from bongsu.store import hot
-
-_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 class MetricRow(NamedTuple):
@@ -161,11 +159,6 @@ class Catalogue:
         found = (self._ids.get(SeriesRow(other, labels)) for other in kinds.values() if other != metric)
         return tuple(other for other in found if other is not None)
 
-    def kind_of(self, number: int) -> tuple[str, str]:
-        """The metric's name and kind of a series."""
-        row = self._metrics[self._series[number].metric]
-        return row.name, row.kind
-
     def saved(self, written: Unsaved) -> None:
         """Take note that a copy of ``unsaved`` stands in the file now."""
         for now, then in (
@@ -233,15 +226,5 @@ class Catalogue:
             free = name
             while free in labels or (free != name and free in own):
                 free = f"exported_{free}"
-            labels[free] = printable(value)
+            labels[free] = valid_text(value)
         return json.dumps(sorted(labels.items()), ensure_ascii=False, separators=(",", ":"))
-
-
-def printable(text: str) -> str:
-    """The text as valid Unicode, as it stands in /metrics: bytes that were not UTF-8 become U+FFFD."""
-    if text.isascii():
-        return text
-    try:
-        return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    except UnicodeEncodeError:  # a surrogate that stands for no byte
-        return _SURROGATES.sub("\ufffd", text)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 # The bits of series.STALE as they are written; as bytes, since not every machine passes a signalling NaN on unchanged.
 STALE_BYTES = struct.pack("<Q", 0x7FF0000000000002)
 ID_BYTES = 4
-_Number = TypeVar("_Number", int, float)
 _SWAP = sys.byteorder == "big"
 
 
@@ -40,12 +39,7 @@ def unpack_ids(blob: bytes) -> array[int]:
     return _little(ids)
 
 
-def pack_values(values: array[float]) -> bytes:
-    """Values (an array of type d) as little-endian float64, with all their bits."""
-    return _little(values).tobytes()
-
-
-def _little(numbers: array[_Number]) -> array[_Number]:
+def _little(numbers: array[int]) -> array[int]:
     if _SWAP:
         numbers = numbers[:]
         numbers.byteswap()

@@ -99,12 +99,6 @@ class Index:
             found = found - places
         return [self.entries[place] for place in sorted(found)]
 
-    def of_ids(self, ids: Collection[int]) -> list[Entry]:
-        """The series that have one of these ids."""
-        by_id = self._by_id
-        places = {by_id[number] for number in ids if number in by_id}
-        return [self.entries[place] for place in sorted(places)]
-
     def _newer(self, connection: sqlite3.Connection) -> int:
         (count,) = connection.execute("SELECT count(*) FROM series WHERE id > ?", (self._seen[1],)).fetchone()
         return int(count)

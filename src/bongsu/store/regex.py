@@ -7,7 +7,7 @@ also fits a line feed. Refused, as Go refuses them: ``\C``, references back, loo
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import re2  # type: ignore[import-untyped]  # google-re2 has no type hints
 
@@ -82,15 +82,6 @@ def tester(matcher: Matcher) -> Callable[[str], bool]:
         return value.__ne__
     fits = pattern(value).matches
     return fits if matcher.op is Op.MATCH else lambda text: not fits(text)
-
-
-def matches_empty(matchers: Iterable[Matcher]) -> bool:
-    """Whether a series without labels would fit: such a selector would pick everything, and Prometheus refuses it.
-
-    Raises:
-        BadInput: a pattern is not understood.
-    """
-    return all(tester(matcher)("") for matcher in matchers)
 
 
 def _words(text: str) -> frozenset[str] | None:
