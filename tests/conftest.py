@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -46,6 +47,30 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"skipped in CI, but not listed in tests/allowed_skips.txt: {report.longrepr}"
     return report
+
+
+@pytest.fixture
+def time_zone() -> Iterator[Callable[[str], None]]:
+    """Sets the time zone of this process, and sets it back: what C holds of it does not follow the environment."""
+    before = os.environ.get("TZ")
+
+    def set_to(name: str | None) -> None:
+        if name is None:
+            os.environ.pop("TZ", None)
+        else:
+            os.environ["TZ"] = name
+        time.tzset()
+
+    yield set_to
+    set_to(before)
+
+
+@pytest.fixture(autouse=True)
+def same_zone_after() -> Iterator[None]:
+    """A test that leaves another time zone behind fails itself, not the next one that reads the clock."""
+    before = time.tzname
+    yield
+    assert time.tzname == before, "this test left another time zone behind: use the fixture time_zone"
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

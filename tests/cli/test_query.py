@@ -13,6 +13,7 @@ import struct
 import subprocess
 import termios
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -284,10 +285,9 @@ NOW = 1_750_000_200.0  # 00:10 in Seoul
         ("2025-06-16", NOW - 600),
     ],
 )  # fmt: skip
-def test_times_are_typed_in_many_ways(text: str, at: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_times_are_typed_in_many_ways(text: str, at: float, time_zone: Callable[[str], None]) -> None:
     """Local where no zone is named; a bare clock time is the latest that has been."""
-    monkeypatch.setenv("TZ", "Asia/Seoul")
-    time.tzset()
+    time_zone("Asia/Seoul")
     assert moment("--at", text, NOW) == at
 
 

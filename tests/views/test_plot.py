@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import promql_parser
 import pytest
@@ -21,10 +20,9 @@ PLAIN = Scale(count_text)
 
 
 @pytest.fixture(autouse=True)
-def seoul(monkeypatch: pytest.MonkeyPatch) -> None:
+def seoul(time_zone: Callable[[str], None]) -> None:
     """A zone that is not UTC."""
-    monkeypatch.setenv("TZ", "Asia/Seoul")
-    time.tzset()
+    time_zone("Asia/Seoul")
 
 
 def times(count: int, step: float = 15.0, start: float = 1_750_000_200.0) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -55,19 +56,14 @@ def test_counts_rates_and_clock() -> None:
     assert [units.clock_text(n) for n in (3.217, 754, 18_420, 273_600)] == ["0:03.21", "12:34", "5h07", "3d04h"]
 
 
-def test_when(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when(time_zone: Callable[[str], None]) -> None:
     """A time of today shows the clock, of this year the day too, of another year the date."""
-    import time
-
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
+    time_zone("UTC")
     now = 1_785_000_000.0  # 2026-07-25 17:20:00 UTC
     assert units.when_text(now - 60, now) == "17:19:00"
     assert units.when_text(now - 5 * 86400, now) == "20 Jul 17:20"
     assert units.when_text(0, now) == "1970-01-01"
     assert units.when_text(None) == "-"
-    monkeypatch.undo()
-    time.tzset()
 
 
 @given(st.floats())
