@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 
 from bongsu.model.batch import Batch, Outcome, Part, Sample
 from bongsu.model.metric import Kind, MetricSpec, Vocabulary
-from bongsu.store import segments
-from bongsu.store.writer import Writer
+from bongsu.store.layout import segments
+from bongsu.store.writing.writer import Writer
 from measure import cpu_seconds, free_port, running, verdict
 
 SERIES, WINDOW = 500, 600

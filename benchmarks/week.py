@@ -18,8 +18,8 @@ import msgspec
 
 from bongsu.cli import settings_file, wire
 from bongsu.model.batch import Batch
-from bongsu.store import minutes, segments
-from bongsu.store.writer import Writer
+from bongsu.store.layout import minutes, segments
+from bongsu.store.writing.writer import Writer
 from measure import BONGSU, fetch, free_port, running, verdict
 
 WINDOW, WINDOWS, POINTS = 600, 7 * 144, 900

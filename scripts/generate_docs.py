@@ -15,7 +15,7 @@ from bongsu.collectors.agent import AgentCollector
 from bongsu.collectors.left_out import LEFT_OUT
 from bongsu.model import health
 from bongsu.model.metric import MetricPattern, MetricSpec
-from bongsu.store import facts
+from bongsu.store.writing import facts
 
 DOCS = Path(__file__).parent.parent / "docs"
 

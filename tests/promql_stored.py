@@ -11,9 +11,9 @@ import numpy as np
 
 from bongsu.model.batch import Batch, Outcome, Part, Sample
 from bongsu.model.metric import Kind, MetricSpec, Vocabulary
-from bongsu.store.reader import Reader
+from bongsu.store.reading.reader import Reader
 from bongsu.store.series import NAME, Series, is_stale
-from bongsu.store.writer import Writer
+from bongsu.store.writing.writer import Writer
 
 
 @dataclass

@@ -10,9 +10,9 @@ from array import array
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from bongsu.store import segments
-from bongsu.store.catalogue import Unsaved
-from bongsu.store.hot import HotRow, unpack_ids
+from bongsu.store.layout import segments
+from bongsu.store.layout.catalogue import Unsaved
+from bongsu.store.layout.hot import HotRow, unpack_ids
 
 STALE_BITS = 0x7FF0000000000002
 Key = tuple[str, tuple[tuple[str, str], ...]]  # a metric's name, and labels without those that the target gives

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bongsu.store import file
+from bongsu.store.layout import file
 from bongsu.store.series import Values
 
 

@@ -21,10 +21,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from bongsu.model.batch import Batch
-from bongsu.store import compact, file, minutes
-from bongsu.store.lock import Lock
-from bongsu.store.schema import MINUTE_MS
-from bongsu.store.writer import Writer
+from bongsu.store.layout import file, minutes
+from bongsu.store.layout.lock import Lock
+from bongsu.store.layout.schema import MINUTE_MS
+from bongsu.store.writing import compact
+from bongsu.store.writing.writer import Writer
 from readings import HEAT, WORK, Values, batch, part
 from store_contents import STALE_BITS, TARGET, Key, Stored, samples
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bongsu.store import file, hot, minutes, seal
-from bongsu.store.catalogue import Unsaved
-from bongsu.store.hot import HotRow
+from bongsu.store.layout import file, hot, minutes
+from bongsu.store.layout.catalogue import Unsaved
+from bongsu.store.layout.hot import HotRow
 from bongsu.store.series import NAME, Labels, Times, Values
+from bongsu.store.writing import seal
 
 # ids go with the places in `Store.series`, from 1 on
 Samples = Mapping[int, Sequence[tuple[int, float]]]

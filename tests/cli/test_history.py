@@ -238,7 +238,7 @@ def test_a_reload_that_fails_leaves_the_history_as_it_was(tmp_path: Path) -> Non
     assert agent.setup.kept.past.writer is before.kept.past.writer
     assert agent.setup.kept.page is before.kept.page
     before.kept.past.writer.write(agent.gather())
-    from bongsu.store.lock import Lock
+    from bongsu.store.layout.lock import Lock
 
     Lock(f"{tmp_path}/other.db").release()  # was let go
     assert agent.stop()

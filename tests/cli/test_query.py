@@ -22,12 +22,12 @@ import pytest
 from bongsu.cli import query
 from bongsu.cli.query_times import moment, span
 from bongsu.model.errors import BadInput
-from bongsu.store import inventory
-from bongsu.store.file import open_for_writing
-from bongsu.store.importing import read
-from bongsu.store.past import add
-from bongsu.store.schema import MINUTES, RAW
-from bongsu.store.spool import Spool
+from bongsu.store.layout.file import open_for_writing
+from bongsu.store.layout.schema import MINUTES, RAW
+from bongsu.store.moving import inventory
+from bongsu.store.moving.importing import read
+from bongsu.store.moving.past import add
+from bongsu.store.moving.spool import Spool
 from cli.command import ARGV, bongsu, complaint, environment
 
 T0 = 1_750_000_200  # 15 June 2025, 15:10 UTC

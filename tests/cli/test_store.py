@@ -19,8 +19,8 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped,unused-ignore]  # it
 import pytest
 
 from bongsu.model.errors import BadInput
-from bongsu.store.inventory import take_stock, writer
-from bongsu.store.lock import Lock
+from bongsu.store.layout.lock import Lock
+from bongsu.store.moving.inventory import take_stock, writer
 from cli.command import ARGV, bongsu, complaint, end, environment, running
 from store.dumped import START, lines, store
 

@@ -17,8 +17,8 @@ import pytest
 from bongsu.model.metric import Kind, MetricSpec
 from bongsu.sinks import history_api
 from bongsu.sinks.http_message import Request, Response
-from bongsu.store.history import History
-from bongsu.store.reader import Reader
+from bongsu.store.reading.history import History
+from bongsu.store.reading.reader import Reader
 from readings import HEAT, WORK
 from stored import Store, labels
 

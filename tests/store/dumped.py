@@ -8,11 +8,11 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
-from bongsu.store import past
-from bongsu.store.file import open_for_writing
-from bongsu.store.importing import read
-from bongsu.store.past import Added
-from bongsu.store.spool import Spool
+from bongsu.store.layout.file import open_for_writing
+from bongsu.store.moving import past
+from bongsu.store.moving.importing import read
+from bongsu.store.moving.past import Added
+from bongsu.store.moving.spool import Spool
 
 START = 1_700_000_400_000  # where a sealing window of ten minutes begins
 

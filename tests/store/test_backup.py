@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from bongsu.model.errors import BadInput, NotKnown
-from bongsu.store import backup
-from bongsu.store.backup import back_up, restore
-from bongsu.store.file import open_for_writing
-from bongsu.store.schema import APPLICATION_ID, TABLES, VERSION
+from bongsu.store.layout.file import open_for_writing
+from bongsu.store.layout.schema import APPLICATION_ID, TABLES, VERSION
+from bongsu.store.moving import backup
+from bongsu.store.moving.backup import back_up, restore
 
 
 def connected(path: Path) -> sqlite3.Connection:
@@ -260,7 +260,7 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     """Interrupted at any point, neither a copy nor a piece of one is left."""
     source = store(tmp_path / "history.db", 3000)
     code = (
-        "import sys\nfrom bongsu.store import backup\nbackup._PAGES = 5\n"
+        "import sys\nfrom bongsu.store.moving import backup\nbackup._PAGES = 5\n"
         "def tell(share):\n    print(share, flush=True)\n"
         "try:\n    backup.back_up(sys.argv[1], sys.argv[2], replace=False, progress=tell)\n"
         "except KeyboardInterrupt:\n    sys.exit(130)"
@@ -289,7 +289,7 @@ def test_the_check_hears_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bongsu.store.interruptible._still_wanted", interrupted)
+    monkeypatch.setattr("bongsu.store.layout.interruptible._still_wanted", interrupted)
     with pytest.raises(KeyboardInterrupt):
         back_up(str(source), str(tmp_path / "copy.db"), replace=False)
     assert names(tmp_path) == ["history.db"]

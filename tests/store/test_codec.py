@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bongsu.store import codec
+from bongsu.store.layout import codec
 from bongsu.store.series import STALE, STALE_BITS, Values
 
 BITS = st.integers(0, 2**64 - 1)

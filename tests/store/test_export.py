@@ -18,11 +18,11 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped,unused-ignore]  # it
 import pytest
 
 from bongsu.model.errors import BadInput
-from bongsu.store.export import Csv, Jsonl, Parquet, export, of_source
-from bongsu.store.importing import read
-from bongsu.store.new_file import appearing
+from bongsu.store.layout.new_file import appearing
+from bongsu.store.moving.export import Csv, Jsonl, Parquet, export, of_source
+from bongsu.store.moving.importing import read
+from bongsu.store.moving.spool import Spool
 from bongsu.store.series import NAME, STALE, STALE_BITS, Labels, Matcher, Op
-from bongsu.store.spool import Spool
 from store.promql.memory_source import MemorySource
 
 START = 1_700_000_000_000
@@ -143,7 +143,7 @@ def test_parquet_has_types_and_the_same_rows(tmp_path: Path) -> None:
 
 def test_parquet_is_written_in_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is held in memory is bounded; an export of nothing is a table too."""
-    monkeypatch.setattr("bongsu.store.export._ROWS", 50)
+    monkeypatch.setattr("bongsu.store.moving.export._ROWS", 50)
     path = tmp_path / "out.parquet"
     export(of_source(source(), []), START, START + 10**9, Parquet(str(path)))
     assert pq.ParquetFile(path).metadata.num_row_groups > 2
@@ -160,7 +160,7 @@ def test_without_pyarrow_the_cure_is_named(tmp_path: Path, monkeypatch: pytest.M
 
 def test_pyarrow_is_loaded_for_parquet_only() -> None:
     """170 MB of library wait until they are asked for."""
-    code = "import sys, bongsu.store.export; sys.exit('pyarrow' in sys.modules)"
+    code = "import sys, bongsu.store.moving.export; sys.exit('pyarrow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

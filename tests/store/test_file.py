@@ -17,8 +17,8 @@ import pytest
 from bongsu.model.errors import BadInput
 from bongsu.model.message import Message
 from bongsu.sources.root import Root
-from bongsu.store import file, place, schema
-from bongsu.store.lock import Lock
+from bongsu.store.layout import file, place, schema
+from bongsu.store.layout.lock import Lock
 
 
 @pytest.fixture
@@ -250,7 +250,7 @@ def test_a_place_that_may_only_be_read(read_only: Path) -> None:
 def test_a_file_that_may_only_be_read() -> None:
     """Another user's store is not written; the message names the file, the reason and the cure. It can be read."""
     code = (
-        "import os, sys; from bongsu.store import file, lock; os.setuid(65534)\n"
+        "import os, sys; from bongsu.store.layout import file, lock; os.setuid(65534)\n"
         "for step in (file.open_for_writing, lock.Lock):\n"
         "    try: step(sys.argv[1])\n"
         "    except Exception as error: print(type(error).__name__, error)\n"
@@ -310,7 +310,7 @@ def test_a_network_file_system_is_told_by_the_table_of_mounts(tmp_path: Path) ->
 def test_the_second_one_is_refused_with_the_pid_of_the_first(path: str) -> None:
     """Also from within one process; when the first lets go the next may write."""
     with Lock(path):
-        code = "import sys; from bongsu.store.lock import Lock; Lock(sys.argv[1])"
+        code = "import sys; from bongsu.store.layout.lock import Lock; Lock(sys.argv[1])"
         other = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=False)
         assert f"process {os.getpid()} writes this history already" in other.stderr
         with pytest.raises(BadInput, match=f"process {os.getpid()} writes"):
@@ -345,7 +345,7 @@ def test_a_pid_that_was_left_behind_locks_nothing(path: str) -> None:
 def test_a_lock_ends_with_its_process_though_a_child_lives_on(path: str) -> None:
     """A child made by fork does not hold it, nor one that was executed; SIGKILL frees it."""
     code = (
-        "import os, subprocess, sys, time; from bongsu.store.lock import Lock; lock = Lock(sys.argv[1])\n"
+        "import os, subprocess, sys, time; from bongsu.store.layout.lock import Lock; lock = Lock(sys.argv[1])\n"
         "executed = subprocess.Popen(['sleep', '60'], close_fds=False).pid\n"
         "reading, writing = os.pipe()\n"
         "forked = os.fork()\n"

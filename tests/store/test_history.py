@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from bongsu.model.metric import Kind, MetricSpec
 from bongsu.model.query import Fold, Query
-from bongsu.store.history import History
-from bongsu.store.reader import Reader
+from bongsu.store.reading.history import History
+from bongsu.store.reading.reader import Reader
 from bongsu.store.recent import Recent, Window
 from bongsu.store.series import STALE, Tier
 from readings import HEAT, WORK, one
@@ -129,7 +129,7 @@ def test_a_counter_that_began_anew_has_no_rate_for_that_moment(store: Store) -> 
 
 def test_a_rate_goes_on_over_the_borders_of_windows_and_slices(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first reading of a slice is compared with the one before it, wherever that lies."""
-    from bongsu.store import history
+    from bongsu.store.reading import history
 
     times = np.arange(T - HOUR + 1000, T + 1, 1000, dtype=np.int64)
     store.fill([3], times, (times[None, :] - T) / 500.0)
@@ -225,7 +225,7 @@ def test_minutes_answer_for_times_whose_samples_are_gone(
     reader = Reader(store.path)
     history = History(reader)
     store.drop_raw(T - HOUR)
-    monkeypatch.setattr("bongsu.store.reader._MINUTE_CHUNKS_AT_ONCE", at_once)
+    monkeypatch.setattr("bongsu.store.reading.reader._MINUTE_CHUNKS_AT_ONCE", at_once)
     for merged in (False, True):
         if merged:
             store.merge()

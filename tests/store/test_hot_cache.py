@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bongsu.store import schema
-from bongsu.store.hot import HotRow
-from bongsu.store.hot_cache import Block, HotCache
+from bongsu.store.layout import schema
+from bongsu.store.layout.hot import HotRow
+from bongsu.store.reading.hot_cache import Block, HotCache
 
 LAYOUTS = (b"\x01\0\0\0", b"\x02\0\0\0")
 

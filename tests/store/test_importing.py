@@ -20,10 +20,10 @@ from bongsu.model.batch import Batch, Outcome, Part, Sample
 from bongsu.model.errors import BadInput
 from bongsu.model.metric import Kind
 from bongsu.sinks.jsonl import JsonlSink
-from bongsu.store import spool as spooling
-from bongsu.store.importing import Reading, read
+from bongsu.store.moving import spool as spooling
+from bongsu.store.moving.importing import Reading, read
+from bongsu.store.moving.spool import Spool
 from bongsu.store.series import NAME, STALE_BITS, Labels
-from bongsu.store.spool import Spool
 
 NOW = 1_700_000_000_000
 Samples = dict[Labels, list[tuple[int, float]]]
@@ -290,8 +290,8 @@ def test_what_memory_does_not_hold_goes_to_a_file(tmp_path: Path, monkeypatch: p
 def test_reading_a_dump_takes_bounded_memory(tmp_path: Path) -> None:
     """Ten times the lines are read in the same memory (20 MB more would be a copy of the samples)."""
     code = (
-        "import resource, sys\nfrom bongsu.store.spool import Spool\nfrom bongsu.store.importing import read\n"
-        "from bongsu.store import spool as s\ns._MOST = 20000\n"
+        "import resource, sys\nfrom bongsu.store.moving.spool import Spool\nfrom bongsu.store.moving.importing import read\n"
+        "from bongsu.store.moving import spool as s\ns._MOST = 20000\n"
         "spool = Spool(sys.argv[1], labels={}, now_ms=1 << 50)\n"
         "read(open(sys.argv[2], 'rb'), 'x', spool)\nfor span in spool.windows(): pass\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"

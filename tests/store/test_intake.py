@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from bongsu.model.batch import Batch, Part
 from bongsu.model.message import Message
 from bongsu.model.metric import Kind, MetricSpec, Vocabulary
-from bongsu.store.catalogue import Catalogue
-from bongsu.store.hot import unpack_ids
-from bongsu.store.intake import Intake
+from bongsu.store.layout.catalogue import Catalogue
+from bongsu.store.layout.hot import unpack_ids
+from bongsu.store.writing.intake import Intake
 from readings import HEAT, TASKS, WORK, Values, batch, one, part
 from store_contents import STALE_BITS
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from bongsu.model.errors import BadInput
-from bongsu.store import minutes
-from bongsu.store.file import open_for_writing
-from bongsu.store.inventory import extent, take_stock, writer
-from bongsu.store.lock import Lock
-from bongsu.store.schema import MINUTES, RAW
+from bongsu.store.layout import minutes
+from bongsu.store.layout.file import open_for_writing
+from bongsu.store.layout.lock import Lock
+from bongsu.store.layout.schema import MINUTES, RAW
+from bongsu.store.moving.inventory import extent, take_stock, writer
 from store.dumped import START, lines, store
 
 DUMP = "# TYPE a_total counter\n" + lines("a_total", 100, labels='{b="c"}') + lines("d", 50, 30_000)

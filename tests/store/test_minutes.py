@@ -11,10 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bongsu.store import minutes, seal
-from bongsu.store.minutes import Minutes
-from bongsu.store.schema import MINUTE_MS, MINUTES, SEAL_MS
+from bongsu.store.layout import minutes
+from bongsu.store.layout.minutes import Minutes
+from bongsu.store.layout.schema import MINUTE_MS, MINUTES, SEAL_MS
 from bongsu.store.series import STALE, STALE_BITS
+from bongsu.store.writing import seal
 from store_file import Store
 
 T0 = 78_703 * minutes.MERGED_MS

@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 
 from bongsu.model.metric import Kind
-from bongsu.store import minutes, past, seal, segments
-from bongsu.store.file import open_for_writing
-from bongsu.store.importing import read
-from bongsu.store.past import Added
-from bongsu.store.spool import Known, Spool
+from bongsu.store.layout import minutes, segments
+from bongsu.store.layout.file import open_for_writing
+from bongsu.store.moving import past
+from bongsu.store.moving.importing import read
+from bongsu.store.moving.past import Added
+from bongsu.store.moving.spool import Known, Spool
+from bongsu.store.writing import seal
 
 START = 1_700_000_000_000
 NOW = START + 10**9

@@ -17,12 +17,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bongsu.model.errors import BadInput, NotKnown
-from bongsu.store import minutes as tier
-from bongsu.store import reader as reading
-from bongsu.store import segments
-from bongsu.store.catalogue import MetricRow, SeriesRow
-from bongsu.store.hot import HotRow, pack_ids
-from bongsu.store.reader import Reader
+from bongsu.store.layout import minutes as tier
+from bongsu.store.layout import segments
+from bongsu.store.layout.catalogue import MetricRow, SeriesRow
+from bongsu.store.layout.hot import HotRow, pack_ids
+from bongsu.store.reading import reader as reading
+from bongsu.store.reading.reader import Reader
 from bongsu.store.series import NAME, STALE, Labels, Matcher, Op, Selected
 from stored import Store, labels
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bongsu.store import minutes, retention, seal, segments
-from bongsu.store.schema import MINUTES, RAW, SEAL_MS
+from bongsu.store.layout import minutes, segments
+from bongsu.store.layout.schema import MINUTES, RAW, SEAL_MS
+from bongsu.store.writing import retention, seal
 from store_file import Store, whole
 
 T0 = 2_833_344 * SEAL_MS

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bongsu.store import compact, minutes, seal, segments
-from bongsu.store.schema import RAW, SEAL_MS
+from bongsu.store.layout import minutes, segments
+from bongsu.store.layout.schema import RAW, SEAL_MS
 from bongsu.store.series import STALE
+from bongsu.store.writing import compact, seal
 from store_file import Store, whole
 
 T0 = 2_833_333 * SEAL_MS

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from bongsu.store.hot import HotRow
-from bongsu.store.waiting import Waiting
-from bongsu.store.writer import Writer
+from bongsu.store.layout.hot import HotRow
+from bongsu.store.writing.waiting import Waiting
+from bongsu.store.writing.writer import Writer
 from readings import HEAT, Values, one
 from store_contents import TARGET, plain
 

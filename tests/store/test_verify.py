@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from bongsu.model.errors import BadInput
-from bongsu.store import minutes, seal
-from bongsu.store.file import open_for_writing
-from bongsu.store.schema import VERSION
-from bongsu.store.verify import Verified, verify
+from bongsu.store.layout import minutes
+from bongsu.store.layout.file import open_for_writing
+from bongsu.store.layout.schema import VERSION
+from bongsu.store.moving.verify import Verified, verify
+from bongsu.store.writing import seal
 from store.dumped import START, lines, store
 
 DUMP = "# TYPE a_total counter\n" + lines("a_total", 100, labels='{b="c"}') + lines("d", 50, 30_000)
@@ -145,8 +146,8 @@ def test_ctrl_c_ends_the_check(whole: Path, monkeypatch: pytest.MonkeyPatch) -> 
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bongsu.store.interruptible._still_wanted", interrupted)
-    monkeypatch.setattr("bongsu.store.interruptible._EVERY", 1)
+    monkeypatch.setattr("bongsu.store.layout.interruptible._still_wanted", interrupted)
+    monkeypatch.setattr("bongsu.store.layout.interruptible._EVERY", 1)
     with pytest.raises(KeyboardInterrupt):
         verify(str(whole))
 

@@ -19,11 +19,12 @@ import pytest
 from bongsu.model.batch import Batch
 from bongsu.model.errors import BadInput
 from bongsu.model.metric import MetricSpec
-from bongsu.store import facts, file, place
-from bongsu.store.lock import Lock
-from bongsu.store.reader import Reader
+from bongsu.store.layout import file, place
+from bongsu.store.layout.lock import Lock
+from bongsu.store.reading.reader import Reader
 from bongsu.store.series import NAME, Matcher, Op
-from bongsu.store.writer import Writer
+from bongsu.store.writing import facts
+from bongsu.store.writing.writer import Writer
 from readings import HEAT, WORK, batch, one, part
 from store_contents import TARGET, Key, Stored, plain, samples
 
@@ -422,7 +423,7 @@ def test_a_second_writer_is_refused(make: Make, path: str) -> None:
 def test_a_child_made_by_fork_cannot_write_and_does_no_harm(path: str) -> None:
     """Its batches are refused; its end, orderly or not, leaves the parent's store as it is."""
     code = (
-        "import os, sys; from bongsu.store.writer import Writer; from readings import *\n"
+        "import os, sys; from bongsu.store.writing.writer import Writer; from readings import *\n"
         "writer = Writer(sys.argv[1], labels={}, commit_every=0.01)\n"
         "writer.write(one(1, {(HEAT, ('a',)): 1.0})); writer.flush()\n"
         "if not os.fork():\n"

@@ -101,7 +101,7 @@ class Index:
         from bongsu.cli.wire import CLASSES
         from bongsu.collectors.agent import AgentCollector
         from bongsu.model import health
-        from bongsu.store import facts
+        from bongsu.store.writing import facts
 
         self.classes = CLASSES
         self.by_collector: dict[str, tuple[Any, ...]] = {cls.name: cls.specs for cls in CLASSES}

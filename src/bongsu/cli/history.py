@@ -18,7 +18,7 @@ from bongsu.model.settings import Settings
 from bongsu.sinks.file_path import resolved
 
 if TYPE_CHECKING:
-    from bongsu.store.writer import Writer
+    from bongsu.store.writing.writer import Writer
 
 FILE = "history.db"
 _NEEDS = ("numpy", "promql_parser", "re2")
@@ -77,8 +77,8 @@ def kept(loaded: Loaded, *, page: bool, running: Writer | None) -> Writer | None
     assert file is not None
     memory.stay_small()
     memory.import_numpy()
-    from bongsu.store.file import check_place
-    from bongsu.store.writer import Writer
+    from bongsu.store.layout.file import check_place
+    from bongsu.store.writing.writer import Writer
 
     if running is not None and running.path == file:  # its labels and durability are those of its start
         running.configure(

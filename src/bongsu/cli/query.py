@@ -19,7 +19,7 @@ from bongsu.views.printable import printable
 
 if TYPE_CHECKING:
     from bongsu.store.promql.engine import Result
-    from bongsu.store.reader import Reader
+    from bongsu.store.reading.reader import Reader
     from bongsu.views.plot import Scale
 
 HELP = """Ask the history of this machine in PromQL.
@@ -146,7 +146,7 @@ def _reader(file: str) -> Iterator[Reader]:
         reason = (error.strerror or str(error)).lower()
         cure = "; run this as the user who runs `bongsu up`" if isinstance(error, PermissionError) else ""
         raise NotKnown(Message("{file}: {reason}{cure}", file=file, reason=reason, cure=cure)) from None
-    from bongsu.store.reader import Reader
+    from bongsu.store.reading.reader import Reader
 
     with contextlib.closing(Reader(file)) as reader:
         yield reader
@@ -309,9 +309,9 @@ def _nothing(reader: Reader, expr: str, result: Result) -> Message:
 
 def _extent(file: str) -> tuple[int, int] | None:
     """Unix milliseconds of the oldest and the newest sample, of whichever tier."""
-    from bongsu.store.file import open_for_reading
-    from bongsu.store.inventory import extent
-    from bongsu.store.schema import MINUTES, RAW, SEAL_MS
+    from bongsu.store.layout.file import open_for_reading
+    from bongsu.store.layout.schema import MINUTES, RAW, SEAL_MS
+    from bongsu.store.moving.inventory import extent
 
     with contextlib.closing(open_for_reading(file)) as connection:
         raw, minutes = extent(connection, RAW), extent(connection, MINUTES)

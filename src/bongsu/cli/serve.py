@@ -27,10 +27,10 @@ from bongsu.sinks.exposition import Exposition
 
 if TYPE_CHECKING:
     from bongsu.sinks.web_config import WebConfig
-    from bongsu.store.history import History
-    from bongsu.store.reader import Reader
+    from bongsu.store.reading.history import History
+    from bongsu.store.reading.reader import Reader
     from bongsu.store.recent import Recent
-    from bongsu.store.writer import Writer
+    from bongsu.store.writing.writer import Writer
     from bongsu.views.web.live import Live
 
 _log = logging.getLogger("bongsu.serve")
@@ -102,7 +102,7 @@ class Builder:
             page = _page_sinks(interval, past) if before is None or moves else before.page
             sinks = [*(page or ()), *sinks]
         if past is not None:
-            from bongsu.store import facts
+            from bongsu.store.writing import facts
 
             collecting.append(Told("store", facts.SPECS, past.writer.samples))
             sinks = [past.writer, *sinks]
@@ -214,8 +214,8 @@ def _past(loaded: Loaded, *, page: bool, before: Past | None) -> Past | None:
         return None
     if before is not None and writer is before.writer:
         return before
-    from bongsu.store.history import History
-    from bongsu.store.reader import Reader
+    from bongsu.store.reading.history import History
+    from bongsu.store.reading.reader import Reader
 
     reader = Reader(writer.path, pending=writer.pending, unsaved=writer.unsaved)
     return Past(writer, reader, History(reader))

@@ -17,7 +17,7 @@ from bongsu.model.errors import BadInput, NotKnown
 from bongsu.model.message import Message
 
 if TYPE_CHECKING:
-    from bongsu.store.lock import Lock
+    from bongsu.store.layout.lock import Lock
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -114,9 +114,9 @@ def new_file(file: str, option: str, history: str) -> str:
 @contextlib.contextmanager
 def alone(path: str, doing: str) -> Iterator[Lock]:
     """Within the block no other process writes the history. Raises BadInput if one does, naming its pid."""
-    from bongsu.store.file import check_place
-    from bongsu.store.inventory import writer
-    from bongsu.store.lock import Lock
+    from bongsu.store.layout.file import check_place
+    from bongsu.store.layout.lock import Lock
+    from bongsu.store.moving.inventory import writer
 
     check_place(path)
     if not os.path.isdir(os.path.dirname(path)):
@@ -137,7 +137,7 @@ def sqlite_errors(path: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        from bongsu.store.file import code
+        from bongsu.store.layout.file import code
 
         if code(error) == sqlite3.SQLITE_FULL:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path) from None

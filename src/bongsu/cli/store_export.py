@@ -17,7 +17,7 @@ from bongsu.model.errors import BadInput
 from bongsu.model.message import Message
 
 if TYPE_CHECKING:
-    from bongsu.store.export import Format
+    from bongsu.store.moving.export import Format
     from bongsu.store.series import Matcher
 
 FORMATS = ("csv", "jsonl", "parquet")
@@ -81,10 +81,10 @@ def export(
     path = file_of(ctx)
     target = None if output is None or to_stdout else new_file(output, "-o", path)
     any_of = [_matchers(text) for text in matches]
-    from bongsu.store.export import MINUTE_COLUMNS, of_source
-    from bongsu.store.export import export as write
-    from bongsu.store.reader import Reader
-    from bongsu.store.tiers import minutes, raw
+    from bongsu.store.moving.export import MINUTE_COLUMNS, of_source
+    from bongsu.store.moving.export import export as write
+    from bongsu.store.moving.tiers import minutes, raw
+    from bongsu.store.reading.reader import Reader
 
     notes: list[Message] = []
     reader = Reader(path)
@@ -149,9 +149,9 @@ def _matchers(text: str) -> Sequence[Matcher]:
 def _range(path: str, tier: str | None, *, since: str | None, begin: str | None, end: str | None) -> tuple[int, int]:
     """Unix ms of the first and last moment: what was asked for, within what there is."""
     from bongsu.cli.query_times import moment, span
-    from bongsu.store.file import open_for_reading
-    from bongsu.store.inventory import extent
-    from bongsu.store.schema import MINUTES, RAW
+    from bongsu.store.layout.file import open_for_reading
+    from bongsu.store.layout.schema import MINUTES, RAW
+    from bongsu.store.moving.inventory import extent
 
     now = time.time()
     last = now if end is None else moment("--to", end, now)
@@ -176,8 +176,8 @@ def _range(path: str, tier: str | None, *, since: str | None, begin: str | None,
 
 @contextlib.contextmanager
 def _output(output: str | None, form: str, path: str, columns: Sequence[str]) -> Iterator[Format]:
-    from bongsu.store.export import Csv, Jsonl, Parquet
-    from bongsu.store.new_file import appearing
+    from bongsu.store.layout.new_file import appearing
+    from bongsu.store.moving.export import Csv, Jsonl, Parquet
 
     def text(file: IO[bytes]) -> Format:
         ascii_only = file.isatty()
@@ -199,7 +199,7 @@ def _output(output: str | None, form: str, path: str, columns: Sequence[str]) ->
 
 
 def _stored_kinds(path: str) -> dict[str, str]:
-    from bongsu.store.file import open_for_reading
+    from bongsu.store.layout.file import open_for_reading
 
     with sqlite_errors(path), contextlib.closing(open_for_reading(path)) as connection:
         return dict(connection.execute("SELECT name, kind FROM metric ORDER BY id").fetchall())

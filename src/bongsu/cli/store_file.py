@@ -77,7 +77,7 @@ def info(ctx: click.Context, gap: str, top: int, as_json: bool) -> None:
 
     gap_ms = round(span("--gap", gap) * 1000)
     path = file_of(ctx)
-    from bongsu.store.inventory import take_stock
+    from bongsu.store.moving.inventory import take_stock
 
     with sqlite_errors(path):
         stock = take_stock(path, gap_ms=gap_ms, top=top)
@@ -100,7 +100,7 @@ def info(ctx: click.Context, gap: str, top: int, as_json: bool) -> None:
 def verify(ctx: click.Context, quick: bool, as_json: bool) -> int:
     """Check and say what is broken."""
     path = file_of(ctx)
-    from bongsu.store import verify as checking
+    from bongsu.store.moving import verify as checking
     from bongsu.views.printable import printable
 
     with Progress("checking") as progress:
@@ -129,9 +129,9 @@ def verify(ctx: click.Context, quick: bool, as_json: bool) -> int:
 def compact(ctx: click.Context) -> None:
     """Compact, and say what it gave."""
     path = file_of(ctx)
-    from bongsu.store import compact as compacting
-    from bongsu.store.file import open_for_writing, size
-    from bongsu.store.interruptible import interruptible
+    from bongsu.store.layout.file import open_for_writing, size
+    from bongsu.store.layout.interruptible import interruptible
+    from bongsu.store.writing import compact as compacting
     from bongsu.views.units import bytes_text
 
     with alone(path, "compact it"), sqlite_errors(path):
@@ -158,7 +158,7 @@ def backup(ctx: click.Context, file: str, force: bool) -> None:
 
     path = file_of(ctx)
     target = new_file(file, "FILE", path)
-    from bongsu.store.backup import back_up
+    from bongsu.store.moving.backup import back_up
 
     begun = time.monotonic()
     with Progress("copying") as progress:
@@ -175,7 +175,7 @@ def restore(ctx: click.Context, file: str) -> None:
     path = file_of(ctx, must_exist=False)
     if os.path.exists(path) and os.path.exists(file) and os.path.samefile(path, file):
         raise BadInput(Message("{path}: this is the history itself; give the file of a backup", path=file))
-    from bongsu.store import backup as backups
+    from bongsu.store.moving import backup as backups
 
     with alone(path, "restore"), Progress("copying") as progress:
         aside = backups.restore(file, path, progress=progress)

@@ -20,9 +20,9 @@ from bongsu.model.message import Message
 
 if TYPE_CHECKING:
     from bongsu.model.metric import MetricPattern, MetricSpec
-    from bongsu.store.importing import Reading
-    from bongsu.store.past import Added
-    from bongsu.store.spool import Known
+    from bongsu.store.moving.importing import Reading
+    from bongsu.store.moving.past import Added
+    from bongsu.store.moving.spool import Known
 
 IMPORT = """Take samples of the past into the history: all of a file or, if a line is wrong, none.
 
@@ -74,10 +74,10 @@ def import_(
     time_ms = None if at is None else round(moment("--time", at, now) * 1000)
     added_labels = dict(map(_label, labels))
     path = file_of(ctx, must_exist=False)
-    from bongsu.store import importing, past
-    from bongsu.store.file import open_for_writing
-    from bongsu.store.interruptible import interruptible
-    from bongsu.store.spool import Spool
+    from bongsu.store.layout.file import open_for_writing
+    from bongsu.store.layout.interruptible import interruptible
+    from bongsu.store.moving import importing, past
+    from bongsu.store.moving.spool import Spool
 
     shown = "standard input" if file == "-" else file
     with alone(path, "import"), no_room(os.path.dirname(path)), contextlib.ExitStack() as stack:
@@ -182,8 +182,8 @@ def _kinds() -> Callable[[str], Known | None]:
     from bongsu.collectors.agent import AgentCollector
     from bongsu.model import health
     from bongsu.model.metric import MetricPattern
-    from bongsu.store import facts
-    from bongsu.store.spool import Known
+    from bongsu.store.moving.spool import Known
+    from bongsu.store.writing import facts
 
     plain: dict[str, MetricSpec] = {}
     patterns: list[tuple[re.Pattern[str], MetricPattern]] = []

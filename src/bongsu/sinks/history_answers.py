@@ -11,8 +11,8 @@ from bongsu.model.message import Message
 from bongsu.model.metric import Kind, MetricSpec
 from bongsu.model.query import Fold, Query
 from bongsu.sinks.query_parameters import Parameters, first, form, moment, whole
-from bongsu.store.history import History
 from bongsu.store.promql.values import PromqlError
+from bongsu.store.reading.history import History
 
 MOST_POINTS = 11_000  # as many as Prometheus gives of a series
 _POINTS = 900

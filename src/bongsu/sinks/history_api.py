@@ -29,7 +29,7 @@ from bongsu.model.metric import MetricSpec
 from bongsu.sinks.http_message import Request, Response
 
 if TYPE_CHECKING:
-    from bongsu.store.history import History
+    from bongsu.store.reading.history import History
 
 PATH = "/api/history"
 _NO_STORE = Message("This runs without a history (--no-store), so there is nothing to show.")

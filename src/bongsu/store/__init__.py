@@ -1,1 +1,1 @@
-"""What has been read, kept: the last hour in memory."""
+"""What has been read, kept: the last hour in memory, and the history on disk."""

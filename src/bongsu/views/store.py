@@ -7,7 +7,7 @@ import time
 from rich.console import Console
 from rich.text import Text
 
-from bongsu.store.inventory import Stock, TierStock
+from bongsu.store.moving.inventory import Stock, TierStock
 from bongsu.views.columns import fitted
 from bongsu.views.printable import printable
 from bongsu.views.units import UNKNOWN, bytes_text, count_text, seconds_text

@@ -20,7 +20,7 @@ from bongsu.views.web.drawing import Drawing
 from readings import HEAT, TASKS, WORK, part
 
 if TYPE_CHECKING:
-    from bongsu.store import history
+    from bongsu.store.reading import history
 
 WORK_RATE, TASKS_RATE = Query(WORK, Fold.RATE), Query(TASKS, Fold.RATE)
 ROOMS = Query(HEAT, by=("room",))

@@ -12,10 +12,10 @@ from bongsu.boards.board import Line
 from bongsu.boards.host import HOST
 from bongsu.model.metric import Kind, MetricSpec
 from bongsu.model.query import Fold
-from bongsu.store.history import History
 from bongsu.store.promql import engine
 from bongsu.store.promql.values import Vector
-from bongsu.store.reader import Reader
+from bongsu.store.reading.history import History
+from bongsu.store.reading.reader import Reader
 from bongsu.store.recent import Recent
 from bongsu.views.web.drawing import Drawing
 from stored import Store, labels

@@ -10,7 +10,7 @@ from bongsu.collectors import agent, exporter
 from bongsu.model.batch import Table
 from bongsu.model.message import Message
 from bongsu.store.recent import Recent
-from bongsu.store.writer import Writer
+from bongsu.store.writing.writer import Writer
 from bongsu.views.rates import Rates
 from bongsu.views.web import own
 from bongsu.views.web.live import COLUMNS, Live

@@ -19,8 +19,8 @@ from bongsu.model.batch import Batch, Table
 from bongsu.model.message import Message
 from bongsu.model.metric import MetricSpec
 from bongsu.sinks import http_message, query_api
-from bongsu.store.reader import Reader
-from bongsu.store.writer import Writer
+from bongsu.store.reading.reader import Reader
+from bongsu.store.writing.writer import Writer
 from bongsu.views.web.own import Kept
 from live_page import HOSTILE, page, process, readings
 from live_page import Page as Server

@@ -22,7 +22,7 @@ from bongsu.views.web.composed import Composed, Group, Rows
 from bongsu.views.web.forecast import Forecasts
 
 if TYPE_CHECKING:
-    from bongsu.store import history
+    from bongsu.store.reading import history
 
 _GAP = 3.5  # ticks without a batch that make a hole in a chart
 _FORECAST_POINTS, _MOST_FORECASTS = 120, 3

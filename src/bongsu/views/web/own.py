@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from bongsu.collectors import agent, exporter
 from bongsu.model.batch import Batch
-from bongsu.store.facts import TIERS, Facts, Limits, Span
+from bongsu.store.writing.facts import TIERS, Facts, Limits, Span
 from bongsu.views.printable import printable
 from bongsu.views.rates import Rates
 

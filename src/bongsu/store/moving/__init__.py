@@ -1,0 +1,1 @@
+"""Takes a store elsewhere, or something into it: export, import, backup, stock-taking, verification."""
