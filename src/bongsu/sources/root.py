@@ -215,7 +215,7 @@ class Root:
             return None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Machine:
     """The roots of the machine that is read: this one, the host seen from a container, or a captured tree."""
 

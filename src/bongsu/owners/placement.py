@@ -1,0 +1,25 @@
+"""What the parts of this room hand each other: an owner as far as a cgroup path tells, and its own directories."""
+
+from __future__ import annotations
+
+import msgspec
+
+from bongsu.model.owner import Owner
+
+
+class Place(msgspec.Struct, frozen=True, gc=False):
+    """One of an owner's own cgroups: the job's, not the step's; the pod's, not the container's."""
+
+    controllers: tuple[str, ...]  # of v1; empty for cgroup v2
+    path: str  # as in /proc/PID/cgroup
+
+
+class Placed(msgspec.Struct, frozen=True, gc=False):
+    """An owner, and the cgroups that hold all of it and nothing else.
+
+    A v1 hierarchy in which the owner has no cgroup of its own (Slurm's jobs have none for ``cpu``
+    under systemd) is not among the places: what is counted there is somebody else's too.
+    """
+
+    owner: Owner
+    places: tuple[Place, ...] = ()
