@@ -10,12 +10,16 @@ from dataclasses import dataclass
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
+from bongsu.views.web import stripping
+
 _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
+_STRIPPED = {".css": stripping.style, ".js": stripping.script}
+_FOREIGN = "vendor"  # the folder of files that are sent as their authors made them
 FOLDER = os.path.join(os.path.dirname(__file__), "static")
 
 
@@ -43,12 +47,15 @@ def load(folder: str = FOLDER) -> dict[str, StaticFile]:
     found = {}
     for path, _, names in os.walk(folder):
         for name in names:
-            kind = _TYPES.get(os.path.splitext(name)[1])
+            ending = os.path.splitext(name)[1]
+            kind = _TYPES.get(ending)
             if kind is None:
                 continue
             full = os.path.join(path, name)
             with open(full, "rb") as file:
                 plain = file.read()
+            if ending in _STRIPPED and os.path.basename(path) != _FOREIGN:
+                plain = _STRIPPED[ending](plain.decode()).encode()
             tag = f'"{hashlib.sha256(plain).hexdigest()[:16]}"'
             found[os.path.relpath(full, folder)] = StaticFile(kind, plain, gzip.compress(plain, 9, mtime=0), tag)
     return found
