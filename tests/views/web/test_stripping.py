@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
-from pygments.lexer import Lexer
-from pygments.lexers.css import CssLexer
-from pygments.lexers.javascript import JavascriptLexer
-from pygments.token import Comment, Text
+from pygments.lexer import Lexer  # type: ignore[import-untyped]  # it has no py.typed
+from pygments.lexers.css import CssLexer  # type: ignore[import-untyped]  # it has no py.typed
+from pygments.lexers.javascript import JavascriptLexer  # type: ignore[import-untyped]  # it has no py.typed
+from pygments.token import Comment, Text  # type: ignore[import-untyped]  # it has no py.typed
 
 from bongsu.views.web import stripping
 from bongsu.views.web.static import FOLDER, load
