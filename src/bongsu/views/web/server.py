@@ -12,18 +12,22 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import h11
 import uvicorn
-from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from bongsu.model.message import Message
+from bongsu.sinks.http_message import MOST_BODY
 from bongsu.sinks.http_server import OUT_OF_RESOURCES, listen
 from bongsu.sinks.web_tls import ServerTls
+from bongsu.views.web.access import FENCE, Guard
+from bongsu.views.web.direct import Direct, DirectProtocol
 from bongsu.views.web.live import Live
 
 __all__ = ["STOP_SECONDS", "Listener", "WebServer", "listen"]
 
 STOP_SECONDS = 2.0
 SEND_SECONDS = 10.0  # for which a client may take nothing of what waits for it
+ASK_SECONDS = 10.0  # for which a client may take over a request, and over what it sends beyond it
 _MOST_HEADER_BYTES = 16 * 1024
 _MOST_CONNECTIONS = 400  # twice as many as may follow the stream; a process often may open 1024 files
 _OUT_OF_RESOURCES_SECONDS = 0.05
@@ -79,17 +83,50 @@ def _renewed(tls: ServerTls) -> Callable[[ssl.SSLObject, str | None, ssl.SSLCont
     return choose
 
 
-class _Protocol(H11Protocol):
-    """The protocol of uvicorn, without those who take nothing, or whose certificate has none of the names asked for."""
+class _Protocol(DirectProtocol):
+    """The protocol of uvicorn, without those who ask nothing, take nothing, or lack the names asked for."""
 
     tls: ServerTls | None = None
-    patience: asyncio.TimerHandle | None = None
+    patience: asyncio.TimerHandle | None = None  # with one who does not take what waits for him …
+    waiting: asyncio.TimerHandle | None = None  # … and with one whose request does not come
+    unread: int = 0  # bytes of a body that nobody asked for
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         connection = transport.get_extra_info("ssl_object")
         if self.tls is not None and connection is not None and not self.tls.accepts(connection):
             transport.abort()
+        self.waiting = self.loop.call_later(ASK_SECONDS, transport.abort)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes of a request. Their number does not buy time: one byte a second is no request."""
+        super().data_received(data)
+        if self.answering:
+            self._end_waiting()
+            self.unread = 0
+            return
+        if self.waiting is None:
+            self.waiting = self.loop.call_later(ASK_SECONDS, self.transport.abort)
+        self.unread += len(data)
+        if self.unread > MOST_BODY:
+            self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  uvicorn's words are not ours
+        """Refuse what is not HTTP, in words and fenced in as every answer is."""
+        if self.conn.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
+            self.transport.abort()  # in the middle of an answer nothing else can be said
+            return
+        body = str(Message("This is no HTTP request, or its headers are too long.")).encode()
+        headers = {
+            "content-type": "text/plain; charset=utf-8",
+            "connection": "close",
+            "cache-control": "no-store",
+            **FENCE,
+        }
+        answer = h11.Response(status_code=400, headers=list(headers.items()), reason=b"Bad Request")
+        for event in (answer, h11.Data(data=body), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     def pause_writing(self) -> None:
         """The client's buffers and ours are full: it has so long to read on."""
@@ -98,29 +135,36 @@ class _Protocol(H11Protocol):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._forget()
+        self._end_patience()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._forget()
+        self._end_patience()
+        self._end_waiting()
         super().connection_lost(exc)
 
-    def _forget(self) -> None:
+    def _end_patience(self) -> None:
         if self.patience is not None:
             self.patience.cancel()
             self.patience = None
+
+    def _end_waiting(self) -> None:
+        if self.waiting is not None:
+            self.waiting.cancel()
+            self.waiting = None
 
 
 class WebServer:
     """The server in its own thread. Signals are left to the process that made it."""
 
-    def __init__(self, app: ASGIApp, live: Live, listener: socket.socket, *, tls: ServerTls | None = None) -> None:
+    def __init__(self, app: Guard, live: Live, listener: socket.socket, *, tls: ServerTls | None = None) -> None:
         self._live = live
         self._listener = Listener(listener, self._answering)
         self._port = int(self._listener.getsockname()[1])
         # Its log would repeat ours, and speak of "ASGI" to people who only opened a page.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        direct = None if app.workers is None else Direct(app, app.workers)
         config = uvicorn.Config(
-            app, loop="asyncio", http=type("Protocol", (_Protocol,), {"tls": tls}), ws="none", lifespan="off", log_config=None, access_log=False,
+            app, loop="asyncio", http=type("Protocol", (_Protocol,), {"tls": tls, "direct": direct}), ws="none", lifespan="off", log_config=None, access_log=False,
             server_header=False, proxy_headers=False, timeout_keep_alive=30, timeout_graceful_shutdown=1,
             h11_max_incomplete_event_size=_MOST_HEADER_BYTES,
         )  # fmt: skip
@@ -160,7 +204,7 @@ class WebServer:
         return {
             known.transport.get_extra_info("socket").fileno()
             for known in self._server.server_state.connections
-            if isinstance(known, _Protocol) and known.cycle is not None and not known.cycle.response_complete
+            if isinstance(known, _Protocol) and known.answering
         }
 
 
