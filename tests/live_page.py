@@ -20,10 +20,11 @@ from bongsu.sinks import http_message
 from bongsu.sinks.web_tls import ServerTls
 from bongsu.store.recent import Recent
 from bongsu.views.web.access import Access
-from bongsu.views.web.app import Answer, create_app
+from bongsu.views.web.app import create_app
 from bongsu.views.web.live import Live
 from bongsu.views.web.own import Store
 from bongsu.views.web.server import WebServer, listen
+from bongsu.views.web.workers import Answer
 from readings import HEAT, TASKS, WORK, part
 
 TOKEN = "correct-horse"

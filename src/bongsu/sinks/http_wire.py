@@ -28,7 +28,7 @@ class Malformed(Exception):  # noqa: N818  reads as what it is in `raise Malform
         self.status = status
 
 
-def head_end(received: bytearray) -> int | None:
+def head_end(received: bytes | bytearray) -> int | None:
     """Where the first request's head ends in what has been received; None where it has not ended."""
     match = _END.search(received)
     return match.end() if match else None

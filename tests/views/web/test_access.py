@@ -15,8 +15,9 @@ from bongsu.model.errors import BadInput
 from bongsu.sinks import http_message
 from bongsu.store.recent import Recent
 from bongsu.views.web.access import Access
-from bongsu.views.web.app import Answer, create_app
+from bongsu.views.web.app import create_app
 from bongsu.views.web.live import Live
+from bongsu.views.web.workers import Answer
 from live_page import BOARD, TOKEN, metrics, readings
 
 ALICE = "Basic " + base64.b64encode(b"alice:wonderland").decode()

@@ -246,7 +246,7 @@ def test_a_form_that_does_not_come_is_not_waited_for(
         "type": "http", "method": "POST", "path": "/api/v1/query", "query_string": b"", "scheme": "http",
         "headers": [(b"host", b"localhost")], "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2),
     }  # fmt: skip
-    asyncio.run(app(scope, receive, send))  # type: ignore[arg-type]  # asyncio.run wants a coroutine by name
+    asyncio.run(app(scope, receive, send))
     assert sent[0]["status"] == code
     assert caplog.messages == []
 

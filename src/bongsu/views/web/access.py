@@ -11,14 +11,16 @@ from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl, urlencode
 
 from anyio import to_thread
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bongsu.model import message
 from bongsu.model.errors import BadInput
+from bongsu.sinks import http_message
 from bongsu.sinks.http import host_allowed
 from bongsu.views.web import words
+from bongsu.views.web.workers import Workers
 
 # Nothing from elsewhere, nothing inline, no frames around us, no forms: a name that slipped into the
 # page as markup could still do nothing (https://www.w3.org/TR/CSP3/).
@@ -34,6 +36,7 @@ FENCE = {
 _ASKED_BY_POST = frozenset(
     f"/api/v1/{name}" for name in ("query", "query_range", "query_exemplars", "labels", "series", "format_query")
 )
+_OWN_SITES = frozenset({"same-origin", "none"})  # of Sec-Fetch-Site
 _OPEN_ON_LOOPBACK = frozenset({"/metrics", "/-/healthy", "/-/ready"})
 _TRIES = 10  # wrong tokens or passwords that one address may send …
 _WITHIN_SECONDS = 60.0  # … in this time
@@ -92,6 +95,11 @@ class Access:
         """Whether it is the token; takes as long for a near miss as for a far one."""
         return bool(self.token) and hmac.compare_digest(candidate.encode(), str(self.token).encode())
 
+    def is_bearer(self, authorization: str) -> bool:
+        """Whether an ``Authorization`` header carries the token."""
+        scheme, _, value = authorization.partition(" ")
+        return scheme.lower() == "bearer" and self.is_token(value.strip())
+
     @property
     def pass_value(self) -> str:
         """What the cookie holds: proof that the token was shown, but not the token."""
@@ -111,8 +119,7 @@ class Access:
 
     async def authorizes(self, authorization: str) -> bool:
         """Whether an ``Authorization`` header carries the token, or a user and password."""
-        scheme, _, value = authorization.partition(" ")
-        if scheme.lower() == "bearer" and self.is_token(value.strip()):
+        if self.is_bearer(authorization):
             return True
         if authorization and self.permits is not None:
             # Checking a password takes long on purpose; the stream must not stand still meanwhile.
@@ -140,9 +147,11 @@ class Access:
 class Guard:
     """Stands before the app: refuses unknown names and strangers, turns a token into a cookie, fences answers in."""
 
-    def __init__(self, app: ASGIApp, access: Access) -> None:
+    def __init__(self, app: ASGIApp, access: Access, workers: Workers | None = None) -> None:
+        self.workers = workers  # who answer queries, also those that do not come through the app
         self._app = app
         self._access = access
+        self._fence = {**FENCE, **{name.lower(): value for name, value in access.headers}}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, as ASGI has it."""
@@ -152,15 +161,45 @@ class Guard:
 
         async def fenced(event: Message) -> None:
             if event["type"] == "http.response.start":
-                headers = MutableHeaders(scope=event)
-                for name, value in FENCE.items():
-                    headers[name] = value
-                headers.setdefault("cache-control", "no-store")
-                for name, value in self._access.headers:
-                    headers[name] = value
+                said = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in event["headers"]]
+                headers = [
+                    (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self.fenced(said)
+                ]
+                event = {**event, "headers": headers}
             await send(event)
 
         await (self._app if answer is None else answer)(scope, receive, fenced)
+
+    def fenced(self, headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+        """An answer's headers with those that all answers have; the operator's win over ours, ours over the answer's."""
+        fence = self._fence
+        kept = [header for header in headers if header[0].lower() not in fence]
+        if "cache-control" not in fence and all(name.lower() != "cache-control" for name, _ in kept):
+            kept.append(("cache-control", "no-store"))
+        return (*kept, *fence.items())
+
+    def admits_at_once(self, request: http_message.Request, address: str, port: int) -> bool:
+        """Whether a query may be answered without more ado; if not, `__call__` says why, or lets it through after all.
+
+        Nothing is remembered of those that are not admitted; of those that are, the limit of requests is.
+        """
+        access, headers = self._access, request.headers
+        authorization = headers.get("authorization", "")
+        if request.method == "POST":
+            if request.path not in _ASKED_BY_POST or headers.get("sec-fetch-site", "none") not in _OWN_SITES:
+                return False
+        elif request.method not in {"GET", "HEAD"}:
+            return False
+        if authorization:
+            if not access.is_bearer(authorization) or access.wait_seconds(address):
+                return False
+        elif not (
+            access.knows_host(headers.get("host", "")) and access.admits(request.path, headers, _cookie_of_port(port))
+        ):
+            return False
+        if "token" in request.query:  # what is a parameter of that name is looked at over there
+            return False
+        return access.admits_one_more is None or access.admits_one_more()
 
     async def _refusal(self, scope: Scope) -> Response | None:
         """The answer to give instead of the app's; None to let the request through."""
@@ -176,7 +215,7 @@ class Guard:
             )  # fmt: skip
         if scope["method"] == "POST" and path in _ASKED_BY_POST:
             # A page elsewhere may send a form here, though it could not read the answer; browsers say where from.
-            if headers.get("sec-fetch-site", "none") not in {"same-origin", "none"}:
+            if headers.get("sec-fetch-site", "none") not in _OWN_SITES:
                 return words.refusal(scope, 403, message.Message("Queries from pages of other sites are not answered."))
         elif scope["method"] not in {"GET", "HEAD"}:
             answer = words.refusal(scope, 405, message.Message("Nothing can be changed here: only GET and HEAD."))
@@ -219,7 +258,11 @@ class Guard:
 def cookie_name(scope: Scope) -> str:
     """The cookie's name, with the port in it: a browser shares cookies among the ports of a machine."""
     server = scope.get("server")
-    return f"bongsu_{server[1] if server else 0}"
+    return _cookie_of_port(server[1] if server else 0)
+
+
+def _cookie_of_port(port: int) -> str:
+    return f"bongsu_{port}"
 
 
 def _cookie(header: str, name: str) -> str:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 import time
-from collections.abc import Callable
 
-from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
 
 from bongsu.model.errors import BongsuError
 from bongsu.model.message import Message
@@ -25,14 +23,12 @@ from bongsu.views.web.access import Access, Guard
 from bongsu.views.web.facts import facts
 from bongsu.views.web.live import Live
 from bongsu.views.web.stream import EventResponse
+from bongsu.views.web.workers import Answer, Workers
 
 _MOST_POINTS = 2000
 _SHORTEST_SECONDS, _LONGEST_SECONDS = 1.0, 366 * 86400.0
 _LAST_TIME = 1e11  # Unix seconds, in the year 5138: what is beyond is a mistake
-_QUERIES_AT_ONCE = 20  # threads of their own for them, so that many leave the page and /metrics theirs
 _BODY_SECONDS = 10.0  # for all of what a POST carries
-_QUERIES_WAITING = 200  # dashboards send all that they show at once
-Answer = Callable[[http_message.Request], http_message.Response]
 _log = logging.getLogger("bongsu.web")
 
 
@@ -43,7 +39,7 @@ def create_app(
     metrics: Answer | None = None,
     api: Answer | None = None,
     version: str = "",
-) -> ASGIApp:
+) -> Guard:
     """The web application of one machine.
 
     ``live`` is the sink that is given each batch, ``access`` says who may see what. ``metrics``
@@ -117,13 +113,11 @@ def create_app(
         return _handed_back(await run_in_threadpool(metrics, _asked(request)))
 
     async def ask(request: Request) -> Response:
-        if api is None:
+        if workers is None:
             raise HTTPException(404)
-        if turns.statistics().tasks_waiting >= _QUERIES_WAITING:
-            raise HTTPException(503, str(Message("Too many queries are in progress; try again later.")))
-        return _handed_back(await to_thread.run_sync(api, _asked(request, await _body(request)), limiter=turns))
+        return _handed_back(await _worked_out(workers, _asked(request, await _body(request))))
 
-    turns = CapacityLimiter(_QUERIES_AT_ONCE)
+    workers = None if api is None else Workers(api)
     app = Starlette(
         routes=[
             Route("/", page),
@@ -140,7 +134,29 @@ def create_app(
         ],
         exception_handlers={HTTPException: _in_words, Exception: _failed},
     )
-    return Guard(app, access)
+    return Guard(app, access, workers)
+
+
+async def _worked_out(workers: Workers, request: http_message.Request) -> http_message.Response:
+    """The answer of a worker. Raises HTTPException where too many wait, and what the answer raises."""
+    loop = asyncio.get_running_loop()
+    answered: asyncio.Future[http_message.Response] = loop.create_future()
+
+    def take(said: http_message.Response | Exception) -> None:
+        if answered.done():  # whoever asked is gone
+            return
+        if isinstance(said, Exception):
+            answered.set_exception(said)
+        else:
+            answered.set_result(said)
+
+    def done(said: http_message.Response | Exception) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(take, said)
+
+    if not workers.begin(request, done):
+        raise HTTPException(503, str(Message("Too many queries are in progress; try again later.")))
+    return await answered
 
 
 def _asked(request: Request, body: bytes = b"") -> http_message.Request:
