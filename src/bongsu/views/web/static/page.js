@@ -7,6 +7,7 @@ import { Health } from "./health.js";
 import { notice } from "./notice.js";
 import { Processes } from "./processes.js";
 import { Ranges } from "./ranges.js";
+import { spreadRows } from "./rows.js";
 import { watchSections } from "./sections.js";
 import { MOST_POINTS, Series } from "./series.js";
 import { Tiles } from "./tiles.js";
@@ -32,6 +33,7 @@ const tiles = new Tiles(series);
 const processes = new Processes();
 const health = new Health();
 watchSections();
+spreadRows();
 let status = null;
 let asked = -Infinity;
 let asking = null; // what ends the newest request for the board
