@@ -96,7 +96,7 @@ class _Protocol(DirectProtocol):
         connection = transport.get_extra_info("ssl_object")
         if self.tls is not None and connection is not None and not self.tls.accepts(connection):
             transport.abort()
-        self.waiting = self.loop.call_later(ASK_SECONDS, transport.abort)
+        self.waiting = self.loop.call_later(ASK_SECONDS, self._give_up)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of a request. Their number does not buy time: one byte a second is no request."""
@@ -106,7 +106,7 @@ class _Protocol(DirectProtocol):
             self.unread = 0
             return
         if self.waiting is None:
-            self.waiting = self.loop.call_later(ASK_SECONDS, self.transport.abort)
+            self.waiting = self.loop.call_later(ASK_SECONDS, self._give_up)
         self.unread += len(data)
         if self.unread > MOST_BODY:
             self.transport.close()
@@ -141,6 +141,11 @@ class _Protocol(DirectProtocol):
         self._end_patience()
         self._end_waiting()
         super().connection_lost(exc)
+
+    def _give_up(self) -> None:
+        self.waiting = None
+        if not self.answering:
+            self.transport.abort()
 
     def _end_patience(self) -> None:
         if self.patience is not None:

@@ -44,14 +44,19 @@ export function pointing(area, on) {
 
   area.addEventListener("pointerup", (event) => {
     const done = drag;
+    const finger = event.pointerType === "touch";
     end();
+    if (finger && done) on.point(done.moved ? null : on.timeAt(event.clientX)); // a tap points, until one taps elsewhere
     if (!done || !done.moved || done.pan) return;
     const times = [done.x, event.clientX].map((x) => on.timeAt(Math.min(done.left + done.width, Math.max(done.left, x))));
     on.zoom(Math.min(...times), Math.max(...times));
   });
 
-  area.addEventListener("pointercancel", end);
-  area.addEventListener("pointerleave", () => drag || on.point(null));
+  area.addEventListener("pointercancel", () => {
+    end();
+    on.point(null); // the finger scrolls the page
+  });
+  area.addEventListener("pointerleave", (event) => drag || event.pointerType === "touch" || on.point(null));
   area.addEventListener("dblclick", () => on.back());
 }
 
