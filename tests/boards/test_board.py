@@ -41,10 +41,10 @@ def test_a_board_knows_all_that_it_asks_for() -> None:
 def test_a_tile_has_a_line_or_says_why_not() -> None:
     """An empty tile without a word would be a riddle; with both, one of them would be untrue."""
     line = Line(Message("a"), TASKS_RATE)
-    with pytest.raises(ValueError, match="say why there is none"):
+    with pytest.raises(ValueError, match="says why there is none"):
         Tile("t", Message("t"), Unit.COUNT)
-    with pytest.raises(ValueError, match="say why there is none"):
-        Tile("t", Message("t"), Unit.COUNT, line, why=Message("none"))
+    with pytest.raises(ValueError, match="says why there is none"):
+        Tile("t", Message("t"), Unit.COUNT, line, collector="gpu")
 
 
 def test_states_come_in_the_order_of_their_limits() -> None:

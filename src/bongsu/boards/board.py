@@ -127,7 +127,7 @@ class Tile:
 
     ``panel`` names the panel that explains it, where that is not the one of the same name. Of the ``states`` whose
     limit the number (its share where it is a part ``of`` something) is above, the last holds. A tile without a line
-    says ``why`` it has no number.
+    names the ``collector`` that says why there is no number.
 
     Raises:
         ValueError: it has neither, or both, or its states are not in the order of their limits.
@@ -142,11 +142,11 @@ class Tile:
     panel: str = ""
     states: tuple[State, ...] = ()
     left: Left | None = None
-    why: Message | None = None
+    collector: str = ""
 
     def __post_init__(self) -> None:
-        if (self.line is None) is (self.why is None):
-            raise ValueError(f"tile {self.name}: give a line, or say why there is none")
+        if (self.line is None) is (self.collector == ""):
+            raise ValueError(f"tile {self.name}: give a line, or the collector that says why there is none")
         if [state.above for state in self.states] != sorted({state.above for state in self.states}):
             raise ValueError(f"tile {self.name}: the lowest limit comes first")
 

@@ -7,6 +7,7 @@ from bongsu.collectors import (
     cpu,
     diskstats,
     filesystem,
+    gpu,
     hwmon,
     loadavg,
     meminfo,
@@ -88,7 +89,7 @@ _TILES = (
             State(Severity.CRITICAL, Message("full: programs may be killed"), 0.97),
         ),
     ),
-    Tile("gpu", Message("GPU"), Unit.RATIO, top=1.0, why=Message("this version reads no GPUs yet")),
+    Tile("gpu", Message("GPU"), Unit.RATIO, top=1.0, collector=gpu.GpuCollector.name),
     Tile(
         "disk", Message("Disk"), Unit.BYTES_PER_SECOND,
         Line(Message("reads and writes"), _rate(diskstats.READ_BYTES), plus=(_rate(diskstats.WRITTEN_BYTES),)), panel="disk-throughput",

@@ -14,6 +14,7 @@ from bongsu.collectors.entropy import EntropyCollector
 from bongsu.collectors.exporter import ExporterCollector
 from bongsu.collectors.filefd import FilefdCollector
 from bongsu.collectors.filesystem import FilesystemCollector
+from bongsu.collectors.gpu import GpuCollector
 from bongsu.collectors.hwmon import HwmonCollector
 from bongsu.collectors.interrupts import InterruptsCollector
 from bongsu.collectors.loadavg import LoadavgCollector
@@ -59,6 +60,7 @@ COLLECTORS = (
     ExporterCollector,
     FilefdCollector,
     FilesystemCollector,
+    GpuCollector,
     HwmonCollector,
     InterruptsCollector,
     LoadavgCollector,

@@ -202,16 +202,16 @@ def test_an_empty_panel_or_tile_says_why() -> None:
         Panel("full", Message("p"), Unit.COUNT, (Line(Message("a"), ATTIC),), Message("help")),
         Panel("swap", Message("p"), Unit.COUNT, (Line(Message("a"), ATTIC),), Message("help"), whole=whole),
     )
-    tiles = (Tile("t", Message("t"), Unit.COUNT, lines[0]), Tile("g", Message("g"), Unit.COUNT, why=Message("no GPU")))
+    tiles = (Tile("t", Message("t"), Unit.COUNT, lines[0]), Tile("g", Message("g"), Unit.COUNT, collector="gpu"))
     made = Board("b", Message("b"), tiles, panels)
     recent = Recent(made.queries)
     one = part({(HEAT, ("attic",)): 1.0, (HEAT, ("none",)): 0.0}, 1000.0)
     recent.write(Batch(1000.0, 1000.0, (msgspec.structs.replace(one, time=1000.0, monotonic=1000.0),)))
-    drawing = Drawing(made, recent, why=lambda queries: " ".join(query.spec.name for query in queries))
+    drawing = Drawing(made, recent, why=lambda queries, name: " ".join([query.spec.name for query in queries]) or name)
     drawn = drawing.history(0.0, 10)
     assert [panel["reason"] for panel in drawn["panels"]] == [TASKS.name, None, "this machine has none"]
     assert [len(panel["series"]) for panel in drawn["panels"]] == [0, 1, 0]
-    told = [{"severity": "none", "text": TASKS.name}, {"severity": "none", "text": "no GPU"}]
+    told = [{"severity": "none", "text": TASKS.name}, {"severity": "none", "text": "gpu"}]
     assert [tile["state"] for tile in drawn["tiles"]] == told
     assert [tile["state"] for tile in drawing.newest()["tiles"].values()] == told
 

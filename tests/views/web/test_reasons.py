@@ -28,6 +28,11 @@ def test_what_the_collector_said_is_the_reason() -> None:
     """That the machine has none, or that reading failed, or that this one thing could not be read."""
     none = Part("hwmon", 1001, 1, (), (), (), Outcome("hwmon", 0.0, 0.0, no_data=Message("no sensors")))
     assert why([TEMPERATURE], batch(1, none)) == "no sensors"
+    curable = Part(
+        "gpu", 1001, 1, (), (), (), Outcome("gpu", 0.0, 0.0, no_data=Message("no driver"), cure=Message("get it"))
+    )
+    assert why([], batch(1, curable), "gpu") == "no driver; get it"
+    assert why([], batch(1, none), "gpu") == "the collector gpu is switched off; --collector.gpu switches it on"
     failed = part({}, 1, collector="hwmon", error=Message("{x} broke", x="<b>\x1b"))
     assert why([TEMPERATURE], batch(1, failed)) == "the collector hwmon failed: <b>\\x1b broke"
     lost = Absence(hwmon.TEMPERATURE, ("a", "b"), Why.LOST, Message("it was pulled out"), None)

@@ -40,7 +40,7 @@ class Past(Protocol):
 class Drawing:
     """Draws one board from what was read recently, and what came before from ``past``. Several threads may ask.
 
-    ``why`` says why there is nothing for some queries.
+    ``why`` says why there is nothing for some queries, or why the collector of a name gave nothing.
     A panel shows its ``most`` highest lines; which ones they are is settled when history is asked for.
     """
 
@@ -49,7 +49,7 @@ class Drawing:
         board: Board,
         recent: Recent,
         past: Past | None = None,
-        why: Callable[[Iterable[Query]], str] = lambda _: "",
+        why: Callable[[Iterable[Query], str], str] = lambda _, __: "",
     ) -> None:
         self.board = board
         self._recent = recent
@@ -186,12 +186,12 @@ class Drawing:
     def _reason(self, panel: Panel, whole: float | None) -> str | None:
         if whole == 0:
             return str(Message("this machine has none"))
-        return self._why(query for line in panel.lines for query in line.queries) or None
+        return self._why((query for line in panel.lines for query in line.queries), "") or None
 
     def _state(self, tile: Tile, value: float, whole: float | None, *, now: bool = True) -> dict[str, str] | None:
         """What is to be said of a tile's number, or why there is none."""
         if not _known(value):
-            text = str(tile.why) if tile.why is not None else self._why(q for line in tile.lines for q in line.queries)
+            text = self._why((query for line in tile.lines for query in line.queries), tile.collector)
             return {"severity": "none", "text": text} if text else None
         state = tile.state(value, whole)
         if state is not None:

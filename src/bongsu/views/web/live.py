@@ -141,8 +141,8 @@ class Live:
             "store": own.kept(self._store),
         }
 
-    def _why_empty(self, queries: Iterable[Query]) -> str:
-        return reasons.why(queries, self.batch)
+    def _why_empty(self, queries: Iterable[Query], collector: str) -> str:
+        return reasons.why(queries, self.batch, collector)
 
     def _collector(self, part: Part) -> dict[str, Any]:
         outcome = part.outcome

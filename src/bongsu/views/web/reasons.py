@@ -16,23 +16,31 @@ _NONE = Message("this machine has none")
 _NOT_THEN = Message("nothing was read in this time")
 
 
-def why(queries: Iterable[Query], batch: Batch | None) -> str:
-    """Why there are no values for the queries, each reason once. ``batch`` is what was read last."""
+def why(queries: Iterable[Query], batch: Batch | None, collector: str = "") -> str:
+    """Why there are no values for the queries, nor of the collector of a name, each reason once.
+
+    ``batch`` is what was read last.
+    """
     specs = tuple(dict.fromkeys(query.spec for query in queries))
-    return "; ".join(dict.fromkeys(printable(_reason(spec, batch)) for spec in specs))
+    reasons = [_reason(spec, _collector_of(spec), batch) for spec in specs]
+    if collector:
+        reasons.append(_reason(None, collector, batch))
+    return "; ".join(dict.fromkeys(map(printable, reasons)))
 
 
-def _reason(spec: MetricSpec, batch: Batch | None) -> Message:
+def _reason(spec: MetricSpec | None, name: str | None, batch: Batch | None) -> Message:
     if batch is None:
         return _NOTHING_YET
-    name = _collector_of(spec)
     part = next((part for part in batch.parts if part.collector == name), None)
     if part is None:
         return _NONE if name is None else Message(
             "the collector {name} is switched off; --collector.{name} switches it on", name=name
         )  # fmt: skip
     if part.outcome.no_data is not None:
-        return part.outcome.no_data
+        cure = part.outcome.cure
+        return part.outcome.no_data if cure is None else Message(
+            "{what}; {cure}", what=part.outcome.no_data, cure=cure
+        )  # fmt: skip
     if part.outcome.error is not None:
         return Message("the collector {name} failed: {error}", name=name, error=part.outcome.error)
     for absence in part.absences:

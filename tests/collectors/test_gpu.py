@@ -1,0 +1,75 @@
+"""What is said of GPUs, on trees of machines with and without them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from bongsu.collectors.gpu import GpuCollector
+from bongsu.model.errors import NoData
+from kernel_tree import Tree
+
+LIBRARY = "usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1"
+NONE = "no GPU here: no PCI display or 3D device of NVIDIA, AMD or Intel, and no /dev/nvidia0"
+
+
+def device(address: str, kind: str, vendor: str) -> Mapping[str, str]:
+    """The files of one PCI device."""
+    at = f"sys/bus/pci/devices/{address}"
+    return {f"{at}/class": f"{kind}\n", f"{at}/vendor": f"{vendor}\n"}
+
+
+def said(path: Path, *files: Mapping[str, str] | Mapping[str, str | bytes]) -> tuple[str, str]:
+    """What the collector says of a machine with these files, and the cure."""
+    tree = Tree(path)
+    for each in files:
+        tree.write(each)
+    with pytest.raises(NoData) as caught:
+        list(GpuCollector(tree.machine).collect())
+    return str(caught.value), str(caught.value.cure or "")
+
+
+def test_a_machine_without_gpus_says_so(tmp_path: Path) -> None:
+    """A network card of NVIDIA, a virtual display, and a damaged device are no GPUs."""
+    files: tuple[Mapping[str, str], ...] = (
+        device("0000:00:01.0", "0x020000", "0x10de"), device("0000:00:02.0", "0x030000", "0x1234"),
+        {"sys/bus/pci/devices/0000:00:03.0/class": "?"}, {"root/dev/nvidiactl": ""},
+    )  # fmt: skip
+    assert said(tmp_path / "some", *files) == (NONE, "")
+    assert said(tmp_path / "no") == (NONE, "")
+
+
+@pytest.mark.parametrize("kind", ["0x030000", "0x030200", "0x120000"])
+def test_a_gpu_without_its_driver_has_a_cure(tmp_path: Path, kind: str) -> None:
+    """VGA, 3D and accelerator count; the library that is missing is named."""
+    sentence, cure = said(tmp_path, device("0000:17:00.0", kind, "0x10de"), device("0000:65:00.0", kind, "0x10de"))
+    assert sentence == "no GPU driver for 2 NVIDIA: libnvidia-ml.so.1 is not installed"
+    assert cure == "install NVIDIA's driver on this machine"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {f"root/{LIBRARY}": ""},
+        {"root/usr/local/nvidia/lib64/libnvidia-ml.so.1": ""},
+        {"root/opt/odd/libnvidia-ml.so.1": "", "root/etc/ld.so.cache": b"glibc\0\xff\0libnvidia-ml.so.1\0/opt/odd/libnvidia-ml.so.1\0"},
+    ],
+)  # fmt: skip
+def test_with_a_driver_it_is_told_that_this_version_reads_none(tmp_path: Path, files: dict[str, str | bytes]) -> None:
+    """The library is found in the usual folders and where the linker's cache has it; nodes count without the bus."""
+    nodes = {"root/dev/nvidia0": "", "root/dev/nvidia12": "", "root/dev/nvidia-uvm": ""}
+    assert said(tmp_path, files, nodes) == ("2 NVIDIA: this version reads no GPUs yet", "")
+
+
+def test_a_name_in_the_cache_is_no_library(tmp_path: Path) -> None:
+    """The driver was taken away and the linker's cache not made anew."""
+    files: dict[str, str | bytes] = {"root/dev/nvidia0": "", "root/etc/ld.so.cache": b"\0/opt/odd/libnvidia-ml.so.1\0"}
+    assert said(tmp_path, files)[0] == "no GPU driver for 1 NVIDIA: libnvidia-ml.so.1 is not installed"
+
+
+def test_other_vendors_are_named(tmp_path: Path) -> None:
+    """AMD and Intel by their PCI vendor."""
+    amd, intel = device("0000:03:00.0", "0x038000", "0x1002"), device("0000:00:02.0", "0x030000", "0x8086")
+    assert said(tmp_path, amd, intel) == ("1 AMD, 1 Intel: this version reads no GPUs yet", "")
