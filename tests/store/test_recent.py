@@ -182,7 +182,8 @@ def test_rows_are_bounded_and_what_is_dropped_is_said() -> None:
     recent.write(one(1, {(HEAT, (str(i),)): 1.0 for i in range(8)}))
     assert recent.rows == 5
     assert recent.dropped == 3
-    assert "3 lines are not kept" in str(recent.problem)
+    assert recent.refused(query) == 3
+    assert "at least 3 lines are not kept" in str(recent.problem)
 
 
 def test_rows_of_devices_that_went_make_room() -> None:

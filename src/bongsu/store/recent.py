@@ -124,10 +124,20 @@ class Recent:
         if not self._refused:
             return None
         return Message(
-            "{dropped} lines are not kept: the memory for recent values holds {most}; "
+            "at least {dropped} lines are not kept: the memory for recent values holds {most}; "
             "leave out devices that you do not need",
             dropped=len(self._refused), most=self.max_rows,
         )  # fmt: skip
+
+    def refused(self, query: Query) -> int:
+        """How many rows that the query asks for were not kept, at least.
+
+        Raises:
+            ValueError: as `read`.
+        """
+        with self._lock:
+            kept = id(self._find(query))
+            return sum(number == kept for number, _ in self._refused)
 
     def write(self, batch: Batch) -> None:
         """Take one batch. A part that was delivered before (its collector is asked less often) is carried on."""

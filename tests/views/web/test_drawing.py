@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from array import array
 from collections.abc import Sequence
@@ -178,6 +179,64 @@ def test_a_look_at_the_past_does_not_change_what_live_pages_are_sent() -> None:
     assert list(drawing.newest()["panels"]["p"]) == ["0\x1fcellar"]
     drawing.between(999.0, 1000.5, 100)
     assert list(drawing.newest()["panels"]["p"]) == ["0\x1fcellar"]
+
+
+def of_rooms(most: int, *ticks: dict[str, float], max_rows: int = 2000) -> tuple[Drawing, Recent]:
+    """A panel of rooms, at most so many, that were read once a second from 1000 on."""
+    panel = Panel("p", Message("p"), Unit.COUNT, (Line(Message("{room}"), ROOMS),), Message("help"), most=most)
+    recent = Recent([ROOMS], max_rows=max_rows)
+    for at, rooms in enumerate(ticks, 1000):
+        one = part({(HEAT, (room,)): value for room, value in rooms.items()}, at)
+        recent.write(Batch(at, at, (msgspec.structs.replace(one, time=at, monotonic=at),)))
+    return Drawing(Board("b", Message("b"), (), (panel,)), recent), recent
+
+
+def test_a_line_that_rises_above_those_shown_is_told() -> None:
+    """Or the page would go on to call others the highest; lines below those shown are not sent."""
+    drawing, recent = of_rooms(2, {"a": 50.0, "b": 40.0, "c": 10.0, "d": 20.0})
+    panel = drawing.history(0.0, 10)["panels"][0]
+    assert panel["floor"] == 40.0
+    assert panel["note"] == "the 2 highest of 4 lines"
+    assert set(drawing.newest()["panels"]["p"]) == {"0\x1fa", "0\x1fb"}
+    one = part({(HEAT, (room,)): value for room, value in (("a", 1.0), ("b", 2.0), ("c", 41.0), ("d", 39.0))}, 1001)
+    recent.write(Batch(1001, 1001, (msgspec.structs.replace(one, time=1001, monotonic=1001),)))
+    assert set(drawing.newest()["panels"]["p"]) == {"0\x1fa", "0\x1fb", "0\x1fc"}
+    assert [line["legend"] for line in drawing.history(0.0, 10)["panels"][0]["series"]] == ["a", "c"]
+
+
+def test_pages_of_other_spans_get_their_lines_too() -> None:
+    """Which lines are the highest differs from span to span; who opens another does not empty the first one's chart."""
+    drawing, _ = of_rooms(1, {"old": 90.0, "new": 10.0}, {"old": 1.0, "new": 20.0})
+    now = time.time()
+    assert [line["legend"] for line in drawing.history(999.0, 10)["panels"][0]["series"]] == ["old"]
+    assert [line["legend"] for line in drawing.history(1000.5, 10)["panels"][0]["series"]] == ["new"]
+    assert set(drawing.newest()["panels"]["p"]) == {"0\x1fold", "0\x1fnew"}
+    for seconds in range(100):  # of those that nobody asks for any more not all are kept
+        drawing.history(now + 10 * seconds, 10)
+    assert len(drawing._shown) <= 32
+
+
+def test_lines_that_memory_has_no_room_for_are_told_at_the_panel() -> None:
+    """The highest of those that are kept are not called the highest of all."""
+    drawing, _ = of_rooms(2, {str(i): float(i) for i in range(9)}, max_rows=5)
+    note = drawing.history(0.0, 10)["panels"][0]["note"]
+    assert note == "the 2 highest of 5 lines; at least 4 more lines are not kept in memory, Health says why"
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_is_a_gap(value: float) -> None:
+    """Neither 0 nor the highest: NaN and infinities leave a hole, a line of nothing else is none, a tile tells the rest."""
+    ticks = {"a": 1.0, "b": value, "c": value}, {"a": 2.0, "b": 5.0, "c": value}, {"a": 3.0, "b": value, "c": value}
+    drawing, _ = of_rooms(5, *ticks)
+    series = drawing.history(0.0, 10)["panels"][0]["series"]
+    assert [(line["legend"], line["values"]) for line in series] == [("a", [1.0, 2.0, 3.0]), ("b", [None, 5.0, None])]
+    assert drawing.newest()["panels"]["p"] == {"0\x1fa": 3.0}
+    tile = Tile("t", Message("t"), Unit.COUNT, Line(Message("{room}"), ROOMS))
+    recent = Recent([ROOMS])
+    one = part({(HEAT, ("a",)): 3.0, (HEAT, ("b",)): value}, 1000)
+    recent.write(Batch(1000, 1000, (msgspec.structs.replace(one, time=1000, monotonic=1000),)))
+    told = Drawing(Board("b", Message("b"), (tile,), ()), recent).newest()["tiles"]["t"]
+    assert (told["value"], told["legend"]) == (3.0, "a")
 
 
 def test_a_heat_map_has_a_row_for_each_line_in_order_and_no_bands() -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
+import threading
 import time
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from bongsu.boards import promql
 from bongsu.boards.board import Board, Kind, Left, Line, Panel, Severity, Tile, Unit
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from bongsu.store.reading import history
 
 _GAP = 3.5  # ticks without a batch that make a hole in a chart
+_MOST_SPANS = 32  # lengths of time that live pages look at, whose lines they are sent
 _FORECAST_POINTS, _MOST_FORECASTS = 120, 3
 _NAN = math.nan
 
@@ -41,7 +43,9 @@ class Drawing:
     """Draws one board from what was read recently, and what came before from ``past``. Several threads may ask.
 
     ``why`` says why there is nothing for some queries, or why the collector of a name gave nothing.
-    A panel shows its ``most`` highest lines; which ones they are is settled when history is asked for.
+    A panel shows its ``most`` highest lines; which ones they are is settled when history is asked for, and each length of
+    time may have others. At a tick they all are told, and any other line that is now above the ``floor`` of one of them:
+    then its page asks anew.
     """
 
     def __init__(
@@ -57,7 +61,8 @@ class Drawing:
         self._why = why
         self._forecasts = Forecasts(self._left)
         self._queries = tuple(dict.fromkeys(board.queries))
-        self._shown: dict[str, frozenset[str]] = {}
+        self._lock = threading.Lock()
+        self._shown: dict[int, dict[str, _Shown]] = {}  # by seconds and panel; asked for last stands last
 
     def history(self, since: float, points: int) -> dict[str, Any]:
         """The board with all values since a Unix time, thinned to about ``points``; the page adds what comes next."""
@@ -82,6 +87,10 @@ class Drawing:
             step, tier = stride * self._recent.interval, "memory"
         times = view.times
         view.holes.extend(_holes(times, max(step, self._recent.interval)))
+        shown: dict[str, _Shown] = {}
+        panels = [self._panel(panel, view, shown, now=until is None) for panel in self.board.panels]
+        if until is None:
+            self._remember(round(end - since), shown)
         return {
             "name": self.board.name,
             "title": str(self.board.title),
@@ -92,12 +101,19 @@ class Drawing:
             "step": step,
             "tier": tier,
             "times": _fill(times, view.holes, lambda i: (times[i - 1] + times[i]) / 2, 3),
-            "panels": [self._panel(panel, view, remember=until is None) for panel in self.board.panels],
+            "panels": panels,
             "tiles": [self._tile(tile, view, now=until is None) for tile in self.board.tiles],
         }
 
     def _by_query(self, windows: Sequence[Window]) -> dict[Query, Window]:
         return dict(zip(self._queries, windows, strict=True))
+
+    def _remember(self, seconds: int, shown: dict[str, _Shown]) -> None:
+        with self._lock:
+            self._shown.pop(seconds, None)
+            self._shown[seconds] = shown
+            if len(self._shown) > _MOST_SPANS:
+                del self._shown[next(iter(self._shown))]
 
     def newest(self) -> dict[str, Any]:
         """What the page adds at one tick: values by tile, and by panel and line; unknown ones are left out."""
@@ -105,12 +121,15 @@ class Drawing:
             query: {group: (value,) for group, value in self._recent.newest(query).items()} for query in self._queries
         }
         panels: dict[str, dict[str, float]] = {}
+        with self._lock:
+            shown_now = list(self._shown.values())
         for panel in self.board.panels:
-            shown = self._shown.get(panel.name)
+            shown = [spans[panel.name] for spans in shown_now]
+            floor = min((one.floor for one in shown), default=-math.inf)
             found = {}
             for _, _, line in composed.lines(panel.lines, rows.__getitem__, 1, panel.top):
                 known = _short(line.values[0])
-                if known is not None and (shown is None or line.key in shown or len(shown) < panel.most):
+                if known is not None and (known > floor or any(line.key in one.keys for one in shown)):
                     found[line.key] = known
             panels[panel.name] = found
         tiles = {}
@@ -125,20 +144,20 @@ class Drawing:
             }  # fmt: skip
         return {"board": self.board.name, "tiles": tiles, "panels": panels}
 
-    def _panel(self, panel: Panel, view: _View, *, remember: bool) -> dict[str, Any]:
+    def _panel(self, panel: Panel, view: _View, shown: dict[str, _Shown], *, now: bool) -> dict[str, Any]:
         lines = [one for one in view.lines(panel.lines, panel.top) if any(map(_known, one[2].values))]
         whole = view.last(panel.whole)
         if whole == 0:
             lines.clear()  # nothing of nothing: a machine without swap
         if panel.kind is Kind.HEAT:
             lines.sort(key=lambda one: [(len(value), value) for value in one[1]])  # core 9 before core 10
-        total = len(lines)
+        total, floor = len(lines), -math.inf
         if total > panel.most:
-            order = sorted(lines, key=lambda one: max(filter(_known, one[2].values)), reverse=True)
-            chosen = {line.key for _, _, line in order[: panel.most]}
+            order = sorted(lines, key=_peak, reverse=True)[: panel.most]
+            floor = _peak(order[-1])
+            chosen = {line.key for _, _, line in order}
             lines = [one for one in lines if one[2].key in chosen]
-        if remember:
-            self._shown[panel.name] = frozenset(line.key for _, _, line in lines)
+        shown[panel.name] = _Shown(frozenset(line.key for _, _, line in lines), floor)
         return {
             "name": panel.name,
             "title": str(panel.title),
@@ -149,8 +168,9 @@ class Drawing:
             "heat": panel.kind is Kind.HEAT,
             "top": panel.top,
             "whole": whole,
-            "note": "; ".join(map(printable, self._notes(panel, total, now=remember))) or None,
-            "series": [_series(view.banded(*one, panel), view.holes) for one in lines],
+            "note": "; ".join(map(printable, self._notes(panel, total, now=now))) or None,
+            "floor": _short(floor),  # what another line must be above to be among these; null where all are
+            "series": [_series(view.banded(*one, panel), view.holes, panel.kind) for one in lines],
             "reason": None if lines else self._reason(panel, whole),
             "promql": [{"legend": promql.legend(line), "text": promql.expression(line)} for line in panel.lines],
         }  # fmt: skip
@@ -174,6 +194,9 @@ class Drawing:
     def _notes(self, panel: Panel, total: int, *, now: bool) -> Iterator[Message]:
         if total > panel.most:
             yield Message("the {shown} highest of {total} lines", shown=panel.most, total=total)
+        refused = max((self._recent.refused(line.query) for line in panel.lines), default=0)
+        if refused and now:
+            yield Message("at least {refused} more lines are not kept in memory, Health says why", refused=refused)
         if panel.left is not None and now:
             for group, seconds in list(self._forecasts.of(panel.left).items())[:_MOST_FORECASTS]:
                 yield panel.left.text_of(group, units.seconds_text(seconds))
@@ -204,6 +227,13 @@ class Drawing:
         return None
 
 
+class _Shown(NamedTuple):
+    """The lines of a panel for one length of time. Others are as high at most as ``floor``, -inf where there are none."""
+
+    keys: frozenset[str]
+    floor: float
+
+
 @dataclass(frozen=True, slots=True)
 class _View:
     """What one answer is drawn from. ``moments`` has every moment of ``windows`` in which ``stride`` of them make one."""
@@ -222,12 +252,12 @@ class _View:
         return _short(column[-1]) if column else None
 
     def banded(self, line: Line, group: Group, made: Composed, panel: Panel) -> Composed:
-        """The line with its band, if it has one; colours cannot show one. No bound is beyond what the panel's unit can have."""
-        if self.stride > 1 and panel.kind is not Kind.HEAT:
+        """The line with its band, if it has one. No bound is beyond what the panel's unit can have."""
+        if self.stride > 1:
             length = len(next(iter(self.moments.values())).times)
             exact = composed.at(line, group, lambda query: self.moments[query].rows, length)
             (low, high), outer = composed.extremes(exact, self.stride), False
-        elif panel.kind is not Kind.HEAT and any(self.windows[query].low is not None for query in line.queries):
+        elif any(self.windows[query].low is not None for query in line.queries):
             (low, high), outer = composed.bounds(line, group, self.windows, len(self.times))
         else:
             return made
@@ -239,15 +269,17 @@ class _View:
         return Composed(made.key, made.legend, made.values, (low, high), outer)
 
 
-def _series(line: Composed, holes: Sequence[int]) -> dict[str, Any]:
-    """``low`` and ``high`` are None where the values say it all."""
+def _series(line: Composed, holes: Sequence[int], kind: Kind) -> dict[str, Any]:
+    """``low`` and ``high`` are None where the values say it all; the colour of a heat map's cell says no ``low``."""
     values = _fill(line.values, holes, lambda _: None)
     low, high = (_fill(edge, holes, lambda _: None) for edge in line.band) if line.band else (None, None)
-    if low == values and high == values:
+    if high == values and (low == values or kind is Kind.HEAT):
         low = high = None
+    if kind is Kind.HEAT:
+        low = None
     return {
         "key": line.key, "legend": printable(line.legend), "values": values, "low": low, "high": high,
-        "outer": line.outer and low is not None,
+        "outer": line.outer and high is not None,
     }  # fmt: skip
 
 
@@ -279,7 +311,12 @@ def _fill(
 
 
 def _known(value: float) -> bool:
-    return value == value  # noqa: PLR0124  only NaN is unequal to itself
+    """Whether it can be drawn: a reading may be NaN or infinite, and then it is a gap."""
+    return math.isfinite(value)
+
+
+def _peak(one: tuple[Line, Group, Composed]) -> float:
+    return max(filter(_known, one[2].values))
 
 
 def _short(value: float) -> float | None:

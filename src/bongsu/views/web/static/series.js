@@ -17,6 +17,7 @@ export class Series {
     this.times = board.times;
     this.lines = new Map();
     this.columns = new Map(); // the values alone
+    this.floors = new Map(board.panels.map((panel) => [panel.name, panel.floor ?? -Infinity])); // no line left out is higher
     this.merged = 0; // readings that the newest value stands for, of those that came by themselves
     for (const panel of board.panels) for (const line of panel.series) this.lines.set(`${panel.name} ${line.key}`, line);
     for (const tile of board.tiles) this.lines.set(tile.name, tile);
@@ -65,11 +66,13 @@ export class Series {
     return Math.abs(times[found] - time) > GAP * this.step ? null : found;
   }
 
-  // One tick. Says "again" when the page must ask for everything: a line that it does not know, a clock set back.
+  // One tick. Says "again" when the page must ask for everything: a line that is new or now among the highest, a clock
+  // set back.
   add(event) {
     const last = this.times[this.times.length - 1];
     if (last !== undefined && event.time <= last) return last - event.time > 10 * this.interval ? "again" : "known";
-    const unknown = Object.entries(event.panels).some(([panel, lines]) => Object.keys(lines).some((key) => !this.line(panel, key)));
+    const unknown = Object.entries(event.panels).some(([panel, lines]) =>
+      Object.entries(lines).some(([key, value]) => !this.line(panel, key) && value > (this.floors.get(panel) ?? -Infinity)));
     const flat = new Map(Object.entries(event.tiles).map(([name, tile]) => [name, tile.value]));
     for (const [panel, lines] of Object.entries(event.panels)) for (const [key, value] of Object.entries(lines)) flat.set(`${panel} ${key}`, value);
     const hole = last !== undefined && event.time - last > GAP * Math.max(this.interval, this.usual());
