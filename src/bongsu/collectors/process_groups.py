@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from bongsu.sources.procfs.ledger import Ledger
 from bongsu.sources.procfs.process import TICKS_PER_SECOND, Process
 
 PROGRAM, KERNEL, REST = "program", "kernel", "rest"
@@ -63,39 +64,6 @@ class Group:
         self.written_bytes += self.gain_written
 
 
-class _Ledger:
-    """A counter in which the kernel also adds up the children that the process has waited for.
-
-    What we saw of an ended child is credited to its parent and taken off the parent's next gain,
-    so that nothing is counted twice; what is left is the part of its children that no scan saw.
-    A credit is good for two scans, since a child may be waited for just after its parent was read.
-    """
-
-    __slots__ = ("credit", "old_credit", "own", "raw")
-
-    def __init__(self, start: int) -> None:
-        self.raw = start
-        self.own = start
-        self.credit = self.old_credit = 0
-
-    def gain(self, raw: int) -> int:
-        """What the process itself, and children that no scan saw, added since the last reading."""
-        delta = max(0, raw - self.raw)
-        self.raw = raw
-        owed = self.credit + self.old_credit
-        if owed:
-            used = min(owed, delta)
-            delta -= used
-            self.old_credit = min(owed - used, self.credit)
-            self.credit = 0
-        self.own += delta
-        return delta
-
-    def owe(self, seen: int) -> None:
-        """A child ended of which this much had been seen."""
-        self.credit += seen
-
-
 class _Seen:
     """What the newest scan knew of one process."""
 
@@ -105,12 +73,12 @@ class _Seen:
         self.pid = process.pid
         self.ppid = process.ppid
         self.cpu_ticks = 0 if from_zero else process.cpu_ticks
-        self.children = _Ledger(0 if from_zero else process.children_ticks)
-        self.read: _Ledger | None = None
-        self.written: _Ledger | None = None
+        self.children = Ledger(0 if from_zero else process.children_ticks)
+        self.read: Ledger | None = None
+        self.written: Ledger | None = None
         if process.read_bytes is not None and process.write_bytes is not None:
-            self.read = _Ledger(0 if from_zero else process.read_bytes)
-            self.written = _Ledger(0 if from_zero else process.write_bytes)
+            self.read = Ledger(0 if from_zero else process.read_bytes)
+            self.written = Ledger(0 if from_zero else process.write_bytes)
 
 
 class OwnIO(NamedTuple):
@@ -287,7 +255,7 @@ def _count_io(process: Process, known: _Seen, group: Group) -> OwnIO:
     if process.read_bytes is None or process.write_bytes is None:
         return OwnIO(None, None)
     if known.read is None or known.written is None:  # now we may know it; what was before is not ours to count
-        known.read, known.written = _Ledger(process.read_bytes), _Ledger(process.write_bytes)
+        known.read, known.written = Ledger(process.read_bytes), Ledger(process.write_bytes)
     group.io_known = True
     group.gain_read += known.read.gain(process.read_bytes)
     group.gain_written += known.written.gain(process.write_bytes)

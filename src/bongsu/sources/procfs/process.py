@@ -36,6 +36,8 @@ class Stat(NamedTuple):
     start_ticks: int
     virtual_bytes: int
     resident_pages: int
+    system_ticks: int  # what of cpu_ticks it spent in the kernel
+    children_system_ticks: int  # the same of children_ticks
 
 
 class Process(msgspec.Struct, frozen=True, gc=False):
@@ -62,6 +64,8 @@ class Process(msgspec.Struct, frozen=True, gc=False):
     read_bytes: int | None
     write_bytes: int | None
     arguments: bytes | None  # as it lies in memory, ended by NULs; None unless asked for
+    system_ticks: int = 0  # what of cpu_ticks it spent in the kernel
+    children_system_ticks: int = 0  # the same of children_ticks
 
 
 class _Known:
@@ -160,6 +164,7 @@ class Processes:
             pid, stat.start_ticks, memory.start_time, stat.ppid, uid, memory.comm_text, memory.executable, kernel,
             stat.state, stat.threads, stat.cpu_ticks, stat.children_ticks, resident, stat.virtual_bytes, read_bytes, write_bytes,
             _arguments(directory) if self._arguments and not kernel else None,
+            stat.system_ticks, stat.children_system_ticks,
         )  # fmt: skip
 
     def _name(self, memory: _Known, comm: bytes, directory: int, *, kernel: bool) -> None:
@@ -197,17 +202,20 @@ def parse_stat(line: bytes) -> Stat:
     fields = line[closed + 2 :].split(None, 22)
     if opened < 0 or closed < opened or len(fields) < 22:
         raise ValueError(f"stat of a process has {len(fields)} fields after the name, expected 22 or more")
+    system, children_system = int(fields[12]), int(fields[14])
     return Stat(
         line[opened + 1 : closed],
         fields[0].decode("ascii"),
         int(fields[1]),
         int(fields[6]),
-        int(fields[11]) + int(fields[12]),
-        int(fields[13]) + int(fields[14]),
+        int(fields[11]) + system,
+        int(fields[13]) + children_system,
         int(fields[17]),
         int(fields[19]),
         int(fields[20]),
         int(fields[21]),
+        system,
+        children_system,
     )
 
 
