@@ -239,17 +239,18 @@ def test_what_is_no_number_is_a_gap(value: float) -> None:
     assert (told["value"], told["legend"]) == (3.0, "a")
 
 
-def test_a_heat_map_has_a_row_for_each_line_in_order_and_no_bands() -> None:
-    """Core 9 comes before core 10; colours cannot show how far a value went."""
+def test_a_heat_map_has_a_row_for_each_line_in_order_and_its_peaks() -> None:
+    """Core 9 comes before core 10; a cell has a colour, so its highest value is told, and no lowest."""
     panel = Panel("p", Message("p"), Unit.COUNT, (Line(Message("{room}"), ROOMS),), Message("help"), kind=Kind.HEAT)
     recent = Recent([ROOMS])
-    for at in (1000.0, 1001.0):
-        one = part({(HEAT, (str(room),)): room + at for room in (10, 9, 100, 1)}, at)
+    for at in (1000.0, 1001.0, 1002.0, 1003.0):
+        one = part({(HEAT, (str(room),)): room - at if room > 9 else room for room in (10, 9, 100, 1)}, at)
         recent.write(Batch(at, at, (msgspec.structs.replace(one, time=at, monotonic=at),)))
-    (drawn,) = Drawing(Board("b", Message("b"), (), (panel,)), recent).between(900.0, 1001.0, 1)["panels"]
+    (drawn,) = Drawing(Board("b", Message("b"), (), (panel,)), recent).between(900.0, 1003.0, 2)["panels"]
     assert (drawn["heat"], drawn["stacked"]) == (True, False)
     assert [line["legend"] for line in drawn["series"]] == ["1", "9", "10", "100"]
-    assert [line["high"] for line in drawn["series"]] == [None] * 4
+    assert [line["high"] for line in drawn["series"]] == [None, None, [-990.0, -992.0], [-900.0, -902.0]]
+    assert [line["low"] for line in drawn["series"]] == [None] * 4
 
 
 def test_an_empty_panel_or_tile_says_why() -> None:

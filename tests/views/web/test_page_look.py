@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import itertools
 import math
@@ -167,6 +168,44 @@ def test_a_chart_is_a_table_and_a_file(browser: Browser, server: Server) -> None
         visit.page.keyboard.press("Escape")
         expect(visit.page.locator("dialog.sheet")).to_have_count(0)
         expect(opener).to_be_focused()
+        visit.clean()
+
+
+def banded(route: Route, *, heat: bool = False) -> None:
+    """The board with a band around the first line of the panel Heat, with or without its lower edge."""
+    answer = route.fetch()
+    board = answer.json()
+    first = board["panels"][1]["series"][0]
+    first["high"] = [None if value is None else value + 4 for value in first["values"]]
+    first["low"] = None if heat else [None if value is None else value - 7 for value in first["values"]]
+    board["panels"][1].update(heat=heat, top=80)
+    route.fulfill(response=answer, json=board)
+
+
+@in_browser
+@pytest.mark.parametrize("heat", [False, True])
+def test_a_band_is_in_the_table_too(browser: Browser, server: Server, heat: bool) -> None:
+    """The least and the most that a value stands for have columns of their own; a heat map has the most alone."""
+    server.hold()
+    with Visit(browser, server) as visit:
+        visit.page.route("**/api/board*", functools.partial(banded, heat=heat))
+        visit.page.reload()
+        if heat:
+            scale = visit.page.locator("#chart-heat .scale")
+            expect(scale).to_contain_text("the highest value of each cell")
+            expect(visit.page.locator("#chart-heat .legend")).to_contain_text("attic: 44 °C")
+        visit.page.get_by_role("button", name="View Heat as a table").click()
+        dialog = visit.page.get_by_role("dialog", name="Heat")
+        columns = ["attic", "attic, highest"] if heat else ["attic", "attic, lowest", "attic, highest"]
+        cells = ["40 °C", "44 °C"] if heat else ["40 °C", "33 °C", "44 °C"]
+        expect(dialog.locator("thead th")).to_have_count(len(columns) + 2)
+        assert dialog.locator("thead th").all_inner_texts()[1:-1] == columns
+        assert dialog.locator("tbody tr").first.locator("td").all_inner_texts()[:-1] == cells
+        with visit.page.expect_download() as caught:
+            dialog.get_by_role("button", name="Download CSV").click()
+        table = list(csv.reader(io.StringIO(Path(caught.value.path()).read_text())))
+        assert table[0][1:-1] == [f"{column} (celsius)" for column in columns]
+        assert {tuple(row[1:-1]) for row in table[1:]} == {tuple(cell.split()[0] for cell in cells)}
         visit.clean()
 
 

@@ -86,10 +86,6 @@ export class Frame {
     return this.panel.series.map((line) => this.series.line(this.panel.name, line.key) ?? line);
   }
 
-  columns() {
-    return this.lines().map((line) => line.values);
-  }
-
   draw() {
     if (!this.built || !this.visible || this.box.hidden) return;
     this.paint();

@@ -38,7 +38,7 @@ export class Heat extends Frame {
     this.rows = document.createElement("canvas"); // one pixel high for each row
     const ramp = make("canvas", { width: SHADES, height: 1, class: "ramp", "aria-hidden": "true" });
     this.shades = shades(ramp.getContext("2d"));
-    this.body.append(make("tr", { class: "scale", "aria-hidden": "true" }, make("th", {}, write(0, this.panel.unit)), make("td", {}, ramp), make("td", {}, write(this.panel.top ?? 1, this.panel.unit))));
+    this.body.append(make("tr", { class: "scale", "aria-hidden": "true" }, make("th", {}, write(0, this.panel.unit)), make("td", {}, ramp), make("td", {}, write(this.panel.top ?? 1, this.panel.unit)), make("td", { class: "quiet" }, words.heatColour)));
     this.cells = [words.heatHighest, words.heatMean, words.heatLowest].map((name) => this.row("", name));
     const names = this.panel.series.map((line, i) => [line.legend, i]);
     this.order = names.sort(([a], [b]) => a.localeCompare(b, undefined, { numeric: true })).map(([, i]) => i);
@@ -128,10 +128,16 @@ export class Heat extends Frame {
   }
 
   summary(place) {
-    const known = this.lines().map((line, i) => ({ legend: this.panel.series[i].legend, value: line.values[place] ?? null })).filter(({ value }) => value !== null);
+    const of = (list) => this.lines()
+      .map((line, i) => ({ legend: this.panel.series[i].legend, value: (line[list] ?? line.values)[place] ?? null }))
+      .filter(({ value }) => value !== null);
+    const known = of("values");
     if (!known.length) return { highest: null, mean: null, lowest: null };
-    const sorted = known.sort((a, b) => b.value - a.value);
-    return { highest: sorted[0], mean: known.reduce((sum, { value }) => sum + value, 0) / known.length, lowest: sorted[sorted.length - 1] };
+    return {
+      highest: of("high").reduce((one, other) => (other.value > one.value ? other : one)), // as the colours have it
+      mean: known.reduce((sum, { value }) => sum + value, 0) / known.length,
+      lowest: known.reduce((one, other) => (other.value < one.value ? other : one)),
+    };
   }
 
   values(place) {

@@ -4,7 +4,7 @@ import { byId, set } from "./dom.js";
 const gcd = (a, b) => (b ? gcd(b, a % b) : a);
 
 // How many of `count` stand in each row where `most` fit: no two rows differ by more than one.
-export function rowsOf(count, most) {
+function lengthsOf(count, most) {
   const rows = Math.ceil(count / Math.max(1, most));
   return Array.from({ length: rows }, (_, i) => Math.ceil((count - i) / rows));
 }
@@ -31,7 +31,7 @@ class Rows {
     this.wide = this.box.clientWidth;
     const placed = this.groups().flatMap(([elements, least]) => {
       let next = 0;
-      return rowsOf(elements.length, Math.floor(this.wide / least)).flatMap((length) =>
+      return lengthsOf(elements.length, Math.floor(this.wide / least)).flatMap((length) =>
         elements.slice(next, (next += length)).map((element) => [element, length]));
     });
     // So many columns that every row can be cut into equal parts; they have no gaps, which would add up.

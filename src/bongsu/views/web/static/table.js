@@ -8,7 +8,7 @@ const ICON = "M2 3.5h12v9H2zM2 6.5h12M2 9.5h12M6.5 3.5v9";
 const DANGEROUS = /^[=+\-@\t\r]/; // a spreadsheet would take a text that begins so for a formula
 
 // What stands in a chart's heading beside its title. A chart has panel (name, title, unit, series of key and legend),
-// series.times in Unix seconds, and columns(), the values of each line.
+// series.times in Unix seconds, and lines(), each with values, and low and high where a value stands for many readings.
 export function chartTools(chart) {
   const icon = makeSvg("svg", { viewBox: "0 0 16 16", "aria-hidden": "true", class: "icon" });
   icon.append(makeSvg("path", { d: ICON }));
@@ -17,19 +17,26 @@ export function chartTools(chart) {
   return make("div", { class: "tools" }, button);
 }
 
+// Each line, and beside it the least and the most that its values stand for: [heading, values].
+export function columnsOf(chart) {
+  return chart.lines().flatMap(({ values, low, high, outer }, i) => {
+    const { legend } = chart.panel.series[i];
+    return [[legend, values], low && [words.lowest(legend, outer), low], high && [words.highest(legend, outer), high]].filter(Boolean);
+  });
+}
+
 // The chart's readings as they are now: a table that moves under one's eyes cannot be read.
-export function rowsOf(chart) {
-  const columns = chart.columns();
+export function rowsOf(chart, columns) {
   return chart.series.times
-    .map((time, i) => [time, ...columns.map((values) => values[i] ?? null)])
+    .map((time, i) => [time, ...columns.map(([, values]) => values[i] ?? null)])
     .filter((row) => row.some((value, i) => i > 0 && value !== null)); // holes in a chart have times of their own
 }
 
 const quoted = (text) => `"${(DANGEROUS.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`;
 
 // Times are UTC by ISO 8601, values are bare numbers in the unit that the heading names, unknown is empty.
-export function csvOf(panel, rows) {
-  const head = ["time", ...panel.series.map((line) => `${line.legend} (${panel.unit})`)].map(quoted);
+export function csvOf(unit, headings, rows) {
+  const head = ["time", ...headings.map((heading) => `${heading} (${unit})`)].map(quoted);
   const lines = rows.map(([time, ...values]) => [new Date(time * 1000).toISOString(), ...values.map((v) => v ?? "")]);
   return [head, ...lines].map((cells) => `${cells.join(",")}\r\n`).join("");
 }
@@ -43,19 +50,20 @@ function save(name, text) {
 class TableOf {
   constructor(chart) {
     this.panel = chart.panel;
-    this.rows = rowsOf(chart);
+    const columns = columnsOf(chart);
+    this.headings = columns.map(([heading]) => heading);
+    this.rows = rowsOf(chart, columns);
     this.shown = FIRST;
     this.body = make("tbody");
     this.more = make("button", { type: "button", class: "plain", onclick: () => this.draw((this.shown += 10 * FIRST)) });
     const title = make("h2", { id: "table-title" }, this.panel.title);
-    const columns = [words.time, ...this.panel.series.map((line) => line.legend)];
     this.dialog = make("dialog", { class: "sheet", "aria-labelledby": "table-title" },
       make("div", { class: "bar" }, title, make("p", { class: "quiet" }, words.rows(this.rows.length)),
         make("div", { class: "actions" },
           make("button", { type: "button", class: "plain", onclick: () => this.save() }, words.saveCsv),
           make("button", { type: "button", class: "plain", onclick: () => this.dialog.close() }, words.close))),
       make("div", { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": "table-title" },
-        make("table", { class: "data" }, make("thead", {}, make("tr", {}, ...columns.map((text, i) =>
+        make("table", { class: "data" }, make("thead", {}, make("tr", {}, ...[words.time, ...this.headings].map((text, i) =>
           make("th", { scope: "col", class: i ? "number" : null }, text)))), this.body), this.more));
     this.dialog.addEventListener("close", () => this.dialog.remove());
     this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
@@ -79,6 +87,6 @@ class TableOf {
 
   save() {
     const at = new Date().toISOString().slice(0, 16).replace(/[-:]/g, "");
-    save(`bongsu-${this.panel.name}-${at}Z.csv`, csvOf(this.panel, this.rows));
+    save(`bongsu-${this.panel.name}-${at}Z.csv`, csvOf(this.panel.unit, this.headings, this.rows));
   }
 }

@@ -28,6 +28,7 @@ export const words = {
   peak: "peak of all, at least",
   reason: (why) => `Nothing to draw: ${why}.`,
   nothingThen: "Nothing was read at this time.",
+  heatColour: "the highest value of each cell",
   heatHighest: "highest",
   heatMean: "average",
   heatLowest: "lowest",

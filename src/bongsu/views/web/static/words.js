@@ -31,6 +31,8 @@ export const words = {
   chart: (title, range, values) => `${title}, chart of the last ${range}. Now: ${values || "not known"}.`,
   line: "Line",
   now: "Now",
+  lowest: (legend, outer) => `${legend}, ${outer ? "no less than" : "lowest"}`,
+  highest: (legend, outer) => `${legend}, ${outer ? "no more than" : "highest"}`,
   asTable: "View as table",
   tableOf: (title) => `View ${title} as a table`,
   time: "Time",
