@@ -68,7 +68,7 @@ def test_a_captured_process(tmp_path: Path) -> None:
     page, tick = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
     assert found == Process(
         42, 500, 1_700_000_000 + 500 / tick, 1, 1234, "demo", "demo", False, "S", 3, 300, 34, 360 * page, 3133440,
-        4096, 8192, b"demo\0--x\0",
+        4096, 8192, b"demo\0--x\0", 50, 4,
     )  # fmt: skip
 
 
