@@ -5,14 +5,19 @@ BIN := $(VENV)/bin
 PYTEST_FLAGS ?= -n 2 --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test lint format bench docs screenshots requirements debian clean
+.PHONY: run test test-here test-cluster lint format bench docs screenshots requirements debian clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.run-ready ## install and start `bongsu up` on this machine
 	$(BIN)/bongsu up $(ARGS)
 
-test: $(VENV)/.dev-ready debian ## install what tests need and run them all
-	$(BIN)/pytest $(PYTEST_FLAGS) $(ARGS)
+test: test-here $(if $(ARGS),,test-cluster) ## install what tests need and run them all
+
+test-here: $(VENV)/.dev-ready debian ## the tests that need no cluster
+	$(BIN)/pytest $(PYTEST_FLAGS) $(if $(findstring tests/cluster,$(ARGS)),,--ignore=tests/cluster) $(ARGS)
+
+test-cluster: $(VENV)/.dev-ready debian ## those that do: three nodes with systemd and Slurm, made here (as root)
+	$(BIN)/pytest --durations=3 tests/cluster
 
 lint: $(VENV)/.dev-ready ## ruff, mypy --strict, the import contract
 	$(BIN)/ruff check
