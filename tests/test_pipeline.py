@@ -285,4 +285,11 @@ def test_a_failing_sink_does_not_keep_the_next_from_its_batch() -> None:
     assert _self(batch, health.SINK_FAILURES, "broken") == 1
     assert _self(batch, health.SINK_FAILURES, "kept") == 0
     assert _self(batch, health.SINK_DELIVERIES, "kept") == 1
+    failing = batch.table(health.SINK_FAILURES_TABLE)
+    assert failing
+    assert [(row.sink, str(row.error)) for row in failing.rows if isinstance(row, health.SinkFailure)] == [
+        ("broken", "No space left on device: /full")
+    ]
+    gatherer.delivered("broken", 0.0, None)
+    assert gatherer.gather().table(health.SINK_FAILURES_TABLE) is None, "it works again"
     gatherer.close()

@@ -155,7 +155,7 @@ class Gatherer:
         sinks = dict(self._sinks)  # a delivery in another thread may add one meanwhile
         samples = health.samples([p.outcome for p in parts], self._counts, sinks)
         outcome = Outcome(health.NAME, 0.0, 0.0, last_success=now)
-        parts.append(Part(health.NAME, now, monotonic, tuple(samples), (), (), outcome))
+        parts.append(Part(health.NAME, now, monotonic, tuple(samples), (), health.failures(sinks), outcome))
         return Batch(now, monotonic, tuple(parts))
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from bongsu.model.batch import Outcome, Sample
+import msgspec
+
+from bongsu.model.batch import Outcome, Sample, Table
 from bongsu.model.message import Message
 from bongsu.model.metric import Kind, MetricSpec, Vocabulary
 
@@ -77,6 +79,22 @@ class SinkCounts:
     deliveries: int = 0
     failures: int = 0
     error: Message | None = None
+
+
+class SinkFailure(msgspec.Struct, frozen=True):
+    """A sink whose newest delivery failed, as a row of the live table `SINK_FAILURES_TABLE`."""
+
+    sink: str
+    error: Message
+
+
+SINK_FAILURES_TABLE = "sink failures"
+
+
+def failures(sinks: Mapping[str, SinkCounts]) -> tuple[Table, ...]:
+    """The table of those that fail now; none where all is well."""
+    rows = tuple(SinkFailure(name, sink.error) for name, sink in sinks.items() if sink.error is not None)
+    return (Table(SINK_FAILURES_TABLE, rows),) if rows else ()
 
 
 def samples(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bongsu.collectors import agent, exporter
+from bongsu.model import health
 from bongsu.model.batch import Table
 from bongsu.model.message import Message
 from bongsu.store.recent import Recent
@@ -67,6 +68,17 @@ def test_health_carries_problem_cost_and_history() -> None:
     assert said["problems"] == ["the disk is full"]
     assert said["store"] is None
     assert set(said["cost"].values()) == {None}
+
+
+def test_a_sink_that_fails_is_a_problem() -> None:
+    """With its name and its words, safe to show; what the history has said of itself is not told twice."""
+    full = Message("the disk is {state}", state="full")
+    live = Live(Recent(BOARD.queries), [BOARD], trouble=lambda: full)
+    rows = (health.SinkFailure("textfile", Message("{path}: no", path="/a\x1b")), health.SinkFailure("store", full))
+    live.write(batch(1, part({}, 1, tables=(Table(health.SINK_FAILURES_TABLE, rows),))))
+    assert live.health()["problems"] == ["the disk is full", "textfile gets no readings: /a\\x1b: no"]
+    live.write(batch(2, part({}, 2)))
+    assert live.health()["problems"] == ["the disk is full"]
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,10 @@ class Live:
             batch = self.batch
             cost = own.cost(batch, self._rates)
         problems = [problem for problem in (self.recent.problem, self._trouble()) if problem is not None]
+        failures = batch.table(health.SINK_FAILURES_TABLE) if batch is not None else None
+        for row in failures.rows if failures is not None else ():
+            if isinstance(row, health.SinkFailure) and row.error not in problems:
+                problems.append(Message("{sink} gets no readings: {error}", sink=row.sink, error=row.error))
         return {
             "time": round(time.time(), 3),
             "collectors": []
