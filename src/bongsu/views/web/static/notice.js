@@ -1,4 +1,5 @@
 // What is wrong and concerns the whole page, in words at its top.
+import { plain } from "./ask.js";
 import { byId, say } from "./dom.js";
 
 const told = new Map();
@@ -9,5 +10,5 @@ export function notice(subject, text) {
   else told.delete(subject);
   const element = byId("notice");
   element.hidden = told.size === 0;
-  say(element, [...told.values()].join(" "));
+  say(element, plain([...told.values()].join(" ")));
 }

@@ -60,6 +60,7 @@ async function board() {
   tiles.take(data.tiles);
   charts.take(data.panels);
   notice("board", "");
+  notice("empty", view.live || series.times.length ? "" : words.spanEmpty(moment(view.from), moment(view.to)));
 }
 
 // As `board`; a refusal is told, and a server that is not there is told by the feed.
@@ -144,3 +145,6 @@ new Ranges(travel);
 notice("view", view.problems.join(" "));
 state("connecting", null);
 feed.start();
+try {
+  sessionStorage.removeItem("tries"); // of early.js, to load this
+} catch { /* a browser that keeps nothing */ }

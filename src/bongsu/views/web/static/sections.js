@@ -1,5 +1,8 @@
 // Marks in the navigation which section one looks at, and comes to the one that the address names.
-import { set } from "./dom.js";
+import { byId, set } from "./dom.js";
+import { notice } from "./notice.js";
+import { words } from "./time_words.js";
+import { brief } from "./view.js";
 
 const LINE = 0.4; // of the window's height: what stands above it has been come to
 
@@ -18,11 +21,29 @@ export function watchSections() {
     due = true;
   };
   addEventListener("scroll", soon, { passive: true });
-  // Sections grow as readings come: until one moves by oneself, the one that was asked for is kept in sight.
-  let asked = links.some((link) => link.hash === location.hash) ? document.querySelector(location.hash) : null;
-  for (const name of ["wheel", "touchstart", "pointerdown", "keydown"]) addEventListener(name, () => (asked = null), { once: true, passive: true });
+  // Sections grow as readings come: until one moves by oneself, what was asked for, a section or a chart, is kept in sight.
+  let asked = named();
+  for (const name of ["wheel", "touchstart", "pointerdown", "keydown"]) addEventListener(name, () => (asked = ""), { once: true, passive: true });
+  addEventListener("hashchange", () => tell(named()));
+  tell(asked);
   new ResizeObserver(() => {
-    asked?.scrollIntoView({ behavior: "instant" });
+    byId(asked)?.scrollIntoView({ behavior: "instant" });
+    tell(named());
     soon();
   }).observe(document.body);
+}
+
+// What the address names after its #, such as "health" or "chart-cpu".
+function named() {
+  try {
+    return decodeURIComponent(location.hash.slice(1));
+  } catch {
+    return location.hash.slice(1); // a % that begins nothing
+  }
+}
+
+// Charts are known once the server has answered.
+function tell(name) {
+  const known = !name || byId(name) || (name.startsWith("chart-") && !byId("charts").childElementCount);
+  notice("section", known ? "" : words.sectionUnknown(brief(name)));
 }

@@ -58,7 +58,7 @@ class TableOf {
     this.more = make("button", { type: "button", class: "plain", onclick: () => this.draw((this.shown += 10 * FIRST)) });
     const title = make("h2", { id: "table-title" }, this.panel.title);
     this.dialog = make("dialog", { class: "sheet", "aria-labelledby": "table-title" },
-      make("div", { class: "bar" }, title, make("p", { class: "quiet" }, words.rows(this.rows.length)),
+      make("div", { class: "bar" }, title, make("p", { class: "quiet" }, [words.rows(this.rows.length), this.panel.note].filter(Boolean).join(" · ")),
         make("div", { class: "actions" },
           make("button", { type: "button", class: "plain", onclick: () => this.save() }, words.saveCsv),
           make("button", { type: "button", class: "plain", onclick: () => this.dialog.close() }, words.close))),

@@ -42,6 +42,10 @@ export const words = {
   spanShort: (shortest) => `A span is at least ${shortest} long.`,
   spanLong: (longest) => `A span is at most ${longest} long.`,
   spanAhead: "The address asks for a span that is yet to come.",
+  spanEmpty: (from, to) => `Nothing is kept of the time from ${from} to ${to}. “Back to live” leads to what is.`,
+  nameUnknown: (name) => `The address says ${name}=…, which means nothing to this page.`,
+  themeUnknown: (text) => `The address asks for theme=${text}; there are light, dark and system.`,
+  sectionUnknown: (name) => `The address asks for #${name}; there is no such place on this page.`,
   shownInstead: (range) => `The last ${range} are shown.`,
   notDrawn: (why) => `The charts could not be asked for: ${why}`,
 };

@@ -8,8 +8,11 @@ export const LONGEST = 366 * 86400;
 const AHEAD = 86400; // the machine's clock may differ from the browser's by so much
 const TRAIL = 50; // spans that one can go back to
 const LONGEST_TEXT = 200;
+const TEXTS = ["theme", "search", "sort", "group"];
+const KNOWN = new Set(["range", "from", "to", "theme", "search", "sort", "group", "token"]);
+const THEMES = new Set(["light", "dark", "system"]);
 
-const brief = (text) => (text.length > 40 ? `${text.slice(0, 40)}…` : text);
+export const brief = (text) => (text.length > 40 ? `${text.slice(0, 40)}…` : text);
 const number = (text) => (/^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN);
 
 // Why no span can be from `from` to `to` (Unix seconds); "" where it can.
@@ -21,7 +24,7 @@ export function spanProblem(from, to) {
   return "";
 }
 
-// `range` in seconds; `from` and `to` in Unix seconds, null while live; `theme`, `search`, `sort` as given, or null;
+// `range` in seconds; `from` and `to` in Unix seconds, null while live; `theme`, `search`, `sort`, `group` as given, or null;
 // `problems`: sentences about what the address asked for that cannot be.
 class View {
   constructor() {
@@ -44,7 +47,7 @@ class View {
     this.listeners.push(listener);
   }
 
-  // Any of range, from and to, live: true, theme, search, sort. A span that cannot be is brought to one that can.
+  // Any of range, from and to, live: true, theme, search, sort, group. A span that cannot be is brought to one that can.
   set(change, { replace = false } = {}) {
     const left = { range: this.range, from: this.from, to: this.to };
     this.tell(() => {
@@ -52,7 +55,7 @@ class View {
       if ("live" in change || "range" in change) this.from = this.to = null;
       if ("range" in change) this.range = Math.round(Math.min(LONGEST, Math.max(SHORTEST, change.range)));
       if ("from" in change) [this.from, this.to] = fitting(change.from, change.to);
-      for (const name of ["theme", "search", "sort"]) if (name in change) this[name] = change[name] || null;
+      for (const name of TEXTS) if (name in change) this[name] = change[name] || null;
       const moved = left.range !== this.range || left.from !== this.from || left.to !== this.to;
       if (moved && !replace) this.trail = [...this.trail, left].slice(-TRAIL);
       if (this.address() !== `${location.pathname}${location.search}${location.hash}`) history[replace ? "replaceState" : "pushState"]({ trail: this.trail }, "", this.address());
@@ -75,14 +78,21 @@ class View {
   read() {
     const asked = new URLSearchParams(location.search);
     const text = (name) => asked.get(name)?.slice(0, LONGEST_TEXT) || null;
-    Object.assign(this, { problems: [], range: RANGE, from: null, to: null, theme: text("theme"), search: text("search"), sort: text("sort") });
+    Object.assign(this, { problems: [], range: RANGE, from: null, to: null });
+    for (const name of TEXTS) this[name] = text(name);
     if (asked.has("range")) {
       const range = number(asked.get("range"));
       if (range >= SHORTEST && range <= LONGEST) this.range = Math.round(range);
       else this.problems.push(words.rangeUnknown(brief(asked.get("range")), SHORTEST, LONGEST));
     }
     if (asked.has("from") || asked.has("to")) this.readSpan(asked.get("from"), asked.get("to"));
+    const unknown = [...asked.keys()].find((name) => !KNOWN.has(name));
     if (this.problems.length && this.live) this.problems.push(words.shownInstead(words.ranges[this.range] ?? span(this.range)));
+    if (unknown !== undefined) this.problems.push(words.nameUnknown(brief(unknown)));
+    if (this.theme && !THEMES.has(this.theme)) {
+      this.problems.push(words.themeUnknown(brief(this.theme)));
+      this.theme = null;
+    }
   }
 
   readSpan(from, to) {
@@ -101,14 +111,14 @@ class View {
       asked.set("from", this.from);
       asked.set("to", this.to);
     }
-    for (const name of ["theme", "search", "sort"]) if (this[name]) asked.set(name, this[name]);
+    for (const name of TEXTS) if (this[name]) asked.set(name, this[name]);
     const text = asked.toString();
     return `${location.pathname}${text && "?"}${text}${location.hash}`;
   }
 
   // Does `act`, and tells which of the values are others after it.
   tell(act) {
-    const names = ["range", "from", "to", "theme", "search", "sort"];
+    const names = ["range", "from", "to", ...TEXTS];
     const before = names.map((name) => this[name]);
     act();
     const changed = new Set(names.filter((name, i) => this[name] !== before[i]));
