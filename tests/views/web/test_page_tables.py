@@ -155,6 +155,29 @@ def test_groups_have_sums_and_open(browser: Browser, server: Server) -> None:
         visit.clean()
 
 
+def test_groups_are_in_the_address(browser: Browser, server: Server) -> None:
+    """A link and the way back show the same groups; what one cannot group by is told, and nothing is grouped."""
+    with Visit(browser, server) as visit:
+        visit.live()
+        choice = visit.page.get_by_label("Group by")
+        choice.select_option("user")
+        visit.page.wait_for_url("**group=user*")
+        visit.page.reload()
+        expect(choice).to_have_value("user")
+        expect(row(visit.page, "alice · 61 processes")).to_have_count(1)
+        choice.select_option("none")
+        expect(visit.page.locator("#processes-table .group")).to_have_count(0)
+        assert "group" not in visit.page.url
+        visit.clean()
+    with Visit(browser, server, at="&group=<b>moon</b>") as visit:
+        visit.live()
+        expect(visit.page.locator("#notice")).to_contain_text(
+            "group=<b>moon</b>; processes can be grouped by user, program."
+        )
+        expect(visit.page.get_by_label("Group by")).to_have_value("none")
+        visit.clean()
+
+
 def test_the_order_rests_under_the_keyboard(browser: Browser) -> None:
     """Who is about to open a row does not see it jump away: values go on, and the order again when one leaves."""
     busy = [8]
@@ -255,7 +278,9 @@ def test_a_question_that_fails_is_told_in_words(browser: Browser, status: int, b
     """What the server or a proxy before it says is shown as text, without control characters."""
 
     def refuse(_: http_message.Request) -> http_message.Response:
-        return http_message.Response(status, (("Content-Type", "application/json"),), body.encode())
+        said = body.encode()
+        headers = (("Content-Type", "application/json"), ("Content-Length", str(len(said))))
+        return http_message.Response(status, headers, said)
 
     with page(api=refuse) as running:
         running.tick(3)

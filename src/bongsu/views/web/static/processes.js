@@ -10,6 +10,7 @@ import { view } from "./view.js";
 
 const SHOWN = ["pid", "user", "executable", "cpu", "memory", "read", "write", "threads", "state", "start"];
 const SORT = { sort: "cpu", down: true };
+const NO_GROUPS = "none";
 const WAIT = 300; // ms after the last key until a search is in the address
 
 const WRITERS = {
@@ -44,29 +45,27 @@ export class Processes {
       span: () => this.span(), spacing: () => this.spacing, closed: () => this.focus(this.active),
     });
     Object.assign(this, { data: null, list: [], columns: [], open: new Set(), active: null, pointed: false, seen: true, unread: false, spacing: 1 });
-    this.grouping = "none";
     this.addGroupings();
     this.follow();
     this.listen();
   }
 
   addGroupings() {
-    const choice = byId("processes-group");
+    const choice = (this.choice = byId("processes-group"));
     say(byId("processes-group-label"), words.groupBy);
     choice.append(...Object.keys(GROUPINGS).map((name) => make("option", { value: name }, words.groupings[name])));
-    choice.addEventListener("change", () => {
-      this.grouping = choice.value;
-      this.draw({ anew: true });
-    });
+    choice.addEventListener("change", () => view.set({ group: choice.value === NO_GROUPS ? null : choice.value }, { replace: true }));
   }
 
-  // What the address says of search and sort.
+  // What the address says of search, sort and groups.
   follow() {
     this.sorted();
+    this.grouped();
     if (this.search.value !== (view.search ?? "")) this.search.value = view.search ?? "";
     view.on((changed) => {
-      if (!changed.has("sort") && !changed.has("search")) return;
+      if (!["sort", "search", "group"].some((name) => changed.has(name))) return;
       this.sorted();
+      this.grouped();
       if (changed.has("search") && this.search.value.trim() !== (view.search ?? "")) this.search.value = view.search ?? "";
       this.draw({ anew: true });
     });
@@ -76,6 +75,12 @@ export class Processes {
     const found = sortOf(view.sort);
     notice("sort", view.sort && !found ? words.sortUnknown(view.sort) : "");
     Object.assign(this, found ?? SORT);
+  }
+
+  grouped() {
+    const known = view.group === null || Object.hasOwn(GROUPINGS, view.group);
+    notice("group", known ? "" : words.groupUnknown(view.group, Object.keys(GROUPINGS).filter((name) => name !== NO_GROUPS)));
+    this.grouping = this.choice.value = known && view.group ? view.group : NO_GROUPS;
   }
 
   listen() {
@@ -173,7 +178,7 @@ export class Processes {
     const count = time === null ? words.processUnread : words.processCount(found, total);
     say(byId("processes-count"), held ? `${count} · ${words.processHeld}` : count);
     say(byId("processes-none"), time === null ? words.processUnread : words.processNone);
-    const note = rows.length < total ? words.processCut(rows.length, total) : this.grouping === "none" ? "" : words.groupSums;
+    const note = rows.length < total ? words.processCut(rows.length, total) : this.grouping === NO_GROUPS ? "" : words.groupSums;
     say(byId("processes-note"), note);
     byId("processes-note").hidden = note === "";
   }
@@ -195,7 +200,7 @@ export class Processes {
     set(row, "aria-rowindex", String(index + 2));
     const group = line.members !== undefined;
     row.classList.toggle("group", group);
-    row.classList.toggle("member", !group && this.grouping !== "none");
+    row.classList.toggle("member", !group && this.grouping !== NO_GROUPS);
     this.columns.forEach((name, i) => {
       const cell = row.cells_[i];
       const text = this.text(line, name, group);

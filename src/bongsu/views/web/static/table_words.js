@@ -17,6 +17,7 @@ export const words = {
   processHeld: "order rests while you are in the table",
   processSort: (column, down) => `Sorted by ${column}, ${down ? "largest first" : "smallest first"}.`,
   sortUnknown: (text) => `The address asks for sort=${text.length > 40 ? `${text.slice(0, 40)}…` : text}, which is no column of the processes.`,
+  groupUnknown: (text, known) => `The address asks for group=${text.length > 40 ? `${text.slice(0, 40)}…` : text}; processes can be grouped by ${known.join(", ")}.`,
   processEnded: "This process has ended. What it left is below.",
   close: "Close",
   historyOf: (program, user) => `${program} of ${user}`,
