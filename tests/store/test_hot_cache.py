@@ -136,3 +136,24 @@ def test_a_snapshot_from_before_a_sealing_has_all_its_rows(tmp_path: Path) -> No
     assert _numbers(cache.read(early, 0, 10**9)[0]) == list(range(1, 22))
     for connection in (writer, early, late):
         connection.close()
+
+
+def test_an_unchanged_file_is_not_asked_again(connection: sqlite3.Connection) -> None:
+    """The same rows as at the last reading, without a look at the file; none where that is not sure."""
+    cache = HotCache(1 << 20)
+    assert cache.again(connection, 0, 10**9) is None
+    _put(connection, *(_row(seq) for seq in range(1, 101)))
+    blocks, newest = cache.read(connection, 0, 10**9)
+    said: list[str] = []
+    connection.set_trace_callback(said.append)
+    assert cache.again(connection, 0, 10**9) == (blocks, newest)
+    assert said == []
+    other = sqlite3.connect(":memory:", isolation_level=None)
+    other.executescript(schema.TABLES)
+    _put(other, *(_row(seq) for seq in range(1, 111)))
+    cache.read(other, 0, 10**9)  # a later view of the file
+    assert cache.again(connection, 0, 10**9) is None
+    assert cache.again(other, 0, 10**9) is not None
+    cache.clear()
+    assert cache.again(other, 0, 10**9) is None
+    other.close()

@@ -7,14 +7,13 @@ This module is light: what needs numpy is imported when the first question comes
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Self
 
 from bongsu.model.errors import BadInput, BongsuError
 from bongsu.model.message import Message
@@ -54,23 +53,30 @@ class Turns:
 
     def __init__(self, at_once: int = AT_ONCE, waiting: int = WAITING) -> None:
         self.at_once = at_once
-        self._turns = threading.BoundedSemaphore(at_once)
-        self._places = threading.BoundedSemaphore(at_once + waiting)
+        self._most = at_once + waiting
+        self._here = 0
+        self._lock = threading.Lock()
+        self._turns = threading.Semaphore(at_once)
 
-    @contextlib.contextmanager
-    def take(self, seconds: float) -> Iterator[None]:
-        """One turn, waited for at most so long. Raises Refused."""
-        if not self._places.acquire(blocking=False):
-            raise Refused("unavailable", Message("Too many queries are in progress; try again later."))
-        try:
-            if not self._turns.acquire(timeout=max(0.0, seconds)):
-                raise Refused("timeout", Message("The query waited for its turn until its time was over."))
-            try:
-                yield
-            finally:
-                self._turns.release()
-        finally:
-            self._places.release()
+    def take(self, seconds: float) -> Self:
+        """For ``with``, at once: one turn, waited for at most so long. Raises Refused."""
+        with self._lock:
+            if self._here >= self._most:
+                raise Refused("unavailable", Message("Too many queries are in progress; try again later."))
+            self._here += 1
+        if not self._turns.acquire(timeout=max(0.0, seconds)):
+            with self._lock:
+                self._here -= 1
+            raise Refused("timeout", Message("The query waited for its turn until its time was over."))
+        return self
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        self._turns.release()
+        with self._lock:
+            self._here -= 1
 
 
 def answer(

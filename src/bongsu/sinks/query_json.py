@@ -108,7 +108,7 @@ def _steps(start: int, end: int, step: int) -> list[str]:
 def _matrix(value: Vector, before: list[str], most: int) -> tuple[str, bool]:
     counts = value.present.sum(axis=1)
     labels = value.labels
-    rows = sorted(np.flatnonzero(counts).tolist(), key=labels.__getitem__)
+    rows = sorted(counts.nonzero()[0].tolist(), key=labels.__getitem__)
     more = 0 < most < len(rows)
     rows = rows[:most] if more else rows
     picked, present = value.values[rows], value.present[rows]

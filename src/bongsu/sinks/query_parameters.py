@@ -26,6 +26,7 @@ _ENDS = {
     "292277025-08-18T07:12:54.999999999Z": FARTHEST_MS,
     "+292277025-08-18T07:12:54.999999999Z": FARTHEST_MS,
 }
+_NO_BYTE = re.compile("%(?![0-9A-Fa-f]{2})")
 _MOST_NANOSECONDS = 2**63
 _MOST_FIELDS = 1000
 
@@ -40,14 +41,23 @@ def form(text: str) -> dict[str, list[str]]:
     """
     if not text:
         return {}
-    if ";" in text or re.search(r"%(?![0-9A-Fa-f]{2})", text):
+    if ";" in text or ("%" in text and _NO_BYTE.search(text)):
         raise PromqlError(
             "bad_data", Message("The parameters are not well formed: write `;` as %3B and `%` as %25 in their values.")
         )
-    try:
-        return urllib.parse.parse_qs(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
-    except ValueError:
-        raise PromqlError("bad_data", Message("There are more than {most} parameters.", most=_MOST_FIELDS)) from None
+    if text.count("&") >= _MOST_FIELDS:
+        raise PromqlError("bad_data", Message("There are more than {most} parameters.", most=_MOST_FIELDS))
+    found: dict[str, list[str]] = {}
+    for field in text.split("&"):
+        if field:
+            name, _, value = field.partition("=")
+            found.setdefault(_plain(name), []).append(_plain(value))
+    return found
+
+
+def _plain(text: str) -> str:
+    text = text.replace("+", " ")
+    return urllib.parse.unquote(text) if "%" in text else text
 
 
 def first(parameters: Parameters, name: str) -> str:

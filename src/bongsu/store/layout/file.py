@@ -153,16 +153,17 @@ def set_aside_message(path: str, aside: str, reason: str) -> Message:
     )  # fmt: skip
 
 
-def identity(path: str) -> tuple[int, int] | None:
+def identity(path: str, *, filled: bool = False) -> tuple[int, int] | None:
     """Device and inode of the file, by which one that was replaced is told; None if there is none.
 
+    With ``filled`` an empty one is none.
     Does not open the file: that would drop SQLite's locks (fcntl(2)).
     """
     try:
         status = os.stat(path)
     except OSError:
         return None
-    return status.st_dev, status.st_ino
+    return None if filled and not status.st_size else (status.st_dev, status.st_ino)
 
 
 def size(path: str) -> int:

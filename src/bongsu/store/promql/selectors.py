@@ -61,7 +61,7 @@ def latest(context: Context, selector: ast.VectorSelector, *, stamps: bool = Fal
     for row, series in enumerate(found):
         place = known.get(id(series.times))
         if place is None:
-            nearest = np.searchsorted(series.times, wanted, side="right") - 1
+            nearest = series.times.searchsorted(wanted, side="right") - 1
             there = nearest >= 0
             nearest[~there] = 0
             times_there = series.times[nearest]
@@ -93,7 +93,7 @@ def windows(context: Context, selector: ast.MatrixSelector) -> Matrix:
     blocks: list[Block] = []
     for group in together.values():
         times = group[0].times
-        low, high = np.searchsorted(times, (ends[0] - width, ends[-1]), side="right")
+        low, high = times.searchsorted((ends[0] - width, ends[-1]), side="right")
         times = times[low:high]
         context.spend(len(group) * len(times))
         values = np.stack([series.values[low:high] for series in group])
@@ -135,8 +135,8 @@ def _block(
 ) -> Block:
     """One block with the place of each window in it."""
     starts = ends - width
-    first = np.searchsorted(times, starts, side="right")
-    last = np.searchsorted(times, ends, side="right")
+    first = times.searchsorted(starts, side="right")
+    last = times.searchsorted(ends, side="right")
     return Block(labels, times, values, first, last, starts, ends)
 
 

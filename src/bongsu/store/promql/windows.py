@@ -71,7 +71,7 @@ def over_windows(
         enough = block.last - block.first >= least
         if not enough.any():
             continue
-        chosen: Index = np.flatnonzero(enough)
+        chosen: Index = enough.nonzero()[0]
         rows = max(1, _NUMBERS_A_TIME // max(len(block.times), steps))
         for begin in range(0, len(block.labels), rows):
             context.spend(0)  # looks at the clock

@@ -34,13 +34,13 @@ class Coverage:
         """Which of these times lie in a window."""
         if self.empty:
             return np.zeros(times.shape, np.bool_)
-        place = np.searchsorted(self._starts, times) - 1
+        place = self._starts.searchsorted(times) - 1
         found: NDArray[np.bool_] = (place >= 0) & (times <= self._ends[place])
         return found
 
     def holds(self, t0: int, t1: int) -> bool:
         """Whether all of ``(t0, t1]`` is covered."""
-        place = int(np.searchsorted(self._starts, t0, "right")) - 1
+        place = int(self._starts.searchsorted(t0, "right")) - 1
         return place >= 0 and t1 <= int(self._ends[place])
 
 

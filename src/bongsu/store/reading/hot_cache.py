@@ -72,17 +72,21 @@ class HotCache:
     def __init__(self, most_bytes: int) -> None:
         self._most = most_bytes
         self._lock = threading.Lock()
+        self._views: dict[int, tuple[int, int]] = {}  # first and last row in the file, as connections saw it
         self.clear()
 
     def clear(self) -> None:
         """Forget everything: the file is another one."""
         with self._lock:
+            self._views.clear()
             self._empty()
 
     def read(self, connection: sqlite3.Connection, start: int, end: int) -> tuple[list[Block], int]:
         """The rows of this time, and the number of the newest row that the file has (-1: none)."""
         lowest, highest = connection.execute("SELECT (SELECT min(seq) FROM hot), (SELECT max(seq) FROM hot)").fetchone()
         if highest is None:
+            with self._lock:
+                self._views.pop(id(connection), None)
             return [], -1
         with self._lock:
             if not self._continues(connection, lowest, highest):
@@ -91,12 +95,21 @@ class HotCache:
             if highest > self._last[0]:
                 self._take(connection, highest)
             self._drop(lowest)
+            self._views[id(connection)] = (lowest, highest)
             kept, floor = list(self._blocks), self._floor
         found = [block for block in kept if block.reaches(start, end)]
         if lowest < floor:
             older = connection.execute(_OLDER, (floor, start, end))
             found = [*blocks(HotRow(*row) for row in older), *found]
         return found, highest
+
+    def again(self, connection: sqlite3.Connection, start: int, end: int) -> tuple[list[Block], int] | None:
+        """What `read` would say where the file is as it was then for this connection; None: ask it."""
+        with self._lock:
+            lowest, highest = self._views.get(id(connection), (0, None))
+            if highest is None or lowest < self._floor or highest != self._last[0]:
+                return None
+            return [block for block in self._blocks if block.reaches(start, end)], highest
 
     def _empty(self) -> None:
         self._blocks: list[Block] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,26 +15,57 @@ from bongsu.store.reading.pieces import Piece, merged
 from bongsu.store.series import Times, Values
 
 Layouts = Callable[[int], Ids | None]
+_MOST_LAYOUTS = 64  # that are remembered; a machine's rows have a handful
 
 
-def pieces(blocks: Iterable[Block], layout: Layouts, ids: Ids) -> list[Piece]:
-    """The blocks' samples of these series (ids in ascending order), one piece for each layout.
+class Places(NamedTuple):
+    """The series in a row, ids in ascending order, and the column of each."""
 
-    Rows with a layout that is not known, or of another width than theirs, are left out: nobody can tell their values
-    apart.
+    ids: Ids
+    columns: NDArray[np.intp]
+
+
+class Columns:
+    """Where series stand in rows, by the rows' layouts; those asked for last are remembered. What is said never changes."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Places] = {}
+
+    def known(self, layouts: bytes) -> Places | None:
+        """The places in rows of these layouts; None where they must be looked up first."""
+        return self._known.get(layouts)
+
+    def look_up(self, layouts: bytes, layout: Layouts) -> None:
+        """Find the places; where a layout is not known, nobody can tell the values of such rows apart."""
+        members = [layout(number) for number in np.frombuffer(layouts, "<i4").tolist()]
+        there = [each for each in members if each is not None]
+        if len(there) < len(members):
+            return
+        ids = np.concatenate(there) if there else np.empty(0, np.int32)
+        columns = np.argsort(ids, kind="stable")
+        if len(self._known) >= _MOST_LAYOUTS:
+            self._known = {}
+        self._known[layouts] = Places(ids[columns], columns)
+
+    def clear(self) -> None:
+        """Forget everything: the file is another one."""
+        self._known = {}
+
+
+def pieces(blocks: Iterable[Block], columns: Columns, ids: Ids) -> list[Piece]:
+    """The blocks' samples of these series (ids in ascending order), one piece for each set of them that rows hold.
+
+    Rows whose layouts `columns` does not know, or of another width than theirs, are left out.
     """
-    found: dict[int, tuple[Ids, list[tuple[Times, Times, Values]]]] = {}
-    asked = np.zeros(int(ids.max(initial=0)) + 2, np.bool_)  # by id; the last is for all that are higher
-    asked[ids] = True
-    known: dict[bytes, tuple[int, list[tuple[int, Ids, NDArray[np.intp]]]]] = {}
+    found: dict[bytes, tuple[Ids, list[tuple[Times, Times, Values]]]] = {}
+    chosen: dict[bytes, tuple[int, Ids, NDArray[np.intp], bytes]] = {}
     for block in blocks:
-        width, places = known.get(block.layouts) or known.setdefault(
-            block.layouts, _places(block.layouts, layout, asked)
-        )
-        if places and block.values.shape[1] == width:
-            for number, members, columns in places:
-                part = (block.times, block.numbers, block.values[:, columns])
-                found.setdefault(number, (members, []))[1].append(part)
+        if block.layouts not in chosen:
+            chosen[block.layouts] = _chosen(columns.known(block.layouts), ids)
+        width, members, at, key = chosen[block.layouts]
+        if len(members) and block.values.shape[1] == width:
+            part = (block.times, block.numbers, block.values[:, at])
+            found.setdefault(key, (members, []))[1].append(part)
     if len(found) > 1 and _some_moment_twice(part for _, parts in found.values() for part in parts):
         return _row_by_row(found.values())
     return [_piece(members, parts) for members, parts in found.values()]
@@ -58,21 +90,14 @@ def _row_by_row(found: Iterable[tuple[Ids, list[tuple[Times, Times, Values]]]]) 
     return [piece for _, piece in sorted(rows, key=lambda row: row[0])]
 
 
-def _places(
-    layouts: bytes, layout: Layouts, asked: NDArray[np.bool_]
-) -> tuple[int, list[tuple[int, Ids, NDArray[np.intp]]]]:
-    """How many values such a row has, and of each layout the series that are asked for and their columns."""
-    numbers = np.frombuffer(layouts, "<i4").tolist()
-    found: list[tuple[int, Ids, NDArray[np.intp]]] = []
-    at = 0
-    for number in numbers:
-        members = layout(number)
-        if members is None:
-            return -1, []
-        if len(members) and (wanted := asked.take(members, mode="clip").nonzero()[0]).size:
-            found.append((number, members[wanted], wanted + at))
-        at += len(members)
-    return at, found
+def _chosen(places: Places | None, ids: Ids) -> tuple[int, Ids, NDArray[np.intp], bytes]:
+    """How many values such a row has, which of the series it holds and in which columns, and a key for that set."""
+    if places is None or not len(places.ids):
+        return -1, ids[:0], np.empty(0, np.intp), b""
+    at = places.ids.searchsorted(ids)
+    there = places.ids.take(at, mode="clip") == ids
+    members = ids if there.all() else ids[there]
+    return len(places.ids), members, places.columns[at[there]], members.tobytes()
 
 
 def named(rows: Iterable[HotRow], layout: Layouts) -> list[Ids]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from bongsu.store.layout import segments
 from bongsu.store.layout.packing import get_varint
-from bongsu.store.layout.schema import MINUTES, RAW
+from bongsu.store.layout.schema import MINUTE_MS, MINUTES, RAW
+from bongsu.store.reading.coverage import Coverage
 
 _MOST = 64  # times that are remembered for a connection
 
@@ -24,6 +25,18 @@ class Segment:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What there is of the time that a question is about."""
+
+    segments: list[Segment]  # that have samples of it
+    numbers: tuple[int, ...]  # theirs
+    count: int  # of their times
+    spans: list[tuple[int, int]]  # that have minute buckets
+    covered: Coverage  # by raw samples, whether of this time or not
+    bare: list[tuple[int, int]]  # the spans of which some part is not
+
+
 class Nearby:
     """Remembers the lists as long as the file does not change: the panels of a page all ask for the same times.
 
@@ -31,17 +44,21 @@ class Nearby:
     """
 
     def __init__(self) -> None:
-        self._known: dict[int, dict[tuple[int, int], tuple[list[Segment], list[tuple[int, int]]]]] = {}
+        self._known: dict[int, dict[tuple[int, int], Around]] = {}
 
-    def of(self, connection: sqlite3.Connection, start: int, end: int) -> tuple[list[Segment], list[tuple[int, int]]]:
-        """Segments and spans that reach into the range (Unix ms); not to be changed."""
+    def remembered(self, connection: sqlite3.Connection, start: int, end: int) -> Around | None:
+        """What `of` said before the file changed."""
+        known = self._known.get(id(connection))
+        return None if known is None else known.get((start, end))
+
+    def of(self, connection: sqlite3.Connection, start: int, end: int) -> Around:
+        """What reaches into the range (Unix ms); not to be changed."""
         known = self._known.setdefault(id(connection), {})
         found = known.get((start, end))
         if found is None:
             if len(known) >= _MOST:
                 known.clear()
-            found = (listed_segments(connection, start, end), listed_spans(connection, start, end))
-            known[start, end] = found
+            found = known[start, end] = _around(connection, start, end)
         return found
 
     def forget(self, connection: sqlite3.Connection) -> None:
@@ -51,6 +68,26 @@ class Nearby:
     def clear(self) -> None:
         """Forget all."""
         self._known.clear()
+
+
+def _around(connection: sqlite3.Connection, start: int, end: int) -> Around:
+    # Buckets that begin before the end reach beyond it, perhaps into a window whose samples are all later.
+    nearby, spans = (
+        listed_segments(connection, start, end + MINUTE_MS),
+        listed_spans(connection, start, end + MINUTE_MS),
+    )
+    found = [segment for segment in nearby if segment.first <= end and segment.last >= start]
+    covered = Coverage([(segment.t0, segment.t1) for segment in nearby])
+    # A merged span may be longer than what was ever read of it: only what is asked for must be covered.
+    bare = [(t0, t1) for t0, t1 in spans if not covered.holds(max(t0, start - 1), min(t1, end))]
+    return Around(
+        found,
+        tuple([segment.number for segment in found]),
+        sum(segment.count for segment in found),
+        spans,
+        covered,
+        bare,
+    )
 
 
 def listed_segments(connection: sqlite3.Connection, start: int, end: int) -> list[Segment]:

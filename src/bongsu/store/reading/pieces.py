@@ -41,7 +41,7 @@ def join(pieces: Sequence[Piece], entries: Iterable[Entry], start: int, end: int
     series: list[Series] = []
     for numbers, members in alike.items():
         times, picked = merged([pieces[number].times for number in numbers])
-        low, high = np.searchsorted(times, (start, end + 1)).tolist()
+        low, high = times.searchsorted((start, end + 1)).tolist()
         if low == high:
             continue
         values = _matrix([pieces[number] for number in numbers], [found for _, found in members])

@@ -22,12 +22,14 @@ from bongsu.store.layout.schema import MINUTE_MS, RAW, SEAL_MS
 from bongsu.store.reading import chunk_cache, hot_cache, hot_rows
 from bongsu.store.reading.coverage import NOWHERE, Coverage
 from bongsu.store.reading.index import Entry, Index
-from bongsu.store.reading.nearby import Nearby, Segment, listed_segments, listed_spans
+from bongsu.store.reading.nearby import Around, Nearby, listed_segments, listed_spans
 from bongsu.store.reading.pieces import Piece, join
+from bongsu.store.reading.runs import Runs
 from bongsu.store.reading.sessions import Sessions
 from bongsu.store.series import Described, Labels, Matcher, Selected, Series
 
 CACHE_BYTES = 4 * 1024 * 1024
+RUN_BYTES = 4 * 1024 * 1024
 HOT_BYTES = 12 * 1024 * 1024
 MANY_SAMPLES = 5_000_000  # from here on a wide question is answered from the coarser tier
 WIDE_MS = 300_000
@@ -53,15 +55,13 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What is to be read for one question: the segments, and what was hot."""
+    """What is to be read for one question: what there is of its time, and what was hot."""
 
     entries: Sequence[Entry]
     ids: list[int]
     start: int
     end: int
-    segments: list[Segment]
-    spans: list[tuple[int, int]]  # that have minute buckets
-    raw_spans: list[tuple[int, int]]  # that have raw samples, whether of these times or not
+    around: Around
     hot: list[Piece]
     deadline: float
 
@@ -97,6 +97,8 @@ class Reader:
         self._index = Index()
         self._cache = chunk_cache.ChunkCache(CACHE_BYTES)
         self._hot = hot_cache.HotCache(HOT_BYTES)
+        self._runs = Runs(RUN_BYTES)
+        self._columns = hot_rows.Columns()
         self._sessions = Sessions(path, self._forget)
         self._nearby = Nearby()
 
@@ -204,20 +206,18 @@ class Reader:
         plan = self._begin(lambda: self._index.match(matchers), start, end)
         if not plan.ids:
             return Selected(())
+        around = plan.around
         notes: list[Message] = []
-        count = sum(segment.count for segment in plan.segments) * len(plan.ids)
-        if wide and count > MANY_SAMPLES:
-            covered = NOWHERE
-            plan.segments.clear()
-        else:
-            covered = Coverage(plan.raw_spans)
-        coarse = self._coarse(plan, covered)
+        count = around.count * len(plan.ids)
+        too_many = wide and count > MANY_SAMPLES
+        coarse = self._coarse(plan, *((around.spans, NOWHERE) if too_many else (around.bare, around.covered)))
         inside = [piece.times[(piece.times >= start) & (piece.times <= end)] for piece in coarse]
         inside = [times for times in inside if times.size]
         if inside:
             first, last = min(int(times[0]) for times in inside), max(int(times[-1]) for times in inside)
-            notes.append(_note(first, last, count if covered.empty else 0))
-        return Selected(join([*coarse, *self._raw(plan, last_try), *plan.hot], plan.entries, start, end), tuple(notes))
+            notes.append(_note(first, last, count if too_many else 0))
+        raw = [] if too_many else self._raw(plan, last_try)
+        return Selected(join([*coarse, *raw, *plan.hot], plan.entries, start, end), tuple(notes))
 
     def _begin(self, find: Callable[[], Sequence[Entry]], start: int, end: int) -> _Plan:
         """What is there to read, and the newest samples at once: they may be moved before the rest is read.
@@ -226,29 +226,57 @@ class Reader:
         """
         pending = self._rows(start, end)
         unsaved = self._unsaved() if self._unsaved is not None else None
-        with self._sessions.open() as connection:
+        deadline = time.monotonic() + self._timeout
+        there = None if pending or unsaved else self._remembered(start, end)
+        if there is not None:
+            around, blocks = there
             with self._lock:
-                self._refresh(connection, unsaved)
                 entries = find()
-            if not entries or end < start:
-                return _Plan((), [], start, end, [], [], [], [], time.monotonic() + self._timeout)
-            rows, newest = self._hot.read(connection, start, end)
-            rows += hot_cache.blocks(row for row in pending if row.seq > newest)
-            with self._lock:
-                layouts = {n: self._index.layout(connection, n) for joined in {block.layouts for block in rows}
-                           for n in np.frombuffer(joined, "<i4").tolist()}  # fmt: skip
-            # Buckets that begin before the end reach beyond it, perhaps into a window whose samples are all later.
-            nearby, spans = self._nearby.of(connection, start, end + MINUTE_MS)
+        else:
+            with self._sessions.open() as connection:
+                with self._lock:
+                    self._refresh(connection, unsaved)
+                    entries = find()
+                blocks, newest = self._hot.read(connection, start, end)
+                blocks += hot_cache.blocks(row for row in pending if row.seq > newest)
+                with self._lock:
+                    for layouts in {block.layouts for block in blocks}:
+                        if self._columns.known(layouts) is None:
+                            self._columns.look_up(layouts, lambda number: self._index.layout(connection, number))
+                around = self._nearby.of(connection, start, end)
+        if end < start:
+            entries = ()
         ids = _ids(entries)
-        hot = hot_rows.pieces(rows, layouts.get, np.array(ids, np.int32))
-        found = [segment for segment in nearby if segment.first <= end and segment.last >= start]
-        raw_spans = [(segment.t0, segment.t1) for segment in nearby]
-        return _Plan(entries, ids, start, end, found, spans, raw_spans, hot, time.monotonic() + self._timeout)
+        hot = hot_rows.pieces(blocks, self._columns, np.array(ids, np.int32)) if ids and blocks else []
+        return _Plan(entries, ids, start, end, around, hot, deadline)
 
-    def _raw(self, plan: _Plan, last_try: bool) -> Iterator[Piece]:
-        """What stands in the plan's segments, in their order; read in slices, so that no transaction is long."""
-        known = self._cache.known([segment.number for segment in plan.segments], plan.ids)
-        missing = [segment for segment in plan.segments if segment.number not in known]
+    def _remembered(self, start: int, end: int) -> tuple[Around, list[hot_cache.Block]] | None:
+        """What was there when this time was last asked about; None where it was not, or the file has changed since."""
+        with self._sessions.lent() as connection:
+            if not self._sessions.same(connection):
+                return None
+            around = self._nearby.remembered(connection, start, end)
+            rows = self._hot.again(connection, start, end)
+        if around is None or rows is None or any(self._columns.known(block.layouts) is None for block in rows[0]):
+            return None
+        return around, rows[0]
+
+    def _raw(self, plan: _Plan, last_try: bool) -> list[Piece]:
+        """What stands in the plan's segments, in their order."""
+        # Of a series with several ids their order decides, so that each segment stays by itself.
+        several = len(plan.around.numbers) > 1 and len(plan.ids) == len(plan.entries)
+        several = several and plan.around.count * len(plan.ids) * 8 <= RUN_BYTES // 4
+        known = self._runs.known(plan.around.numbers, plan.ids) if several else None
+        if known is None:
+            known = self._segments(plan, last_try)
+            if several:
+                known = self._runs.joined(plan.around.numbers, plan.ids, known)
+        return known
+
+    def _segments(self, plan: _Plan, last_try: bool) -> list[Piece]:
+        """The same, segment by segment; read in slices, so that no transaction is long."""
+        known = self._cache.known(plan.around.numbers, plan.ids)
+        missing = [segment for segment in plan.around.segments if segment.number not in known]
         at_once = max(1, _CHUNKS_AT_ONCE // len(plan.ids))
         for begin in range(0, len(missing), at_once):
             some = missing[begin : begin + at_once]
@@ -272,14 +300,12 @@ class Reader:
                 raise self._sessions.unreadable(error) from error
             self._cache.keep(decoded)
             known.update(decoded)
-        for segment in plan.segments:
-            if segment.number in known:
-                yield from known[segment.number].pieces(plan.ids)
+        return [piece for number in plan.around.numbers if number in known for piece in known[number].pieces(plan.ids)]
 
-    def _coarse(self, plan: _Plan, covered: Coverage) -> list[Piece]:
-        """The last sample of each minute, where the raw samples are not there."""
-        # A merged span may be longer than what was ever read of it: only what is asked for must be covered.
-        spans = [(t0, t1) for t0, t1 in plan.spans if not covered.holds(max(t0, plan.start - 1), min(t1, plan.end))]
+    def _coarse(self, plan: _Plan, spans: Sequence[tuple[int, int]], covered: Coverage) -> list[Piece]:
+        """The last sample of each minute of the spans, where the raw samples are not there."""
+        if not spans:
+            return []
         planned = Coverage(spans)  # a window that was sealed since then was read as hot rows, or is too new
         found: list[Piece] = []
         for columns in self._minutes(spans, plan.ids, plan.start, plan.end + MINUTE_MS - 1, plan.deadline):
@@ -329,6 +355,8 @@ class Reader:
             self._index = Index()
         self._nearby.clear()
         self._cache.clear()
+        self._runs.clear()
+        self._columns.clear()
         self._hot.clear()
 
 
