@@ -5,7 +5,9 @@ import { keysNote } from "./frame.js";
 import { Heat } from "./heat.js";
 import { onTheme } from "./theme.js";
 
-const PIXELS = 400; // of a chart's width: nothing moves in less time than one of them stands for
+const STEP = 2; // pixels by which lines have moved when they are drawn anew
+const LATEST = 3000; // ms after which they are, however slowly they move
+const PIXELS = 400; // of a drawing's width, where none is made yet
 
 export class Charts {
   constructor(context) {
@@ -21,7 +23,7 @@ export class Charts {
         chart.visible = entry.isIntersecting;
         chart.draw();
       }
-    }, { rootMargin: "150px" });
+    });
     this.sized = new ResizeObserver(() => requestAnimationFrame(() => this.each((chart) => chart.resize())));
     this.sized.observe(byId("charts"));
     context.crosshair.on(() => this.each((chart) => chart.point()));
@@ -72,8 +74,10 @@ export class Charts {
     this.each((chart) => chart.draw());
   }
 
-  // News came: worth drawing only when it moves something.
+  // News came: worth drawing when it moves lines by a step that one sees.
   tick() {
-    if (performance.now() - this.drawn >= Math.max(0, (1000 * this.context.series.seconds) / PIXELS - 100)) this.draw();
+    const wide = Math.max(0, ...[...this.charts.values()].map((chart) => chart.plot?.bbox.width ?? 0)) || PIXELS;
+    const step = Math.min(LATEST, (STEP * 1000 * this.context.series.seconds) / wide);
+    if (performance.now() - this.drawn >= step - 100) this.draw();
   }
 }

@@ -24,7 +24,10 @@ export function makeSvg(tag, attributes = {}) {
 
 // Only touches the page where something changed.
 export function say(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  const only = element.firstChild;
+  if (only?.nodeType !== Node.TEXT_NODE || only.nextSibling) {
+    if (element.textContent !== text) element.textContent = text;
+  } else if (only.data !== text) only.data = text; // the same node says something else: less to lay out
 }
 
 export function set(element, name, value) {

@@ -76,8 +76,8 @@ class Tile {
     setTimeout(() => chart.classList.remove("pointed"), POINTED);
   }
 
-  show(now, values) {
-    const { unit, top } = this.tile;
+  show(now) {
+    const { unit } = this.tile;
     const unread = now.value === null;
     const severity = now.state ? SEVERITIES[now.state.severity] : undefined;
     const [number, of] = unread ? [words.noValue, ""] : parted(write(now.value, unit));
@@ -92,7 +92,10 @@ class Tile {
     set(this.finding, "class", `finding ${severity ?? ""}`.trim());
     this.finding.hidden = !severity || unread;
     say(this.finding, this.finding.hidden ? "" : now.state.text);
-    const [line, area] = paths(values, top ?? now.of);
+  }
+
+  draw(now, values) {
+    const [line, area] = paths(values, this.tile.top ?? now.of);
     set(this.line, "d", line);
     set(this.area, "d", area);
   }
@@ -102,6 +105,7 @@ export class Tiles {
   constructor(series) {
     this.series = series;
     this.tiles = new Map();
+    this.drawn = -Infinity; // when the lines were
   }
 
   take(tiles) {
@@ -110,12 +114,20 @@ export class Tiles {
       this.tiles = new Map(tiles.map((tile) => [tile.name, new Tile(tile)]));
       byId("tiles").replaceChildren(...[...this.tiles.values()].map((tile) => tile.element));
     }
-    for (const tile of tiles) this.tiles.get(tile.name).show(tile, tile.values);
+    this.drawn = performance.now();
+    for (const tile of tiles) {
+      this.tiles.get(tile.name).show(tile);
+      this.tiles.get(tile.name).draw(tile, tile.values);
+    }
   }
 
+  // Numbers at once; a line is drawn anew when it has moved by one of its points.
   add(news) {
+    const moved = performance.now() - this.drawn >= (1000 * this.series.seconds) / POINTS - 100;
+    if (moved) this.drawn = performance.now();
     for (const [name, now] of Object.entries(news)) {
-      this.tiles.get(name)?.show(now, this.series.columns.get(name) ?? []);
+      this.tiles.get(name)?.show(now);
+      if (moved) this.tiles.get(name)?.draw(now, this.series.columns.get(name) ?? []);
     }
   }
 }
