@@ -20,7 +20,16 @@ def read(proc: Root) -> Iterator[tuple[bytes, Sequence[int]]]:
         OSError: it cannot be read.
         ValueError: it is not what the kernel writes.
     """
-    lines = proc.read("net/dev").split(b"\n")
+    yield from parse(proc.read("net/dev"))
+
+
+def parse(text: bytes) -> Iterator[tuple[bytes, Sequence[int]]]:
+    """As `read`, of a text: that of /proc/PID/net/dev is of the process's own network namespace.
+
+    Raises:
+        ValueError: it is not what the kernel writes.
+    """
+    lines = text.split(b"\n")
     if len(lines) < 3 or lines[1].count(b"|") != 2:
         raise ValueError("net/dev does not begin with its two header lines")
     for line in lines[2:]:

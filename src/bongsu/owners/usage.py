@@ -1,0 +1,257 @@
+"""What each owner uses: from its own cgroups where it has them, by summing its processes where not."""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+import msgspec
+
+from bongsu.model.owner import Owner, OwnerKind
+from bongsu.model.usage import DeviceUse, InterfaceUse, Usage, Waits
+from bongsu.owners.charged import Charged, Surroundings
+from bongsu.owners.networks import Networks
+from bongsu.owners.placement import Place, Placed
+from bongsu.owners.summed import Identity, Sums, Tally
+from bongsu.owners.used import Present, of_all, usage_of
+from bongsu.sources.cgroup import Hierarchies
+from bongsu.sources.procfs.process import Process, boot_time
+from bongsu.sources.procfs.smaps import pss_bytes
+from bongsu.sources.root import Machine
+
+Key = tuple[OwnerKind, str, str]
+
+
+class OwnerUsage(msgspec.Struct, frozen=True):
+    """One owner at the time of a pass. ``ended``: it has no process any more, and this is what it had used at the end."""
+
+    owner: Owner
+    usage: Usage
+    ended: bool = False
+
+
+class _State:
+    """What is kept of one owner from pass to pass."""
+
+    __slots__ = ("charged", "latest", "members", "names", "owner", "places", "tally")
+
+    def __init__(self, owner: Owner, charged: Charged) -> None:
+        self.owner = owner
+        self.charged = charged
+        self.tally = Tally()
+        self.names: dict[int, Owner] = {}  # what its processes' placements say, by identity of the object
+        self.places: dict[tuple[Place, ...], list[Process]] = {}
+        self.members: list[Process] = []
+        self.latest: OwnerUsage | None = None
+
+    def is_called(self, said: dict[int, Owner]) -> None:
+        if said.keys() != self.names.keys():
+            self.names = said
+            self.owner = of_all(list(said.values()))
+
+
+class Usages:
+    """The use of every owner of a machine. Any thread may ask; one `take` at a time.
+
+    How others use it:
+
+    - A collector calls `take` with what it scanned and what `Resolver.resolve` made of it, and gets
+      each owner's use; an owner whose last process has ended comes once more, with ``ended``.
+    - What measures something of its own by process (GPU memory, a fabric's queue pairs) looks up
+      ``resolver.resolve(processes)[pid, start_ticks].owner.key`` and sums by that key; the same key
+      finds the owner here (`latest`).
+    - A recorder uses `follow`: it keeps an owner's last use after its end, and `since` gives what
+      was used between two moments.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._hierarchies = Hierarchies(machine.sys)
+        self._lock = threading.Lock()
+        self._states: dict[Key, _State] = {}
+        self._followed: dict[Key, int] = {}
+        self._kept: dict[Key, OwnerUsage] = {}  # of those that are followed
+        self._sums = Sums()
+        self._networks: Networks[Key] = Networks(machine.proc)
+
+    def take(self, processes: Sequence[Process], placed: Mapping[Identity, Placed]) -> list[OwnerUsage]:
+        """One pass: the use of each owner of these processes, and the last of those that have ended since.
+
+        A process that is not in ``placed`` belongs to no one here.
+
+        Raises:
+            OSError, ValueError: a captured tree does not say when the machine started.
+        """
+        with self._lock:
+            return self._take(processes, placed)
+
+    def latest(self, key: Key) -> OwnerUsage | None:
+        """An owner at the last pass; None if it had no process then and nobody follows it."""
+        with self._lock:
+            state = self._states.get(key)
+            return state.latest if state is not None else self._kept.get(key)
+
+    @contextmanager
+    def follow(self, key: Key) -> Iterator[None]:
+        """Keep what `latest` says of this owner, after its end too, as long as the block lasts."""
+        with self._lock:
+            self._followed[key] = self._followed.get(key, 0) + 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._followed[key] -= 1
+                if not self._followed[key]:
+                    del self._followed[key]
+                    self._kept.pop(key, None)
+
+    def pss_bytes(self, key: Key) -> int | None:
+        """Memory of an owner's processes with what they share counted once; None if one may not be asked.
+
+        Costs milliseconds for each gigabyte: for a person who asks, not for each pass.
+        """
+        with self._lock:
+            state = self._states.get(key)
+            members = [] if state is None else [process for process in state.members if not process.kernel]
+        if not members:
+            return None
+        total = 0
+        for process in members:
+            try:
+                total += pss_bytes(self._machine.proc, process.pid, process.start_ticks) or 0
+            except (OSError, ValueError):
+                return None
+        return total
+
+    def _take(self, processes: Sequence[Process], placed: Mapping[Identity, Placed]) -> list[OwnerUsage]:
+        self._sums.begin({(process.pid, process.start_ticks): process for process in processes})
+        self._sort(processes, placed)
+        around = Surroundings(self._machine.sys)
+        uptime = time.time() - boot_time(self._machine.proc)
+        networks = self._networks.read({key: state.members for key, state in self._states.items()}, uptime)
+        found = []
+        ended = []
+        for key, state in self._states.items():
+            state.latest = self._used(state, around, networks.get(key))
+            found.append(state.latest)
+            if key in self._followed:
+                self._kept[key] = state.latest
+            if state.latest.ended:
+                ended.append(key)
+        for key in ended:
+            del self._states[key]
+        return found
+
+    def _sort(self, processes: Sequence[Process], placed: Mapping[Identity, Placed]) -> None:
+        """Give each process to its owner's state."""
+        for known in self._states.values():
+            known.places = {}
+            known.members = []
+        names: dict[Key, dict[int, Owner]] = {}
+        for process in processes:
+            where = placed.get((process.pid, process.start_ticks))
+            if where is None:
+                continue
+            owner = where.owner
+            key = owner.key
+            state = self._states.get(key)
+            if state is None:
+                charged = Charged(self._machine.sys, self._hierarchies)
+                state = self._states[key] = _State(owner, charged)
+            state.members.append(process)
+            sharing = state.places.get(where.places)
+            if sharing is None:
+                state.charged.include(where.places)
+                sharing = state.places[where.places] = []
+            sharing.append(process)
+            said = names.get(key)
+            if said is None:
+                said = names[key] = {}
+            said[id(owner)] = owner
+        for key, said in names.items():
+            self._states[key].is_called(said)
+
+    def _used(self, state: _State, around: Surroundings, network: tuple[InterfaceUse, ...] | None) -> OwnerUsage:
+        charge = state.charged.read(around)
+        present = Present()
+        for places, members in state.places.items():
+            covered = state.charged.covers(places)
+            present.add(members, covered)
+            if not (covered.cpu and covered.io):
+                for process in members:
+                    self._sums.add(process, state.tally, cpu=not covered.cpu, io=not covered.io)
+        ended = not state.members
+        if ended and state.latest is not None:
+            present.oldest, network = state.latest.usage.since, state.latest.usage.network
+        return OwnerUsage(state.owner, usage_of(present, charge, state.tally, network), ended)
+
+
+_USAGES: weakref.WeakKeyDictionary[Machine, Usages] = weakref.WeakKeyDictionary()
+
+
+def usages_of(machine: Machine) -> Usages:
+    """The one `Usages` of a machine, so that all that ask see the same counters."""
+    found = _USAGES.get(machine)
+    if found is None:
+        found = _USAGES[machine] = Usages(machine)
+    return found
+
+
+def since(now: Usage, mark: Usage) -> Usage:
+    """What was used between two readings of one owner: counters less what they were; all else as it is now.
+
+    A counter that is not known at both moments is None: it is not known what of it was used between them.
+    """
+    changed: dict[str, object] = {name: _less(getattr(now, name), getattr(mark, name)) for name in _COUNTERS}
+    for name in ("cpu_waits", "memory_waits", "io_waits"):
+        later, earlier = getattr(now, name), getattr(mark, name)
+        changed[name] = None if later is None or earlier is None else Waits(
+            later.some_seconds - earlier.some_seconds, _less(later.full_seconds, earlier.full_seconds)
+        )  # fmt: skip
+    changed["io"] = _io_since(now.io, mark.io)
+    changed["network"] = _network_since(now.network, mark.network)
+    return msgspec.structs.replace(now, **changed)
+
+
+_COUNTERS = (
+    "cpu_seconds", "cpu_user_seconds", "cpu_system_seconds", "cpu_periods", "cpu_throttled_periods",
+    "cpu_throttled_seconds", "oom_kills",
+)  # fmt: skip
+N = TypeVar("N", int, float)
+
+
+def _less(now: N | None, mark: N | None) -> N | None:
+    return None if now is None or mark is None else now - mark
+
+
+def _io_since(now: tuple[DeviceUse, ...] | None, mark: tuple[DeviceUse, ...] | None) -> tuple[DeviceUse, ...] | None:
+    if now is None or mark is None:
+        return None
+    before = {one.device: one for one in mark}
+    none = DeviceUse("", 0, 0, 0, 0)  # a device that was not yet used at the mark
+    return tuple(
+        DeviceUse(
+            one.device, one.read_bytes - was.read_bytes, one.written_bytes - was.written_bytes,
+            _less(one.reads, was.reads), _less(one.writes, was.writes),
+        )
+        for one in now
+        for was in (before.get(one.device, none),)
+    )  # fmt: skip
+
+
+def _network_since(
+    now: tuple[InterfaceUse, ...] | None, mark: tuple[InterfaceUse, ...] | None
+) -> tuple[InterfaceUse, ...] | None:
+    if now is None or mark is None:
+        return None
+    before = {one.device: one for one in mark}
+    none = InterfaceUse("", 0, 0)
+    return tuple(
+        InterfaceUse(one.device, one.received_bytes - was.received_bytes, one.sent_bytes - was.sent_bytes)
+        for one in now
+        for was in (before.get(one.device, none),)
+    )
