@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -198,3 +199,20 @@ def test_completion_knows_commands_options_collectors_and_metrics(words: str, ex
         env={"_BONGSU_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
     )
     assert f"plain,{expected}" in done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("start", [["-m", "bongsu"], ["-c", "from bongsu.__main__ import main; main()"]])
+def test_ctrl_c_while_the_program_is_imported_ends_it_quietly(start: list[str], tmp_path: Path) -> None:
+    """130 and not a word, as at any other moment; a traceback would look like a fault."""
+    (tmp_path / "click.py").write_text("import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(20)\n")
+    ended = subprocess.run(
+        [sys.executable, *start, "status"], env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True,
+        text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
+def test_the_installed_command_is_the_light_one() -> None:
+    """What `pip install` puts on the path begins where Ctrl-C is understood."""
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert project["scripts"] == {"bongsu": "bongsu.__main__:main"}

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bongsu.cli import wire
-from bongsu.cli.settings_file import Given, leaves, load, mappings
+from bongsu.cli.settings_file import Given, leaves, load, mappings, variable
 from bongsu.model.errors import BadInput
 from bongsu.model.settings import MEANING, Settings
 from bongsu.sources.root import Machine
@@ -373,3 +373,14 @@ def test_a_tilde_is_the_home_directory(tmp_path: Path, monkeypatch: pytest.Monke
     file.write_text("data_dir: ~/data\nstore: {path: ~/history.db}\n")
     settings = load(str(file), {}, []).settings
     assert (settings.data_dir, settings.store.path) == ("/of/me/data", "/of/me/history.db")
+
+
+def test_a_mapping_in_the_environment_is_refused_and_not_ignored() -> None:
+    """Whoever set it believes that it counts; the line names the variable, the key and where it belongs."""
+    for path in mappings(Settings):
+        name = variable(path)
+        with pytest.raises(BadInput, match=f"{name} in the environment .*{'.'.join(path)}.*settings file"):
+            load(None, {name: "job=x"}, [])
+    assert complaint("collect", "loadavg", env={"BONGSU_STORE_LABELS": "job=x"}).startswith(
+        "BONGSU_STORE_LABELS in the"
+    )

@@ -92,11 +92,27 @@ def load(file: str | None, environment: Mapping[str, str], flags: Sequence[Given
 
 
 def from_environment(environment: Mapping[str, str]) -> Iterable[Given]:
-    """Settings among the environment's variables: BONGSU_PORT, BONGSU_PATHS_PROCFS."""
+    """Settings among the environment's variables: BONGSU_PORT, BONGSU_PATHS_PROCFS.
+
+    Raises:
+        BadInput: a variable names a setting of several values, which have their place in the file only.
+    """
     for path in leaves(Settings):
-        name = "BONGSU_" + "_".join(path).upper()
+        name = variable(path)
         if name in environment:
             yield Given(path, environment[name], name)
+    for path in mappings(Settings):
+        if (name := variable(path)) in environment:
+            raise BadInput(
+                Message("{name} in the environment is not understood: write {key} with its values into the settings "
+                        "file (--config FILE), and unset it",
+                        name=name, key=".".join(path))
+            )  # fmt: skip
+
+
+def variable(path: Path) -> str:
+    """The variable of the environment that a setting may come from."""
+    return "BONGSU_" + "_".join(path).upper()
 
 
 def leaves(struct: type[msgspec.Struct], above: Path = ()) -> Iterable[Path]:

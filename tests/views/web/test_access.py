@@ -14,6 +14,7 @@ from bongsu.boards.board import Board
 from bongsu.model.errors import BadInput
 from bongsu.sinks import http_message
 from bongsu.store.recent import Recent
+from bongsu.views.web import access as access_module
 from bongsu.views.web.access import Access
 from bongsu.views.web.app import create_app
 from bongsu.views.web.live import Live
@@ -117,6 +118,38 @@ def test_guessing_is_slowed_down() -> None:
     assert 1 <= int(answer.headers["retry-after"]) <= 60
     visitor.cookies.update(cookie)
     assert visitor.get("/").status_code == 200
+
+
+def test_a_long_token_gets_in_past_the_mistakes_of_others() -> None:
+    """Nobody finds it by trying, so who shares an address with a fool, or a forgetful program, is not kept waiting."""
+    token = "Zk3-0123456789abcdefghijklmnopqrstuvwxyz_AB"
+    visitor = client(Access(token), api=api)
+    wrong = {"authorization": "Bearer wrong"}
+    assert [visitor.get("/api/status", headers=wrong).status_code for _ in range(12)] == [403] * 10 + [429] * 2
+    assert visitor.get("/?token=wrong").status_code == 429
+    assert visitor.get("/api/status", headers={"authorization": f"Bearer {token}"}).status_code == 200
+    assert visitor.get(f"/?token={token}").status_code == 303
+    visitor.cookies.clear()
+    assert visitor.get("/api/status", headers=wrong).status_code == 429
+
+
+def test_wrong_passwords_of_one_user_keep_only_that_user_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each user of an address has ten; all of them together a hundred, so that nobody tries one word with all names."""
+    visitor = client(Access(None, permits=is_alice, loopback=False))
+
+    def told(user: str) -> int:
+        header = "Basic " + base64.b64encode(f"{user}:guess".encode()).decode()
+        return visitor.get("/metrics", headers={"authorization": header}).status_code
+
+    right = {"authorization": ALICE}
+    assert [told("bob") for _ in range(11)] == [401] * 10 + [429]
+    assert visitor.get("/metrics", headers=right).status_code == 200
+    assert [told("alice") for _ in range(10)] == [401] * 10
+    assert visitor.get("/metrics", headers=right).status_code == 429
+    assert [told(f"user{number}") for number in range(81)] == [401] * 80 + [429]
+    assert [visitor.get("/metrics", headers={"authorization": "Basic %"}).status_code] == [429]
+    monkeypatch.setattr(access_module, "_WITHIN_SECONDS", 0.0)
+    assert visitor.get("/metrics", headers=right).status_code == 200
 
 
 def test_metrics_are_open_on_loopback_only() -> None:

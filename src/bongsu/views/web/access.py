@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import hashlib
 import hmac
 import time
@@ -38,9 +40,11 @@ _ASKED_BY_POST = frozenset(
 )
 _OWN_SITES = frozenset({"same-origin", "none"})  # of Sec-Fetch-Site
 _OPEN_ON_LOOPBACK = frozenset({"/metrics", "/-/healthy", "/-/ready"})
-_TRIES = 10  # wrong tokens or passwords that one address may send …
+_TRIES = 10  # wrong tokens, or passwords of one user, that one address may send …
+_ALL_TRIES = 100  # … or passwords of whatever users …
 _WITHIN_SECONDS = 60.0  # … in this time
-_REMEMBERED_ADDRESSES = 10_000
+_REMEMBERED = 10_000
+_LONG_TOKEN = 20  # characters: so long a one is not found by trying, not even without pauses
 
 
 @dataclass(slots=True)
@@ -70,7 +74,7 @@ class Access:
     headers: Iterable[tuple[str, str]] = ()
     admits_one_more: Callable[[], bool] | None = None
     _names: frozenset[str] = field(default=frozenset(), init=False)
-    _wrong: dict[str, list[float]] = field(default_factory=dict, init=False)
+    _wrong: dict[tuple[str, str | None], list[float]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         if not (self.loopback or self.token or self.permits or self.trusted):
@@ -95,11 +99,6 @@ class Access:
         """Whether it is the token; takes as long for a near miss as for a far one."""
         return bool(self.token) and hmac.compare_digest(candidate.encode(), str(self.token).encode())
 
-    def is_bearer(self, authorization: str) -> bool:
-        """Whether an ``Authorization`` header carries the token."""
-        scheme, _, value = authorization.partition(" ")
-        return scheme.lower() == "bearer" and self.is_token(value.strip())
-
     @property
     def pass_value(self) -> str:
         """What the cookie holds: proof that the token was shown, but not the token."""
@@ -119,29 +118,43 @@ class Access:
 
     async def authorizes(self, authorization: str) -> bool:
         """Whether an ``Authorization`` header carries the token, or a user and password."""
-        if self.is_bearer(authorization):
+        if self.is_token(_bearer(authorization)):
             return True
         if authorization and self.permits is not None:
             # Checking a password takes long on purpose; the stream must not stand still meanwhile.
             return await to_thread.run_sync(self.permits, authorization)
         return False
 
-    def wait_seconds(self, address: str) -> int:
-        """For how long the address must wait after too many wrong answers; 0 if it need not."""
-        tries = self._wrong.get(address)
+    def wait_seconds(self, address: str, authorization: str = "") -> int:
+        """For how long the address must wait after too many wrong answers of this kind; 0 if it need not."""
+        user = _user(authorization)
+        wait = self._wait((address, user), _TRIES)
+        return wait if user is None else max(wait, self._wait((address, ""), _ALL_TRIES))
+
+    def needs_no_wait(self, token: str) -> bool:
+        """Whether it is the token, and one that nobody finds by trying: then others' mistakes are not held against it.
+
+        Of a short one, as of a password, the pauses are what protects it.
+        """
+        return len(str(self.token)) >= _LONG_TOKEN and self.is_token(token)
+
+    def was_wrong(self, address: str, authorization: str = "") -> None:
+        """Remember a wrong token or password."""
+        if len(self._wrong) >= _REMEMBERED:
+            self._wrong.clear()
+        user = _user(authorization)
+        for one in {user} if user is None else {user, ""}:
+            self._wrong.setdefault((address, one), []).append(time.monotonic())
+
+    def _wait(self, who: tuple[str, str | None], most: int) -> int:
+        tries = self._wrong.get(who)
         if tries is None:
             return 0
         now = time.monotonic()
         tries[:] = [when for when in tries if now - when < _WITHIN_SECONDS]
         if not tries:
-            del self._wrong[address]
-        return 0 if len(tries) < _TRIES else max(1, int(_WITHIN_SECONDS - (now - tries[0])))
-
-    def was_wrong(self, address: str) -> None:
-        """Remember a wrong token or password."""
-        if len(self._wrong) >= _REMEMBERED_ADDRESSES:
-            self._wrong.clear()
-        self._wrong.setdefault(address, []).append(time.monotonic())
+            del self._wrong[who]
+        return 0 if len(tries) < most else max(1, int(_WITHIN_SECONDS - (now - tries[-most])))
 
 
 class Guard:
@@ -191,7 +204,8 @@ class Guard:
         elif request.method not in {"GET", "HEAD"}:
             return False
         if authorization:
-            if not access.is_bearer(authorization) or access.wait_seconds(address):
+            bearer = _bearer(authorization)
+            if not access.is_token(bearer) or (access.wait_seconds(address) and not access.needs_no_wait(bearer)):
                 return False
         elif not (
             access.knows_host(headers.get("host", "")) and access.admits(request.path, headers, _cookie_of_port(port))
@@ -226,7 +240,9 @@ class Guard:
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         given = [value for key, value in query if key == "token"]
         shown = bool(given or authorization)
-        if shown and (wait := access.wait_seconds(address)):
+        bearer = _bearer(authorization)
+        proven = any(access.needs_no_wait(one) for one in (bearer, *given[:1]) if one)
+        if shown and not proven and (wait := access.wait_seconds(address, authorization)):
             answer = words.refusal(
                 scope, 429, message.Message("Too many wrong tokens or passwords; wait {wait} s.", wait=wait)
             )
@@ -242,7 +258,7 @@ class Guard:
         if (known and access.admits(path, headers, cookie)) or await access.authorizes(authorization):
             return None
         if shown:
-            access.was_wrong(address)
+            access.was_wrong(address, authorization)
         if access.permits is not None:
             answer = words.refusal(scope, 401, message.Message("This page asks for a user and a password."))
             answer.headers["www-authenticate"] = 'Basic realm="bongsu", charset="UTF-8"'
@@ -253,6 +269,22 @@ class Guard:
             message.Message("This page is for those who hold its token."),
             message.Message("Open the address that `bongsu up` printed when it started; it ends in ?token=…"),
         )  # fmt: skip
+
+
+def _bearer(authorization: str) -> str:
+    """The token in an ``Authorization`` header, "" where there is none."""
+    scheme, _, value = authorization.partition(" ")
+    return value.strip() if scheme.lower() == "bearer" else ""
+
+
+def _user(authorization: str) -> str | None:
+    """Whose password an ``Authorization`` header carries (RFC 7617); None where it carries none."""
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    with contextlib.suppress(ValueError):
+        return base64.b64decode(value).partition(b":")[0].decode("utf-8", "replace")[:100]
+    return ""
 
 
 def cookie_name(scope: Scope) -> str:
