@@ -53,7 +53,7 @@ def worker() -> Iterator[Worker]:
 
 def ask(worker: Worker, what: str, path: str) -> Any:
     """One question's answer."""
-    return worker.ask([(what, path)])[0]
+    return worker.ask([(what, path, 60.0)])[0]
 
 
 def test_pods_come_with_their_names_and_containers(fake: FakeKubelet, worker: Worker) -> None:
@@ -146,7 +146,7 @@ def test_a_socket_that_cannot_be_had_is_told_without_grpc() -> None:
         program = (
             "import sys, errno\nfrom bongsu.sources import kubelet\n"
             "for name in ('none', 'dead'):\n"
-            "    try: kubelet.ask(('pods', sys.argv[1] + '/' + name))\n"
+            "    try: kubelet.ask(('pods', sys.argv[1] + '/' + name, 60.0))\n"
             "    except OSError as error: print(errno.errorcode[error.errno])\n"
             "print('grpc' in sys.modules)"
         )
@@ -162,7 +162,7 @@ def test_a_socket_for_root_alone_is_not_allowed() -> None:
     one = FakeKubelet().start()
     program = (
         "import errno, os, socket, sys\nfrom bongsu.sources import kubelet\nos.setuid(65534)\n"
-        "try: kubelet.ask(('pods', sys.argv[1]))\nexcept OSError as error: print(errno.errorcode[error.errno])"
+        "try: kubelet.ask(('pods', sys.argv[1], 60.0))\nexcept OSError as error: print(errno.errorcode[error.errno])"
     )
     try:
         one.rootfs.chmod(0o755)
@@ -179,7 +179,7 @@ def test_without_grpcio_that_is_said(fake: FakeKubelet, monkeypatch: pytest.Monk
     """Where grpcio is not installed the answer is that, and nothing else breaks."""
     monkeypatch.setitem(sys.modules, "grpc", None)
     with pytest.raises(OSError) as caught:
-        kubelet.ask(("pods", fake.pods_socket))
+        kubelet.ask(("pods", fake.pods_socket, 60.0))
     assert caught.value.errno == kubelet.NO_GRPC
     assert "grpc" in str(caught.value)
 
@@ -208,8 +208,8 @@ def test_a_kubelet_that_hangs_is_given_up() -> None:
     """One whose process stands still is told to hang after the longest time, by the child itself."""
     one = FakeKubelet().start()
     program = (
-        "import sys\nfrom bongsu.sources import kubelet\nkubelet.LONGEST_SECONDS = 0.5\n"
-        "try: kubelet.ask(('pods', sys.argv[1]))\nexcept OSError as error: print(error.errno)"
+        "import sys\nfrom bongsu.sources import kubelet\n"
+        "try: kubelet.ask(('pods', sys.argv[1], 0.5))\nexcept OSError as error: print(error.errno)"
     )
     try:
         one.signal(signal.SIGSTOP)

@@ -21,7 +21,7 @@ SERVICE = "bongsu.sources.kubelet:ask"
 PODS_SOCKET = "var/lib/kubelet/pods-api/pods-api.sock"
 RESOURCES_SOCKET = "var/lib/kubelet/pod-resources/kubelet.sock"
 
-LONGEST_SECONDS = 5.0  # how long the kubelet may take; who asks need not wait so long, see `Worker`
+LONGEST_SECONDS = 5.0  # a good time to give the kubelet; who asks need not wait so long, see `Worker`
 LARGEST_ANSWER = 32 << 20  # 500 pods of 60 kB
 _LARGEST_POD = 2 << 20  # the API server's store takes no object of more than 1.5 MiB
 _MOST_PODS = 10_000
@@ -45,8 +45,8 @@ GARBAGE = errno.EBADMSG
 NOT_READY = errno.EAGAIN
 
 
-def ask(question: tuple[str, str]) -> tuple[Any, ...]:
-    """Answers ("pods", socket) or ("devices", socket).
+def ask(question: tuple[str, str, float]) -> tuple[Any, ...]:
+    """Answers ("pods", socket, seconds) or ("devices", socket, seconds), where each call may take so many seconds.
 
     Pods: a tuple of (uid, name, namespace, config.hash, config.mirror, ((container, container id), …)), and the
     number of pods that could not be understood. Devices: a tuple of (namespace, pod, container, devices), and the
@@ -56,29 +56,29 @@ def ask(question: tuple[str, str]) -> tuple[Any, ...]:
     Raises:
         OSError: the socket's error, or one of the constants above.
     """
-    what, path = question
-    _knock(path)
+    what, path, seconds = question
+    _knock(path, seconds)
     try:
         if what == "pods":
-            return _pods(_call(path, _PODS_SERVICES, "ListPods"))
-        return _allocated(_call(path, (_RESOURCES_SERVICE,), "List")), _allocatable(path)
+            return _pods(_call(path, _PODS_SERVICES, "ListPods", seconds))
+        return _allocated(_call(path, (_RESOURCES_SERVICE,), "List", seconds)), _allocatable(path, seconds)
     except Malformed as error:
         raise OSError(GARBAGE, str(error)) from None
 
 
-def _knock(path: str) -> None:
+def _knock(path: str, seconds: float) -> None:
     """Raises the OSError of a socket that is not there or not for us; gRPC would not say which, and costs much more."""
     import socket  # noqa: PLC0415  only the child needs it
 
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knocking:
-        knocking.settimeout(LONGEST_SECONDS)
+        knocking.settimeout(seconds)
         try:
             knocking.connect(path)
         except TimeoutError:
             raise OSError(HANGS, "it does not accept connections") from None
 
 
-def _call(path: str, services: tuple[str, ...], method: str) -> bytes:
+def _call(path: str, services: tuple[str, ...], method: str, seconds: float) -> bytes:
     from urllib.parse import quote  # noqa: PLC0415  only the child needs it
 
     try:
@@ -96,7 +96,7 @@ def _call(path: str, services: tuple[str, ...], method: str) -> bytes:
         for service in services:
             try:
                 call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(f"/{service}/{method}")
-                return call(b"", timeout=LONGEST_SECONDS)
+                return call(b"", timeout=seconds)
             except grpc.RpcError as error:
                 code, details = error.code(), error.details() or ""
                 if code is grpc.StatusCode.UNIMPLEMENTED and service != services[-1]:
@@ -209,9 +209,9 @@ def _used(container: memoryview) -> tuple[str, tuple[Any, ...]]:
     return name, tuple(devices[:_MOST_ITEMS])
 
 
-def _allocatable(path: str) -> tuple[Any, ...] | None:
+def _allocatable(path: str, seconds: float) -> tuple[Any, ...] | None:
     try:
-        answer = _call(path, (_RESOURCES_SERVICE,), "GetAllocatableResources")
+        answer = _call(path, (_RESOURCES_SERVICE,), "GetAllocatableResources", seconds)
     except OSError as error:
         if error.errno == NOT_SERVED:
             return None
