@@ -1,7 +1,7 @@
 """`bongsu up` with a week of this machine's readings, one a second: memory, and how long the page's charts take.
 
 Ten minutes of real readings are made as fast as they can be, spread over ten minutes of simulated time, and stored
-again for each ten minutes of a week. No anchor keeps history in its own process; the goal is in megabytes.
+again for each ten minutes of a week, at its own time. No anchor keeps history in its own process; the goal is in megabytes.
 """
 
 from __future__ import annotations
@@ -18,18 +18,20 @@ import msgspec
 
 from bongsu.cli import settings_file, wire
 from bongsu.model.batch import Batch
-from bongsu.store.layout import minutes, segments
+from bongsu.store.layout import codec, minutes, segments
+from bongsu.store.layout.buckets import Buckets
+from bongsu.store.layout.packing import get_varint, put_varint
 from bongsu.store.writing.writer import Writer
 from measure import BONGSU, fetch, free_port, running, verdict
 
-WINDOW, WINDOWS, POINTS = 600, 7 * 144, 900
+WINDOW, WINDOWS, POINTS = 600, 144, 900  # seconds; windows in a day
 RSS_GOAL_MB = 80.0
 RANGES = {"15 min": 900, "1 h": 3600, "24 h": 86400, "7 d": 604800, "30 d": 30 * 86400}
 QUERY = "sum by (mode) (rate(node_cpu_seconds_total[5m]))"
 
 
-def fill(path: str) -> tuple[int, int]:
-    """A week of readings; how many series a window has, and the bytes that it all takes."""
+def fill(path: str, *, days: int = 7, raw_days: int = 7) -> tuple[int, int]:
+    """So many days of readings, of which minutes are kept; how many series there are, and the bytes that it all takes."""
     loaded = settings_file.load(None, {}, [])
     gatherer = wire.gatherer(loaded, wire.collectors(loaded, wire.machine(loaded)))
     writer = Writer(path, labels={"job": "bongsu", "instance": "week"}, threaded=False)
@@ -41,18 +43,40 @@ def fill(path: str) -> tuple[int, int]:
     connection: sqlite3.Connection = writer._disk.connection  # noqa: SLF001  the file is filled behind its back
     number, times, series = connection.execute("SELECT id, times, series FROM segment WHERE tier = 0").fetchone()
     chunks = connection.execute("SELECT id & 4294967295, data FROM chunk WHERE id >> 32 = ?", (number,)).fetchall()
-    (buckets,) = connection.execute("SELECT data FROM minutes").fetchone()
-    for back in range(WINDOWS, 0, -1):
-        t1 = (end - back * WINDOW) * 1000
+    buckets = minutes.decode(connection.execute("SELECT data FROM minutes").fetchone()[0])
+    for back in range(days * WINDOWS, 0, -1):
+        earlier = back * WINDOW * 1000
+        t1 = end * 1000 - earlier
         t0 = t1 - WINDOW * 1000
-        connection.execute("BEGIN")
-        made = segments.insert(connection, segments.Prepared(0, t0, t1, t0 + 1000, t1, times, series, chunks))
-        connection.execute("INSERT INTO minutes VALUES(?, ?, ?, ?)", (made, t0, t1, buckets))
-        connection.execute("COMMIT")
+        with segments.transaction(connection):
+            raw = chunks if back <= raw_days * WINDOWS else []
+            ids = series if raw else segments.encode_ids([])
+            made = segments.insert(
+                connection, segments.Prepared(0, t0, t1, t0 + 1000, t1, _moved(times, earlier), ids, raw)
+            )
+            row = minutes.encode([_minutes_moved(group, earlier) for group in buckets])
+            connection.execute("INSERT INTO minutes VALUES(?, ?, ?, ?)", (made, t0, t1, row))
+            if not raw:
+                segments.remove(connection, made)
     while minutes.merge(connection, before_ms=end * 1000):
         pass
     writer.close()
     return len(chunks), Path(path).stat().st_size
+
+
+def _moved(times: bytes, earlier: int) -> bytes:
+    """The times of a raw segment, so many milliseconds earlier, as the store keeps them."""
+    size, at = get_varint(times, 0)
+    column, at = segments.taken(times, at)
+    whole = bytearray()
+    put_varint(whole, size)
+    segments.append(whole, codec.encode_times(codec.decode_times(column, size) - earlier))
+    return bytes(whole) + times[at:]
+
+
+def _minutes_moved(group: Buckets, earlier: int) -> Buckets:
+    shape = group.shape
+    return group._replace(shape=shape._replace(ends=shape.ends - earlier, at=shape.at - earlier))
 
 
 def _at(batch: Batch, second: float) -> Batch:
