@@ -253,6 +253,18 @@ def test_a_heat_map_has_a_row_for_each_line_in_order_and_its_peaks() -> None:
     assert [line["low"] for line in drawn["series"]] == [None] * 4
 
 
+def test_the_whole_is_known_though_the_newest_reading_is_not() -> None:
+    """What a chart's lines are parts of does not go when one reading fails; a swap of nothing stays none."""
+    whole = Query(HEAT, where=(("room", "all"),))
+    panel = Panel("p", Message("p"), Unit.COUNT, (Line(Message("a"), ATTIC),), Message("help"), whole=whole)
+    recent = Recent([ATTIC, whole])
+    for at, all_of_it in ((1000.0, 0.0), (1001.0, math.nan)):
+        one = part({(HEAT, ("attic",)): 0.0, (HEAT, ("all",)): all_of_it}, at)
+        recent.write(Batch(at, at, (msgspec.structs.replace(one, time=at, monotonic=at),)))
+    (drawn,) = Drawing(Board("b", Message("b"), (), (panel,)), recent).history(0.0, 10)["panels"]
+    assert (drawn["whole"], drawn["reason"]) == (0.0, "this machine has none")
+
+
 def test_an_empty_panel_or_tile_says_why() -> None:
     """Once, in words that the readers of the machine gave; what has values says nothing."""
     whole = Query(HEAT, where=(("room", "none"),))

@@ -146,7 +146,7 @@ class Drawing:
 
     def _panel(self, panel: Panel, view: _View, shown: dict[str, _Shown], *, now: bool) -> dict[str, Any]:
         lines = [one for one in view.lines(panel.lines, panel.top) if any(map(_known, one[2].values))]
-        whole = view.last(panel.whole)
+        whole = view.last_known(panel.whole)
         if whole == 0:
             lines.clear()  # nothing of nothing: a machine without swap
         if panel.kind is Kind.HEAT:
@@ -250,6 +250,10 @@ class _View:
     def last(self, query: Query | None) -> float | None:
         column = self.windows[query].rows.get(()) if query is not None else None
         return _short(column[-1]) if column else None
+
+    def last_known(self, query: Query | None) -> float | None:
+        column = self.windows[query].rows.get(()) if query is not None else None
+        return next((_short(value) for value in reversed(column) if _known(value)), None) if column else None
 
     def banded(self, line: Line, group: Group, made: Composed, panel: Panel) -> Composed:
         """The line with its band, if it has one. No bound is beyond what the panel's unit can have."""
