@@ -285,6 +285,25 @@ def test_a_state_is_told_in_words_and_shape(browser: Browser, server: Server) ->
 
 
 @in_browser
+@pytest.mark.parametrize(
+    ("unit", "step", "shown"),
+    [
+        ("per second", 0.005, ["0/s", "0.005/s", "0.01/s", "0.015/s"]), ("count", 0.02, ["0", "0.02", "0.04", "0.06"]),
+        ("count", 5000, ["0", "5 k", "10 k", "15 k"]), ("ratio", 0.25, ["0 %", "25 %", "50 %", "75 %"]),
+        ("ratio", 0.00005, ["0 %", "0.005 %", "0.01 %", "0.015 %"]), ("celsius", 5, ["0 °C", "5 °C", "10 °C", "15 °C"]),
+    ],
+)  # fmt: skip
+def test_marks_of_an_axis_differ(browser: Browser, server: Server, unit: str, step: float, shown: list[str]) -> None:
+    """However small the values are, no two marks have one text."""
+    with Visit(browser, server) as visit:
+        marks = visit.page.evaluate(
+            "async ([unit, step]) => { const { mark } = await import('/static/units.js'); return [0, 1, 2, 3].map((i) => mark(i * step, unit)); }",
+            [unit, step],
+        )
+        assert marks == shown
+
+
+@in_browser
 def test_the_navigation_says_where_one_is(browser: Browser, server: Server) -> None:
     """The section that one looks at is marked, for eyes and for screen readers."""
     with Visit(browser, server) as visit:

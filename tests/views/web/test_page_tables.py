@@ -351,6 +351,9 @@ def test_health_says_what_is_wrong_first(browser: Browser, server: Server) -> No
         visit.live()
         lines = visit.page.locator("#health-table tbody tr")
         expect(visit.page.locator("#health-problems li")).to_have_text(["broken: <b>it</b> broke"])
+        expect(visit.page.get_by_role("navigation").get_by_role("link", name="Health")).to_have_attribute(
+            "data-wrong", "1"
+        )
         expect(lines.first).to_contain_text("broken")
         expect(lines.first).to_contain_text("failed")
         expect(lines.first).to_contain_text("never")

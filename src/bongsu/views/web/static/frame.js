@@ -86,8 +86,13 @@ export class Frame {
     return this.panel.series.map((line) => this.series.line(this.panel.name, line.key) ?? line);
   }
 
+  // Seen, or about to be on paper.
+  get wanted() {
+    return this.built && !this.box.hidden && (this.visible || "print" in document.documentElement.dataset);
+  }
+
   draw() {
-    if (!this.built || !this.visible || this.box.hidden) return;
+    if (!this.wanted) return;
     this.paint();
     this.point();
     this.speak();
@@ -95,7 +100,7 @@ export class Frame {
 
   // Shows the time that is pointed at, or the newest.
   point() {
-    if (!this.built || !this.visible || this.box.hidden) return;
+    if (!this.wanted) return;
     const { time, source } = this.crosshair;
     const [from, to] = this.series.span;
     const within = time !== null && time >= from && time <= to;

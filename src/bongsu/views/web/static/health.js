@@ -1,6 +1,6 @@
 // How each collector fares, what is not there and why, with the cure; the history and Bongsu's own cost.
 import { costFacts, storeFacts } from "./health_facts.js";
-import { byId, make, say } from "./dom.js";
+import { byId, make, say, set } from "./dom.js";
 import { span, when } from "./units.js";
 import { words } from "./table_words.js";
 
@@ -71,6 +71,8 @@ export class Health {
 
   tellProblems(problems, wrong) {
     const said = [...problems, ...wrong.map((one) => `${one.name}: ${one.said ?? words.healthStates[one.state]}`)];
+    const link = document.querySelector('nav a[href="#health"]'); // so that it is seen from every section
+    said.length ? set(link, "data-wrong", String(said.length)) : link.removeAttribute("data-wrong");
     this.problems.show(said, () => (said.length
       ? said.map((text) => make("li", {}, text))
       : [make("li", { class: "fine" }, words.healthGood)]));

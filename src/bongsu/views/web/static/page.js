@@ -4,6 +4,7 @@ import { Crosshair } from "./crosshair.js";
 import { byId, say, set } from "./dom.js";
 import { Feed } from "./feed.js";
 import { Health } from "./health.js";
+import { offerKeys } from "./keys_sheet.js";
 import { notice } from "./notice.js";
 import { Processes } from "./processes.js";
 import { Ranges } from "./ranges.js";
@@ -34,6 +35,7 @@ const processes = new Processes();
 const health = new Health();
 watchSections();
 spreadRows();
+offerKeys();
 let status = null;
 let asked = -Infinity;
 let asking = null; // what ends the newest request for the board

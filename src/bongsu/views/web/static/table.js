@@ -1,20 +1,27 @@
 // A chart as a table of times and lines, and as a file: what eyes read from a canvas, for everyone and for a spreadsheet.
 import { make, makeSvg, say, set } from "./dom.js";
+import { savePicture } from "./picture.js";
+import { save, stamp } from "./save.js";
 import { when, write } from "./units.js";
 import { words } from "./words.js";
 
 const FIRST = 100; // rows shown at once, newest first
-const ICON = "M2 3.5h12v9H2zM2 6.5h12M2 9.5h12M6.5 3.5v9";
+const TABLE = "M2 3.5h12v9H2zM2 6.5h12M2 9.5h12M6.5 3.5v9";
+const PICTURE = "M8 2v8M4.5 6.5 8 10l3.5-3.5M2.5 13.5h11";
 const DANGEROUS = /^[=+\-@\t\r]/; // a spreadsheet would take a text that begins so for a formula
 
 // What stands in a chart's heading beside its title. A chart has panel (name, title, unit, series of key and legend),
 // series.times in Unix seconds, and lines(), each with values, and low and high where a value stands for many readings.
 export function chartTools(chart) {
-  const icon = makeSvg("svg", { viewBox: "0 0 16 16", "aria-hidden": "true", class: "icon" });
-  icon.append(makeSvg("path", { d: ICON }));
-  const button = make("button", { type: "button", class: "tool", title: words.asTable, onclick: () => new TableOf(chart).show() },
-    icon, make("span", { class: "hidden" }, words.tableOf(chart.panel.title)));
-  return make("div", { class: "tools" }, button);
+  const tool = (path, title, name, onclick) => {
+    const icon = makeSvg("svg", { viewBox: "0 0 16 16", "aria-hidden": "true", class: "icon" });
+    icon.append(makeSvg("path", { d: path }));
+    return make("button", { type: "button", class: "tool", title, onclick }, icon, make("span", { class: "hidden" }, name));
+  };
+  const { title } = chart.panel;
+  return make("div", { class: "tools" },
+    tool(PICTURE, words.asPicture, words.pictureTool(title), () => savePicture(chart)),
+    tool(TABLE, words.asTable, words.tableOf(title), () => new TableOf(chart).show()));
 }
 
 // Each line, and beside it the least and the most that its values stand for: [heading, values].
@@ -39,12 +46,6 @@ export function csvOf(unit, headings, rows) {
   const head = ["time", ...headings.map((heading) => `${heading} (${unit})`)].map(quoted);
   const lines = rows.map(([time, ...values]) => [new Date(time * 1000).toISOString(), ...values.map((v) => v ?? "")]);
   return [head, ...lines].map((cells) => `${cells.join(",")}\r\n`).join("");
-}
-
-function save(name, text) {
-  const link = make("a", { href: URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" })), download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }
 
 class TableOf {
@@ -86,7 +87,7 @@ class TableOf {
   }
 
   save() {
-    const at = new Date().toISOString().slice(0, 16).replace(/[-:]/g, "");
-    save(`bongsu-${this.panel.name}-${at}Z.csv`, csvOf(this.panel.unit, this.headings, this.rows));
+    const text = csvOf(this.panel.unit, this.headings, this.rows);
+    save(`bongsu-${this.panel.name}-${stamp()}.csv`, new Blob([text], { type: "text/csv;charset=utf-8" }));
   }
 }

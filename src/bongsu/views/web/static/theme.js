@@ -23,9 +23,18 @@ function choose(choice) {
   apply();
 }
 
+// On paper all charts are drawn, light, as wide as the sheet of page.css has them.
+function print(printing) {
+  if (printing === "print" in root.dataset) return;
+  if (printing) root.dataset.print = "";
+  else delete root.dataset.print;
+  apply();
+  tell();
+}
+
 function apply() {
   const { choice } = root.dataset;
-  const theme = choice === "system" ? (system.matches ? "dark" : "light") : choice;
+  const theme = "print" in root.dataset ? "light" : choice === "system" ? (system.matches ? "dark" : "light") : choice;
   const title = words.themes[choice];
   say(byId("theme").querySelector(".hidden"), title);
   set(byId("theme"), "title", title);
@@ -35,6 +44,9 @@ function apply() {
 }
 
 system.addEventListener("change", apply);
+addEventListener("beforeprint", () => print(true));
+addEventListener("afterprint", () => print(false));
+matchMedia("print").addEventListener("change", (event) => print(event.matches));
 matchMedia("(forced-colors: active)").addEventListener("change", tell);
 // The way back to an address that names another one.
 view.on((changed) => {

@@ -58,8 +58,13 @@ const WRITERS = {
 export const write = (value, unit) =>
   value === null || value === undefined || !Number.isFinite(value) ? words.unknown : WRITERS[unit](value);
 
-// At the axis a percentage needs no figure after the point, unless the whole axis is below a few percent.
-export const mark = (value, unit) => (unit === "ratio" ? `${Number((value * 100).toFixed(2))} %` : write(value, unit));
+// At the axis a percentage needs no figure after the point, unless the whole axis is below a few percent; and what is
+// small needs more of them, or two marks would have one number.
+export const mark = (value, unit) => {
+  if (unit === "ratio") return `${Number((value * 100).toPrecision(3))} %`;
+  const small = Math.abs(value) < 0.1 && (unit === "count" || unit === "per second");
+  return small ? `${Number(value.toPrecision(2))}${unit === "count" ? "" : "/s"}` : write(value, unit);
+};
 
 // Steps between the marks of an axis that counts bytes: powers of two, so that marks are round numbers.
 export const BYTE_STEPS = Array.from({ length: 50 }, (_, i) => 2 ** i);
