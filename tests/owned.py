@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from bongsu.model.owner import Owner, OwnerKind
-from bongsu.model.usage import Usage
+from bongsu.model.usage import OwnerRow, Usage
 from bongsu.owners.placement import Place, Placed
-from bongsu.owners.usage import OwnerUsage, Usages
+from bongsu.owners.usage import Usages
 from bongsu.sources.procfs.process import Process
 from bongsu.sources.root import Machine
 
@@ -50,7 +50,7 @@ class House:
         for name, text in files.items():
             self.write(f"sys/fs/cgroup{path}/{name.replace('_', '.', 1)}", text)
 
-    def take(self, *members: tuple[Process, Placed]) -> dict[str, OwnerUsage]:
+    def take(self, *members: tuple[Process, Placed]) -> dict[str, OwnerRow]:
         """A pass; owners by id."""
         placed = {(one.pid, one.start_ticks): where for one, where in members}
         return {found.owner.id: found for found in self.usages.take([one for one, _ in members], placed)}

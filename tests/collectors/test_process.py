@@ -54,6 +54,7 @@ def test_a_live_process_is_a_row_and_part_of_a_group() -> None:
         assert (row.ppid, row.uid, row.executable, row.kernel) == (os.getpid(), os.geteuid(), program, False)
         assert row.cpu_seconds >= 0.28
         assert row.arguments is None
+        assert row.owner is not None
         assert values(collector, program)["process_group_cpu_seconds_total"] >= 0.28
     finally:
         child.kill()

@@ -10,8 +10,8 @@ from bongsu.model.errors import BadInput, NoData
 from bongsu.model.message import Message
 from bongsu.model.metric import Kind, MetricSpec
 from bongsu.model.process import ProcessRow
+from bongsu.owners.census import Census, censuses_of
 from bongsu.sources.names import Users
-from bongsu.sources.procfs.process import Process, Processes
 from bongsu.sources.redact import masked_line
 from bongsu.sources.root import Machine
 
@@ -90,7 +90,10 @@ class ProcessCollector:
                         option="--collector.process.groups", groups=groups)
             )  # fmt: skip
         self._path = machine.proc.path
-        self._processes = Processes(machine.proc, arguments=arguments)
+        self._censuses = censuses_of(machine)
+        self._arguments = arguments
+        if arguments:
+            self._censuses.with_arguments()
         self._users = Users(machine.rootfs)
         self._names: dict[int, str] = {}
         self._groups = Groups(self._user, groups)
@@ -98,7 +101,8 @@ class ProcessCollector:
 
     def collect(self) -> Iterator[Sample | Absence | Table]:
         """The table ``processes``, then the groups."""
-        processes = self._processes.scan()
+        census = self._censuses.take(self)
+        processes = census.processes
         if not processes:
             raise NoData(
                 Message("there are no processes in {path}", path=self._path),
@@ -106,24 +110,25 @@ class ProcessCollector:
             )
         self._names = {uid: user.name for uid, user in self._users.look_up({p.uid for p in processes}).items()}
         io = self._groups.take(processes)
-        yield Table("processes", self._rows(processes, io))
+        yield Table("processes", self._rows(census, io))
         for group in self._groups.shown:
             yield from _samples(group)
         yield from _samples(self._groups.rest)
         yield Sample(GROUPS, (), self._groups.alive)
         yield Sample(FOLDED_GROUPS, (), self._groups.folded)
-        yield from self._absences(processes)
+        yield from _absences(census, self._path)
 
     def _user(self, uid: int) -> str:
         return self._names[uid]
 
-    def _rows(self, processes: list[Process], io: dict[tuple[int, int], OwnIO]) -> tuple[ProcessRow, ...]:
+    def _rows(self, census: Census, io: dict[tuple[int, int], OwnIO]) -> tuple[ProcessRow, ...]:
         rows = []
         lines: dict[tuple[int, int], tuple[bytes, str]] = {}
-        for p in processes:
+        for p in census.processes:
             identity = (p.pid, p.start_ticks)
+            where = census.placed.get(identity)
             line = None
-            if p.arguments is not None:
+            if self._arguments and p.arguments is not None:
                 known = self._lines.get(identity)
                 if known is None or known[0] != p.arguments:
                     known = (p.arguments, masked_line(p.arguments))
@@ -134,30 +139,11 @@ class ProcessCollector:
                 ProcessRow(
                     p.pid, p.ppid, self._names[p.uid], p.uid, p.executable, p.state, p.start_time, p.start_ticks,
                     p.threads, seconds(p.cpu_ticks), p.resident_bytes, p.virtual_bytes, own.read, own.written,
-                    p.kernel, p.comm, line,
+                    p.kernel, p.comm, line, where.owner if where is not None else None,
                 )
             )  # fmt: skip
         self._lines = lines
         return tuple(rows)
-
-    def _absences(self, processes: list[Process]) -> Iterator[Absence]:
-        unknown = sum(p.read_bytes is None for p in processes)
-        if unknown:
-            reason = Message("the IO of {count} of {all} processes may not be read", count=unknown, all=len(processes))
-            cure = Message("run as root or with the capability CAP_SYS_PTRACE to see other users' IO")
-            for spec in (READ_BYTES, WRITTEN_BYTES):
-                yield Absence(spec, ("", "", ""), Why.FORBIDDEN, reason, cure)
-        if self._processes.refused:
-            yield Absence(
-                PROCESSES, ("", "", ""), Why.FORBIDDEN,
-                Message("{count} processes may not be read at all", count=self._processes.refused),
-                Message("run as root, or mount {path} without hidepid", path=self._path),
-            )  # fmt: skip
-        if self._processes.unreadable:
-            yield Absence(
-                PROCESSES, ("", "", ""), Why.FAILED,
-                Message("the files of {count} processes hold no sense", count=self._processes.unreadable),
-            )  # fmt: skip
 
 
 def _samples(group: Group) -> Iterator[Sample]:
@@ -173,3 +159,24 @@ def _samples(group: Group) -> Iterator[Sample]:
         yield Sample(WRITTEN_BYTES, key, group.written_bytes)
     if group.processes and key[2] != REST:
         yield Sample(OLDEST, key, group.oldest)
+
+
+def _absences(census: Census, path: str) -> Iterator[Absence]:
+    processes = census.processes
+    unknown = sum(p.read_bytes is None for p in processes)
+    if unknown:
+        reason = Message("the IO of {count} of {all} processes may not be read", count=unknown, all=len(processes))
+        cure = Message("run as root or with the capability CAP_SYS_PTRACE to see other users' IO")
+        for spec in (READ_BYTES, WRITTEN_BYTES):
+            yield Absence(spec, ("", "", ""), Why.FORBIDDEN, reason, cure)
+    if census.refused:
+        yield Absence(
+            PROCESSES, ("", "", ""), Why.FORBIDDEN,
+            Message("{count} processes may not be read at all", count=census.refused),
+            Message("run as root, or mount {path} without hidepid", path=path),
+        )  # fmt: skip
+    if census.unreadable:
+        yield Absence(
+            PROCESSES, ("", "", ""), Why.FAILED,
+            Message("the files of {count} processes hold no sense", count=census.unreadable),
+        )  # fmt: skip

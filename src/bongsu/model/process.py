@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from bongsu.model.owner import Owner
+
 
 class ProcessRow(msgspec.Struct, frozen=True, gc=False):
     """A process at the time of its part. Counters are raw and since its start; rates are made by whoever shows them.
@@ -29,6 +31,7 @@ class ProcessRow(msgspec.Struct, frozen=True, gc=False):
     kernel: bool = False  # a kernel thread
     comm: str = ""  # what it calls itself, at most 15 bytes
     arguments: str | None = None  # only where asked for, with secrets masked
+    owner: Owner | None = None  # who it belongs to; None where nobody was asked
 
     @property
     def identity(self) -> tuple[int, int]:

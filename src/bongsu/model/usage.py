@@ -6,6 +6,8 @@ import enum
 
 import msgspec
 
+from bongsu.model.owner import Owner
+
 
 class From(enum.StrEnum):
     """Where a part of a usage comes from; the value stands in labels."""
@@ -89,3 +91,11 @@ class Usage(msgspec.Struct, frozen=True):
     def written_bytes(self) -> int | None:
         """To all block devices."""
         return None if self.io is None else sum(one.written_bytes for one in self.io)
+
+
+class OwnerRow(msgspec.Struct, frozen=True):
+    """One owner in the live table ``owners``. ``ended``: its last process has gone, and this is what it had used."""
+
+    owner: Owner
+    usage: Usage
+    ended: bool = False

@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from bongsu.model.owner import Owner, OwnerKind
-from bongsu.model.usage import DeviceUse, InterfaceUse, Usage, Waits
+from bongsu.model.usage import DeviceUse, InterfaceUse, OwnerRow, Usage, Waits
 from bongsu.owners.charged import Charged, Surroundings
 from bongsu.owners.networks import Networks
 from bongsu.owners.placement import Place, Placed
@@ -24,14 +24,6 @@ from bongsu.sources.procfs.smaps import pss_bytes
 from bongsu.sources.root import Machine
 
 Key = tuple[OwnerKind, str, str]
-
-
-class OwnerUsage(msgspec.Struct, frozen=True):
-    """One owner at the time of a pass. ``ended``: it has no process any more, and this is what it had used at the end."""
-
-    owner: Owner
-    usage: Usage
-    ended: bool = False
 
 
 class _State:
@@ -46,7 +38,7 @@ class _State:
         self.names: dict[int, Owner] = {}  # what its processes' placements say, by identity of the object
         self.places: dict[tuple[Place, ...], list[Process]] = {}
         self.members: list[Process] = []
-        self.latest: OwnerUsage | None = None
+        self.latest: OwnerRow | None = None
 
     def is_called(self, said: dict[int, Owner]) -> None:
         if said.keys() != self.names.keys():
@@ -69,16 +61,16 @@ class Usages:
     """
 
     def __init__(self, machine: Machine) -> None:
-        self._machine = machine
+        self._proc, self._sys = machine.proc, machine.sys
         self._hierarchies = Hierarchies(machine.sys)
         self._lock = threading.Lock()
         self._states: dict[Key, _State] = {}
         self._followed: dict[Key, int] = {}
-        self._kept: dict[Key, OwnerUsage] = {}  # of those that are followed
+        self._kept: dict[Key, OwnerRow] = {}  # of those that are followed
         self._sums = Sums()
         self._networks: Networks[Key] = Networks(machine.proc)
 
-    def take(self, processes: Sequence[Process], placed: Mapping[Identity, Placed]) -> list[OwnerUsage]:
+    def take(self, processes: Sequence[Process], placed: Mapping[Identity, Placed]) -> list[OwnerRow]:
         """One pass: the use of each owner of these processes, and the last of those that have ended since.
 
         A process that is not in ``placed`` belongs to no one here.
@@ -89,11 +81,16 @@ class Usages:
         with self._lock:
             return self._take(processes, placed)
 
-    def latest(self, key: Key) -> OwnerUsage | None:
+    def latest(self, key: Key) -> OwnerRow | None:
         """An owner at the last pass; None if it had no process then and nobody follows it."""
         with self._lock:
             state = self._states.get(key)
             return state.latest if state is not None else self._kept.get(key)
+
+    def followed(self) -> frozenset[Key]:
+        """Who is followed now: a view that has room for some only shows these first."""
+        with self._lock:
+            return frozenset(self._followed)
 
     @contextmanager
     def follow(self, key: Key) -> Iterator[None]:
@@ -122,16 +119,16 @@ class Usages:
         total = 0
         for process in members:
             try:
-                total += pss_bytes(self._machine.proc, process.pid, process.start_ticks) or 0
+                total += pss_bytes(self._proc, process.pid, process.start_ticks) or 0
             except (OSError, ValueError):
                 return None
         return total
 
-    def _take(self, processes: Sequence[Process], placed: Mapping[Identity, Placed]) -> list[OwnerUsage]:
+    def _take(self, processes: Sequence[Process], placed: Mapping[Identity, Placed]) -> list[OwnerRow]:
         self._sums.begin({(process.pid, process.start_ticks): process for process in processes})
         self._sort(processes, placed)
-        around = Surroundings(self._machine.sys)
-        uptime = time.time() - boot_time(self._machine.proc)
+        around = Surroundings(self._sys)
+        uptime = time.time() - boot_time(self._proc)
         networks = self._networks.read({key: state.members for key, state in self._states.items()}, uptime)
         found = []
         ended = []
@@ -160,7 +157,7 @@ class Usages:
             key = owner.key
             state = self._states.get(key)
             if state is None:
-                charged = Charged(self._machine.sys, self._hierarchies)
+                charged = Charged(self._sys, self._hierarchies)
                 state = self._states[key] = _State(owner, charged)
             state.members.append(process)
             sharing = state.places.get(where.places)
@@ -175,7 +172,7 @@ class Usages:
         for key, said in names.items():
             self._states[key].is_called(said)
 
-    def _used(self, state: _State, around: Surroundings, network: tuple[InterfaceUse, ...] | None) -> OwnerUsage:
+    def _used(self, state: _State, around: Surroundings, network: tuple[InterfaceUse, ...] | None) -> OwnerRow:
         charge = state.charged.read(around)
         present = Present()
         for places, members in state.places.items():
@@ -187,7 +184,7 @@ class Usages:
         ended = not state.members
         if ended and state.latest is not None:
             present.oldest, network = state.latest.usage.since, state.latest.usage.network
-        return OwnerUsage(state.owner, usage_of(present, charge, state.tally, network), ended)
+        return OwnerRow(state.owner, usage_of(present, charge, state.tally, network), ended)
 
 
 _USAGES: weakref.WeakKeyDictionary[Machine, Usages] = weakref.WeakKeyDictionary()

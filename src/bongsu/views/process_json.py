@@ -15,7 +15,8 @@ def process_json(before: Batch, after: Batch) -> str:
 
     A process has the keys ``pid``, ``ppid``, ``user``, ``uid``, ``executable``, ``state``, ``start_time`` (Unix s),
     ``threads``, ``cores`` (CPU seconds per second), ``cpu_seconds``, ``resident_bytes``, ``virtual_bytes``,
-    ``read_bytes_per_second``, ``written_bytes_per_second``, ``kernel``, ``arguments``; null is not known.
+    ``read_bytes_per_second``, ``written_bytes_per_second``, ``kernel``, ``arguments`` and
+    ``owner``, with ``kind``, ``id`` and ``name``; null is not known.
 
     Raises:
         NotKnown: processes could not be read.
@@ -41,6 +42,8 @@ def process_json(before: Batch, after: Batch) -> str:
                     "cpu_seconds": row.cpu_seconds, "resident_bytes": row.resident_bytes,
                     "virtual_bytes": row.virtual_bytes, "read_bytes_per_second": rate.read_bytes,
                     "written_bytes_per_second": rate.write_bytes, "kernel": row.kernel, "arguments": row.arguments,
+                    "owner": None if row.owner is None else
+                             {"kind": row.owner.kind, "id": row.owner.id, "name": row.owner.name},
                 }
             )  # fmt: skip
     window = after.monotonic - before.monotonic
