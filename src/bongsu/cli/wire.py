@@ -14,6 +14,7 @@ from bongsu.model.errors import BadInput
 from bongsu.model.message import Message
 from bongsu.model.metric import MetricPattern, MetricSpec
 from bongsu.model.settings import Duration
+from bongsu.owners.resolver import configure
 from bongsu.pipeline import Gatherer
 from bongsu.sources.root import Machine
 
@@ -51,13 +52,15 @@ def keywords(cls: CollectorClass) -> tuple[Keyword, ...]:
 
 
 def machine(loaded: Loaded) -> Machine:
-    """The trees that the settings name. Raises BadInput."""
+    """The trees that the settings name, and how owners of its processes are found. Raises BadInput."""
     paths, origins = loaded.settings.paths, loaded.origins
     procfs, sysfs, rootfs = (
         origins.of(path) if origins.is_given(path) else f"--{path[-1]}"
         for path in (("paths", "procfs"), ("paths", "sysfs"), ("paths", "rootfs"))
     )
-    return Machine.at(paths.procfs, paths.sysfs, paths.rootfs, paths.udev, options=(procfs, sysfs, rootfs))
+    found = Machine.at(paths.procfs, paths.sysfs, paths.rootfs, paths.udev, options=(procfs, sysfs, rootfs))
+    configure(found, loaded.settings.owners)
+    return found
 
 
 def collectors(

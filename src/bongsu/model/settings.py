@@ -84,6 +84,13 @@ class ProcessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     interval: Duration = 5.0
 
 
+class OwnerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What may be asked to find out who a process belongs to, beside its cgroup."""
+
+    environment: Switch = True
+    kubelet: Switch = True
+
+
 class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """History on disk, which PromQL and the page read. ``enabled`` None is the command's own: up yes, agent no."""
 
@@ -113,6 +120,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     collector_defaults: Switch = True
     collectors: Collectors = msgspec.field(default_factory=dict)
     processes: ProcessSettings = ProcessSettings()
+    owners: OwnerSettings = OwnerSettings()
     sinks: SinkSettings = SinkSettings()
     store: StoreSettings = StoreSettings()
 
@@ -137,6 +145,10 @@ MEANING: dict[tuple[str, ...], str] = {
     ("collectors",): "By collector name: off, on, or its options (bongsu explain NAME lists them).",
     ("processes",): "The table of processes.",
     ("processes", "interval"): "How often processes are read.",
+    ("owners",): "How the Slurm job, pod, container, unit or user of a process is found, beside by its cgroup.",
+    ("owners", "environment"): "Whether SLURM_JOB_ID may be looked for in the environment of processes; "
+                               "nothing else in it is kept.",
+    ("owners", "kubelet"): "Whether the kubelet on this machine may be asked what its pods are called.",
     ("sinks",): "Where readings go besides /metrics.",
     ("sinks", "textfile"): "A file for another exporter's textfile collector, replaced at each interval.",
     ("sinks", "jsonl"): "One line of JSON for each interval.",

@@ -132,6 +132,29 @@ class Processes:
         self._known = known
         return found
 
+    def one(self, pid: int) -> Process | None:
+        """One process, read now; None if there is none of that number, or it ended meanwhile.
+
+        Raises:
+            PermissionError: it may not be read.
+        """
+        try:
+            directory = os.open(self._proc.join(str(pid)), _DIRECTORY)
+        except OSError as error:
+            if error.errno in _GONE:
+                return None
+            raise
+        try:
+            return self._process(pid, directory, boot_time(self._proc), {})
+        except OSError as error:
+            if error.errno in _GONE:
+                return None
+            raise
+        except (ValueError, IndexError):
+            return None
+        finally:
+            os.close(directory)
+
     def _missed(self, error: OSError) -> None:
         if error.errno in _REFUSED:
             self.refused += 1
