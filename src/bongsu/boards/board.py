@@ -84,10 +84,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What is left of something, by groups, and what is said where it runs out if it goes on as in the last ``hours``.
+    """What is left of something, by groups, and what is said where it runs out if it goes on as before.
 
-    ``text`` holds the names of the labels in ``query.by``, ``span`` for the time that is left, and ``hours``. With less
-    than ``soon`` seconds left it is a warning.
+    That is as in the last ``hours``, or as many of them as were watched. ``text`` holds the names of the labels in
+    ``query.by``, ``span`` for the time that is left, and ``past`` for the time that was watched. With less than ``soon`` seconds left it is a warning.
     """
 
     query: Query
@@ -95,10 +95,10 @@ class Left:
     hours: float = 6.0
     soon: float = 86400.0
 
-    def text_of(self, group: tuple[str, ...], span: str) -> Message:
+    def text_of(self, group: tuple[str, ...], span: str, past: str) -> Message:
         """The sentence for one group."""
         places = dict(zip(self.query.by, group, strict=True))
-        return Message(self.text.template, **places, span=span, hours=f"{self.hours:g}")
+        return Message(self.text.template, **places, span=span, past=past)
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ def _fullness(legend: Message) -> Line:
 
 _ROOM = Left(
     Query(filesystem.AVAIL, by=("mountpoint",)),
-    Message("{mountpoint} is full in {span} if it goes on as in the last {hours} hours"),
+    Message("{mountpoint} is full in {span} if it goes on as in the last {past}"),
 )
 
 _TILES = (

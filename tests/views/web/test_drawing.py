@@ -302,7 +302,7 @@ def test_a_tile_that_is_off_says_so() -> None:
 
 def test_what_runs_out_is_told_with_its_time() -> None:
     """Beneath the chart always, on the tile when it is soon; a look at the past foretells nothing."""
-    left = Left(ROOMS, Message("{room} is cold in {span}, going by {hours} hours"), hours=1.0)
+    left = Left(ROOMS, Message("{room} is cold in {span}, going by {past}"), hours=1.0)
     panel = Panel("p", Message("p"), Unit.COUNT, (Line(Message("{room}"), ROOMS),), Message("help"), left=left)
     tile = Tile("t", Message("t"), Unit.COUNT, Line(Message("a"), ROOMS), left=left)
     made = Board("b", Message("b"), (tile,), (panel,))
@@ -314,7 +314,7 @@ def test_what_runs_out_is_told_with_its_time() -> None:
         recent.write(Batch(at, at, (msgspec.structs.replace(one, time=at, monotonic=at),)))
     drawing = Drawing(made, recent)
     drawn = drawing.history(now - 3600, 100)
-    said = "at\\x1btic is cold in 1 h 1 min, going by 1 hours"
+    said = "at\\x1btic is cold in 1 h 1 min, going by 58 min"
     assert drawn["panels"][0]["note"] == said
     assert drawn["tiles"][0]["state"] == {"severity": "warning", "text": said}
     assert drawing.newest()["tiles"]["t"]["state"]["text"] == said

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from array import array
+from collections.abc import Sequence
 
 import pytest
 
@@ -14,11 +15,24 @@ from bongsu.model.message import Message
 from bongsu.model.query import Query
 from bongsu.store.recent import Window
 from bongsu.views.web import forecast
-from bongsu.views.web.forecast import Forecasts, seconds_left
+from bongsu.views.web.forecast import Forecasts, forecast_of
 from readings import HEAT
 
-LEFT = Left(Query(HEAT, by=("room",)), Message("{room} {span} {hours}"))
+LEFT = Left(Query(HEAT, by=("room",)), Message("{room} {span} {past}"))
 MINUTES = [60.0 * minute for minute in range(60)]
+
+
+def seconds_left(times: Sequence[float], values: Sequence[float]) -> float | None:
+    """The seconds of a forecast, if there is one."""
+    made = forecast_of(times, values)
+    return None if made is None else made.seconds
+
+
+def test_a_forecast_says_how_long_it_has_watched() -> None:
+    """Half an hour of readings is not called six hours."""
+    made = forecast_of(MINUTES[:31], [100.0 - t / 60 for t in MINUTES[:31]])
+    assert made
+    assert str(made.text(LEFT, ("attic",))) == "attic 1 h 10 min 30 min"
 
 
 def test_a_straight_fall_ends_where_it_comes_to_0() -> None:

@@ -16,7 +16,6 @@ from bongsu.boards.board import Board, Kind, Left, Line, Panel, Severity, Tile, 
 from bongsu.model.message import Message
 from bongsu.model.query import Query
 from bongsu.store.recent import Recent, Window, stride_of, thinned
-from bongsu.views import units
 from bongsu.views.printable import printable
 from bongsu.views.web import composed
 from bongsu.views.web.composed import Composed, Group, Rows
@@ -198,8 +197,8 @@ class Drawing:
         if refused and now:
             yield Message("at least {refused} more lines are not kept in memory, Health says why", refused=refused)
         if panel.left is not None and now:
-            for group, seconds in list(self._forecasts.of(panel.left).items())[:_MOST_FORECASTS]:
-                yield panel.left.text_of(group, units.seconds_text(seconds))
+            for group, forecast in list(self._forecasts.of(panel.left).items())[:_MOST_FORECASTS]:
+                yield forecast.text(panel.left, group)
 
     def _left(self, left: Left, since: float, until: float) -> Window:
         if self._past is not None and since < self._recent.oldest:
@@ -220,9 +219,9 @@ class Drawing:
         if state is not None:
             return {"severity": state.severity.value, "text": str(state.text)}
         if tile.left is not None and now:
-            for group, seconds in self._forecasts.known(tile.left).items():
-                if seconds < tile.left.soon:
-                    text = printable(tile.left.text_of(group, units.seconds_text(seconds)))
+            for group, forecast in self._forecasts.known(tile.left).items():
+                if forecast.seconds < tile.left.soon:
+                    text = printable(forecast.text(tile.left, group))
                     return {"severity": Severity.WARNING.value, "text": text}
         return None
 
