@@ -83,6 +83,15 @@ def test_nothing_is_cut(visit: Visit) -> None:
     assert visit.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+def test_a_tile_has_its_line_within_it(visit: Visit) -> None:
+    """Also on a small screen, where it stands beside the number."""
+    tile, line = (visit.page.locator(f".tile >> nth=0 {which}").bounding_box() for which in ("", ">> svg"))
+    assert tile
+    assert line
+    assert tile["y"] < line["y"]
+    assert line["y"] + line["height"] <= tile["y"] + tile["height"]
+
+
 def test_values_of_tiles_stand_in_line(visit: Visit) -> None:
     """A title of two lines pushes down the numbers beside it too."""
     visit.page.locator(".tile h2 a").first.evaluate("e => { e.textContent = 'many words '.repeat(6) }")
