@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 import fake_kubelet
-from bongsu.model.owner import By, Evidence
+from bongsu.model.owner import By, Evidence, OwnerKind
 from bongsu.owners.kubernetes import PodName, PodNames
+from bongsu.owners.resolver import resolver_of
 from bongsu.sources import kubelet
 from bongsu.sources.kubelet_client import Devices, Kubelet
 from bongsu.sources.root import Machine, Root
@@ -23,6 +28,16 @@ UID = "0a1b2c3d-0000-4000-8000-00000000000a"
 OTHER = "0a1b2c3d-0000-4000-8000-00000000000b"
 HASH = "9aac5b5c8815def09a2ef9e37b89da55"
 IDS = [digit * 64 for digit in "abcdef"]
+
+
+class Task(NamedTuple):
+    """A process as a caller knows it."""
+
+    pid: int
+    ppid: int
+    start_ticks: int
+    uid: int
+    kernel: bool
 
 
 class Clock:
@@ -387,6 +402,52 @@ def test_a_kubelet_that_hangs_costs_one_wait_and_then_none(make: Callable[..., P
         one.remove()
 
 
+def test_a_late_answer_is_taken_by_whoever_tends(make: Callable[..., PodNames], clock: Clock) -> None:
+    """A child whose answer comes late ends soon, also if nobody asks for that pod again."""
+    one = FakeKubelet().start()
+    try:
+        one.says(fake_kubelet.pod(UID, "web-0", "shop"), delay=1.0)
+        names = make(one.rootfs, 0.05)
+        assert names.names(UID) is None
+        for _ in range(1000):
+            names.tend()
+            if not names._kubelet.children:
+                break
+            time.sleep(0.05)
+        assert names._kubelet.children == ()
+        clock.now += 1
+        assert names.names(UID) is not None
+        assert one.asked == ["v1alpha1.Pods/ListPods"]
+    finally:
+        one.remove()
+
+
+@pytest.mark.parametrize("directory", ["var/lib/k0s/kubelet", "var/snap/microk8s/common/var/lib/kubelet"])
+def test_kubelets_of_other_makers_are_found(
+    directory: str, fake: FakeKubelet, make: Callable[..., PodNames], clock: Clock
+) -> None:
+    """The socket is also looked for where k0s and MicroK8s have it; a file in its place is none."""
+    with tempfile.TemporaryDirectory(prefix="kubelet-") as place:
+        root = Path(place)
+        (root / "var/lib/kubelet/pods-api").mkdir(parents=True)
+        (root / "var/lib/kubelet/pods-api/pods-api.sock").write_text("")
+        names = make(root)
+        assert names.names(UID) is None
+        assert ways(names)[By.PODS_API][1] == f"there is no socket {place}/var/lib/kubelet/pods-api/pods-api.sock"
+        (root / directory).parent.mkdir(parents=True)
+        (root / directory).symlink_to(fake.rootfs / "var/lib/kubelet")
+        fake.says(fake_kubelet.pod(UID, "web-0", "shop"))
+        clock.now += 300
+        assert names.names(UID) is not None
+
+
+def test_grpc_is_never_imported_here() -> None:
+    """The process that asks for names does not carry gRPC: only its child does."""
+    program = "import sys, bongsu.owners.kubernetes; print('grpc' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 def test_a_kubelet_that_stops_and_starts_again_is_found(make: Callable[..., PodNames], clock: Clock) -> None:
     """One that crashed leaves a dead socket, which is said; after it has made a new one it is asked again."""
     one = FakeKubelet()
@@ -472,3 +533,24 @@ def test_answers_of_no_use_are_told_in_words(
         assert asked.children == ()
     finally:
         asked.close()
+
+
+def test_a_process_in_a_pod_has_a_full_owner(fake: FakeKubelet, tmp_path: Path) -> None:
+    """From /proc/PID/cgroup over the kubelet to the owner: pod, namespace, container, runtime, and how each is known."""
+    fake.says(fake_kubelet.pod(UID, "web-0", "shop", {"app": IDS[0]}))
+    pod = f"kubepods-burstable-pod{UID.replace('-', '_')}.slice"
+    path = f"/kubepods.slice/kubepods-burstable.slice/{pod}/cri-containerd-{IDS[0]}.scope"
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7/cgroup").write_text(f"0::{path}\n")
+    (tmp_path / "7/stat").write_text("7 (app) S 1 7 7 0 -1 0 " + "0 " * 12 + "100 " + "0 " * 30 + "\n")
+    machine = Machine(Root(str(tmp_path)), Root(str(tmp_path)), Root(str(fake.rootfs)), Root(str(tmp_path)))
+    resolver = resolver_of(machine)
+    for _ in range(1000):
+        owner = resolver.resolve([Task(7, 1, 100, 0, False)])[7, 100].owner
+        if owner.name:
+            break
+        time.sleep(0.1)
+    assert (owner.kind, owner.id, owner.name, owner.namespace, owner.container, owner.runtime) == (
+        OwnerKind.POD, UID, "web-0", "shop", "app", "containerd",
+    )  # fmt: skip
+    assert [each.by for each in owner.evidence] == [By.CGROUP, By.PODS_API]

@@ -83,6 +83,11 @@ class PodNames:
             return entry.answer
         return self._looked_up(("", container_id), entry, self._by_container)
 
+    def tend(self) -> None:
+        """Take a late answer if one has come. Called now and then, no child is left waiting with its memory."""
+        if self._kubelet.outstanding:
+            self._kubelet.refresh()
+
     def devices(self) -> Allocation | None:
         """The devices of the node's containers by PodResources, as new as 2 s; None while that is not known."""
         self._kubelet.refresh_devices()

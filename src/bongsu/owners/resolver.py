@@ -62,6 +62,7 @@ class PodNames(Protocol):
 
     def names(self, uid: str, container_id: str) -> PodName | None: ...  # noqa: D102  see above
     def pod_of_container(self, container_id: str) -> PodName | None: ...  # noqa: D102  see above
+    def tend(self) -> None: ...  # noqa: D102  once in a pass: to take an answer that came late
 
 
 class Jobs(Protocol):
@@ -142,6 +143,8 @@ class Resolver:
         with self._lock:
             now = time.monotonic()
             self._pass += 1
+            if self._pods is not None:
+                self._pods.tend()
             if now - self._turned > _FORGET_SECONDS or len(self._entries) > _MOST:
                 self._turn(now)
             entries, found = self._entries, {}

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 SERVICE = "bongsu.sources.kubelet:ask"
-PODS_SOCKET = "var/lib/kubelet/pods-api/pods-api.sock"
-RESOURCES_SOCKET = "var/lib/kubelet/pod-resources/kubelet.sock"
+# Where a kubelet keeps its things unless told otherwise, then where k0s and MicroK8s tell it to.
+DIRECTORIES = ("var/lib/kubelet", "var/lib/k0s/kubelet", "var/snap/microk8s/common/var/lib/kubelet")
+PODS_SOCKET = "pods-api/pods-api.sock"
+RESOURCES_SOCKET = "pod-resources/kubelet.sock"
 
 LONGEST_SECONDS = 5.0  # a good time to give the kubelet; who asks need not wait so long, see `Worker`
 LARGEST_ANSWER = 32 << 20  # 500 pods of 60 kB

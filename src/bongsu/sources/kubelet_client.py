@@ -87,8 +87,8 @@ class Kubelet:
     ) -> None:  # fmt: skip
         self._worker = Worker(service, patience=patience)
         self._clock = clock
-        self._ask_pods = _Question(self._worker, clock, "pods", rootfs.join(kubelet.PODS_SOCKET))
-        self._ask_devices = _Question(self._worker, clock, "devices", rootfs.join(kubelet.RESOURCES_SOCKET))
+        self._ask_pods = _Question(self._worker, clock, "pods", _places(rootfs, kubelet.PODS_SOCKET))
+        self._ask_devices = _Question(self._worker, clock, "devices", _places(rootfs, kubelet.RESOURCES_SOCKET))
         self.pods: Pods | None = None  # the newest answer
         self.allocation: Allocation | None = None
 
@@ -136,10 +136,12 @@ class Kubelet:
 class _Question:
     """One question, its pauses, and what came of it."""
 
-    def __init__(self, worker: Worker, clock: Callable[[], float], what: str, path: str) -> None:
+    def __init__(self, worker: Worker, clock: Callable[[], float], what: str, places: tuple[str, ...]) -> None:
         self._worker = worker
         self._clock = clock
-        self._item = (what, path, kubelet.LONGEST_SECONDS)
+        self._what = what
+        self._places = places
+        self._path = places[0]  # of the socket that was found
         self._next = float("-inf")
         self._pause = _SPACING_SECONDS
         self.asked = False
@@ -154,13 +156,11 @@ class _Question:
         self.asked = True
         self._next = now + _NO_SOCKET_SECONDS
         if not self.outstanding:
-            try:
-                if not stat.S_ISSOCK(os.stat(self._item[1]).st_mode):
-                    raise FileNotFoundError(errno.ENOENT, "")
-            except OSError as error:
-                self.trouble = _trouble(error.errno or 0, str(error), self._item[1])
+            self._path, error = _socket(self._places)
+            if error is not None:
+                self.trouble = _trouble(error.errno or 0, str(error), self._path)
                 return None
-        answer = self._worker.ask([self._item])[0]
+        answer = self._worker.ask([(self._what, self._path, kubelet.LONGEST_SECONDS)])[0]
         now = self._clock()
         self.outstanding = isinstance(answer, Silent)
         if self.outstanding:
@@ -173,10 +173,27 @@ class _Question:
             self.trouble = None
             return answer
         number, text = (answer.number, answer.text) if isinstance(answer, Failed) else (kubelet.HANGS, "")
-        self.trouble = _trouble(number, text, self._item[1])
+        self.trouble = _trouble(number, text, self._path)
         self._pause = _NO_GRPC_SECONDS if number == kubelet.NO_GRPC else min(2 * self._pause, _LONGEST_PAUSE_SECONDS)
         self._next = now + self._pause
         return None
+
+
+def _places(rootfs: Root, name: str) -> tuple[str, ...]:
+    return tuple(rootfs.join(f"{directory}/{name}") for directory in kubelet.DIRECTORIES)
+
+
+def _socket(places: tuple[str, ...]) -> tuple[str, OSError | None]:
+    """The first of these that is a socket; if there is none, the usual place and what is wrong there."""
+    wrong: list[tuple[str, OSError]] = []
+    for path in places:
+        try:
+            if stat.S_ISSOCK(os.stat(path).st_mode):
+                return path, None
+            wrong.append((path, FileNotFoundError(errno.ENOENT, "not a socket")))
+        except OSError as error:
+            wrong.append((path, error))
+    return next((each for each in wrong if isinstance(each[1], PermissionError)), wrong[0])
 
 
 def _understood(told: tuple[Any, ...], refused: int, *, at: float) -> Pods:
