@@ -383,3 +383,23 @@ def test_a_server_that_comes_back_finds_the_view_as_it_was(browser: Browser) -> 
                 visit.live()
                 second.hold()
                 clock.join()
+
+
+def test_what_nobody_has_seen_is_not_drawn(browser: Browser, server: Server) -> None:
+    """A chart out of sight has its names and so its height, but no drawing; it has one as soon as it is seen."""
+    with Visit(browser, server) as visit:
+        visit.page.set_viewport_size({"width": 600, "height": 200})
+        visit.page.reload()
+        visit.live()
+        chart = visit.page.locator("#chart-heat")
+        expect(chart.locator("tbody tr")).to_have_count(2)
+        expect(chart.locator("canvas")).to_have_count(0)
+        height = chart.bounding_box()
+        chart.scroll_into_view_if_needed()
+        expect(chart.locator("canvas")).to_have_count(1)
+        expect(chart.locator("td").first).to_have_text("40 °C")
+        seen = chart.bounding_box()
+        assert height
+        assert seen
+        assert abs(seen["height"] - height["height"]) < 2
+        visit.clean()

@@ -49,16 +49,25 @@ function stack(lines) {
 }
 
 export class Chart extends Frame {
-  build() {
-    if (this.plot) this.plot.destroy();
-    const banded = this.panel.series.filter((line) => line.high);
-    const stackedPeak = this.panel.stacked && banded.length > 0;
-    this.banded = banded.length > 0;
+  names() {
     this.cells = this.panel.series.map((line, i) =>
       this.row(make("span", { class: markClass(i), "aria-hidden": "true" }), line.legend));
-    this.peakCell = stackedPeak ? this.row(make("span", { class: "mark peak", "aria-hidden": "true" }), words.peak) : null;
+    this.peakCell = this.peaked ? this.row(make("span", { class: "mark peak", "aria-hidden": "true" }), words.peak) : null;
+  }
+
+  get banded() {
+    return this.panel.series.some((line) => line.high);
+  }
+
+  // Whether a stack has its peak drawn.
+  get peaked() {
+    return this.panel.stacked && this.banded;
+  }
+
+  build() {
+    if (this.plot) this.plot.destroy();
     this.plot = new uPlot(this.options(), this.data(), this.box);
-    set(this.figure, "data-bands", String(stackedPeak ? 1 : banded.length));
+    set(this.figure, "data-bands", String(this.peaked ? 1 : this.panel.series.filter((line) => line.high).length));
   }
 
   options() {

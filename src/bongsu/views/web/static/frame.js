@@ -67,13 +67,13 @@ export class Frame {
   rebuild() {
     this.box.replaceChildren();
     this.body.replaceChildren();
-    this.built = this.panel.series.length > 0;
-    if (!this.built) return;
-    this.build();
-    this.box.append(this.tag);
-    pointing(this.area(), this.gestures());
+    this.built = false;
+    this.names();
     this.draw();
   }
+
+  // The rows of the table, so that the chart is as high as it will be before it is seen.
+  names() {}
 
   // A row of the table; the answer is the cell of its value.
   row(mark, legend) {
@@ -88,11 +88,18 @@ export class Frame {
 
   // Seen, or about to be on paper.
   get wanted() {
-    return this.built && !this.box.hidden && (this.visible || "print" in document.documentElement.dataset);
+    return this.panel.series.length > 0 && !this.box.hidden && (this.visible || "print" in document.documentElement.dataset);
   }
 
+  // What nobody has seen is not built: a board of many charts opens sooner.
   draw() {
     if (!this.wanted) return;
+    if (!this.built) {
+      this.build();
+      this.built = true;
+      this.box.append(this.tag);
+      pointing(this.area(), this.gestures());
+    }
     this.paint();
     this.point();
     this.speak();
@@ -100,7 +107,7 @@ export class Frame {
 
   // Shows the time that is pointed at, or the newest.
   point() {
-    if (!this.wanted) return;
+    if (!this.wanted || !this.built) return;
     const { time, source } = this.crosshair;
     const [from, to] = this.series.span;
     const within = time !== null && time >= from && time <= to;
