@@ -10,7 +10,7 @@ import pytest
 
 from bongsu.sources import cgroup_v1
 from bongsu.sources.cgroup_use import Cpu, DeviceIO, Directory, Gone, Memory, Throttling
-from real_cgroups import real_cgroup
+from one_cgroup import real_cgroup
 
 NO_LIMIT = 0x7FFFFFFFFFFFF000
 

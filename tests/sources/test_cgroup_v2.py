@@ -9,7 +9,7 @@ import pytest
 
 from bongsu.sources import cgroup_v2
 from bongsu.sources.cgroup_use import Cpu, DeviceIO, Directory, Gone, Memory, Throttling, Waited
-from real_cgroups import real_cgroup
+from one_cgroup import real_cgroup
 
 HUGE = 18446744073709551615  # the largest number that the kernel prints
 

@@ -97,9 +97,9 @@ def collectors(
 
 
 def gatherer(loaded: Loaded, collecting: Sequence[Collector], *, slower: bool = True) -> Gatherer:
-    """A gatherer over these collectors with the settings' deadline; ``slower`` reads processes at their own interval."""
+    """A gatherer over these collectors with the settings' deadline; ``slower`` reads processes and owners at their own interval."""
     settings = loaded.settings
-    every = {"process": settings.processes.interval} if slower else {}
+    every = dict.fromkeys(("owner", "process"), settings.processes.interval) if slower else {}
     return Gatherer(collecting, deadline=settings.deadline, every=every)
 
 

@@ -28,6 +28,7 @@ from bongsu.collectors.nfs import NfsCollector
 from bongsu.collectors.nfsd import NfsdCollector
 from bongsu.collectors.nvme import NvmeCollector
 from bongsu.collectors.os import OsCollector
+from bongsu.collectors.owner import OwnerCollector
 from bongsu.collectors.powersupplyclass import PowersupplyclassCollector
 from bongsu.collectors.pressure import PressureCollector
 from bongsu.collectors.process import ProcessCollector
@@ -74,6 +75,7 @@ COLLECTORS = (
     NfsdCollector,
     NvmeCollector,
     OsCollector,
+    OwnerCollector,
     PowersupplyclassCollector,
     PressureCollector,
     ProcessCollector,

@@ -167,9 +167,9 @@ def waited(text: bytes | None) -> Waited | None:
         head, mark, number = line.rpartition(b" total=")
         microseconds = count(number) if mark else None
         if microseconds is not None:
-            found[head[:5]] = microseconds / 1e6
-    some = found.get(b"some ")
-    return None if some is None else Waited(some, found.get(b"full "))
+            found[head[:4]] = microseconds / 1e6
+    some = found.get(b"some")
+    return None if some is None else Waited(some, found.get(b"full"))
 
 
 def cpus_in(text: bytes | None) -> int | None:
