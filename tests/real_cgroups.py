@@ -1,76 +1,92 @@
-"""Real cgroups of this machine, for the length of a test."""
+"""Makes real cgroups with real processes in them, on v1 and v2, and takes all away again."""
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
-import signal
+import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
+from bongsu.sources.cgroup import UNIFIED, Hierarchies
+from bongsu.sources.root import Root
 
-FILE_SYSTEM = Path("/sys/fs/cgroup")
 _NUMBERS = itertools.count()
 
 
-class RealCgroup:
-    """One cgroup of the same path in each of some v1 hierarchies, or in cgroup v2."""
+class Cgroups:
+    """Directories below one slice with a name of our own, in every hierarchy that is asked for."""
 
-    def __init__(self, path: str, directories: dict[str, Path]) -> None:
-        self.path = path  # as in /proc/PID/cgroup
-        self.directories = directories  # by controller; "" is cgroup v2
+    def __init__(self) -> None:
+        self.top = f"bongsutest{os.getpid()}x{next(_NUMBERS)}.slice"
+        self._hierarchies = Hierarchies(Root("/sys"))
+        self._made: list[Path] = []
+        self._sleepers: list[subprocess.Popen[bytes]] = []
 
-    def take(self, pid: int) -> None:
-        """Move a process in."""
-        for directory in self.directories.values():
-            (directory / "cgroup.procs").write_text(str(pid))
+    @property
+    def first(self) -> str:
+        """A hierarchy that this machine has: pids of v1, else v2."""
+        return "pids" if self._hierarchies.directory("pids", "/") else UNIFIED
 
-    def file(self, controller: str, name: str) -> str:
-        """What one of its files says."""
-        return (self.directories[controller] / name).read_text().strip()
+    def has(self, controller: str) -> bool:
+        return self._hierarchies.directory(controller, "/") is not None
+
+    def directory(self, path: str, controller: str) -> Path:
+        """The directory of a cgroup below our slice, made if it is not there."""
+        base = self._hierarchies.directory(controller, "/")
+        assert base is not None, f"no hierarchy for {controller!r}"
+        found = Path("/sys", base)
+        for word in (self.top, *path.split("/")):
+            found /= word
+            if not found.exists():
+                found.mkdir()
+                self._made.append(found)
+        return found
+
+    def sleeper(self, path: str, *controllers: str, user: int = 0) -> int:
+        """A process that sleeps in these cgroups; its pid."""
+        sleeper = subprocess.Popen(["/bin/sleep", "600"], user=user or None)
+        self._sleepers.append(sleeper)
+        for controller in controllers or (self.first,):
+            self.move(sleeper.pid, path, controller)
+        return sleeper.pid
+
+    def move(self, pid: int, path: str, controller: str) -> None:
+        (self.directory(path, controller) / "cgroup.procs").write_text(str(pid))
+
+    def end(self, pid: int, *, wait: bool = True) -> None:
+        """End a process; without ``wait`` it stays a zombie."""
+        sleeper = next(one for one in self._sleepers if one.pid == pid)
+        sleeper.kill()
+        if wait:
+            sleeper.wait()
+            return
+        until = time.monotonic() + 30
+        while Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2][:1] != b"Z" and time.monotonic() < until:
+            time.sleep(0.01)
 
     def remove(self) -> None:
-        """Remove it, as soon as its processes have left."""
-        for directory in self.directories.values():
-            remove(directory)
+        for sleeper in self._sleepers:
+            sleeper.kill()
+            sleeper.wait()
+        until = time.monotonic() + 30
+        while self._made and time.monotonic() < until:
+            for directory in sorted(self._made, key=lambda path: -len(path.parts)):
+                with contextlib.suppress(FileNotFoundError, OSError):  # the last process leaves a moment after its end
+                    directory.rmdir()
+                if not directory.exists():
+                    self._made.remove(directory)
+            time.sleep(0.01 if self._made else 0)
+        assert not self._made
 
 
-def remove(directory: Path) -> None:
-    """Remove a cgroup and those below it; a process that ends may keep it busy for a moment."""
-    if not directory.exists():
-        return
-    for below in [entry for entry in directory.iterdir() if entry.is_dir()]:
-        remove(below)
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            directory.rmdir()
-            return
-        except FileNotFoundError:
-            return
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            for pid in (directory / "cgroup.procs").read_text().split():
-                os.kill(int(pid), signal.SIGKILL)
-            time.sleep(0.02)
-
-
-@contextmanager
-def real_cgroup(*controllers: str, below: str = "") -> Iterator[RealCgroup]:
-    """A new cgroup in these hierarchies, removed at the end; the test is skipped where none can be made."""
-    path = f"{below}/bongsu-test-{os.getpid()}-{next(_NUMBERS)}"
-    directories = {name: Path(f"{FILE_SYSTEM}/{name or 'unified'}{path}") for name in controllers}
-    made = RealCgroup(path, directories)
+@contextlib.contextmanager
+def cgroups() -> Iterator[Cgroups]:
+    """A slice for one test."""
+    made = Cgroups()
     try:
-        for directory in directories.values():
-            try:
-                directory.mkdir()
-            except OSError:
-                pytest.skip("no cgroup can be made here")
         yield made
     finally:
         made.remove()

@@ -15,6 +15,7 @@ from bongsu.model.owner import By, Evidence, Owner, OwnerKind
 from bongsu.model.settings import OwnerSettings
 from bongsu.owners import resolver as module
 from bongsu.owners import slurm
+from bongsu.owners.kubernetes import Way
 from bongsu.owners.placement import Place, Placed
 from bongsu.owners.resolver import Jobs, Known, PodNames, Resolver, configure, resolver_of
 from bongsu.sources.root import Machine, Root
@@ -59,8 +60,13 @@ class Kubelet:
         self.asked.append(("", container_id))
         return self.known.get(container_id)
 
+    awaited = False
+
     def tend(self) -> None:
         """Nothing comes late here."""
+
+    def state(self) -> tuple[Way, ...]:
+        return ()
 
 
 class Slurm:

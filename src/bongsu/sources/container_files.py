@@ -33,34 +33,40 @@ def users_names(question: tuple[str, str, str, int]) -> Names:
     """Names of containers of a user's own Docker or podman, who may write there what he likes.
 
     Asked in a worker's child, since a home may lie on a dead server. The child takes on the user's
-    id for the reading, so that no link in a home leads to what the user may not read.
+    rights for the reading, so that no link in a home leads to what the user may not read.
     ``question``: root file system, runtime, container id, user id.
     """
     rootfs, runtime, identity, uid = question
-    home = _home(rootfs, uid)
-    if home is None:
+    user = _user(rootfs, uid)
+    if user is None:
         return {}
+    gid, home = user
     data = os.path.join(rootfs, home.lstrip("/"), ".local/share")
-    if os.geteuid() == uid:
-        return _docker(f"{data}/docker", identity) if runtime == "docker" else _podman(f"{data}/containers/storage")
-    os.seteuid(uid)
+    root = os.geteuid() == 0
+    if root:
+        os.setgroups(())
+        os.setegid(gid)
+        os.seteuid(uid)
     try:
         return _docker(f"{data}/docker", identity) if runtime == "docker" else _podman(f"{data}/containers/storage")
     finally:
-        os.seteuid(0)
+        if root:
+            os.seteuid(0)
 
 
-def _home(rootfs: str, uid: int) -> str | None:
+def _user(rootfs: str, uid: int) -> tuple[int, str] | None:
+    """The group and the home of a user."""
     if rootfs == "/":
         try:
-            return pwd.getpwuid(uid).pw_dir
+            found = pwd.getpwuid(uid)
         except KeyError:
             return None
+        return found.pw_gid, found.pw_dir
     passwd = _read(os.path.join(rootfs, "etc/passwd")) or b""
     for line in passwd.split(b"\n"):
         fields = line.split(b":")
-        if len(fields) == 7 and fields[2] == b"%d" % uid:
-            return fields[5].decode("utf-8", "surrogateescape")
+        if len(fields) == 7 and fields[2] == b"%d" % uid and fields[3].isdigit():
+            return int(fields[3]), fields[5].decode("utf-8", "surrogateescape")
     return None
 
 

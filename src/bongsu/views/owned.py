@@ -1,0 +1,72 @@
+"""Says in words who a process belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from bongsu.model.owner import By, Owner, OwnerKind
+from bongsu.sources.procfs.process import Process
+from bongsu.views.printable import printable
+
+_SHORT = 12  # characters of a container's id that people compare
+
+
+def document(process: Process, owner: Owner) -> dict[str, Any]:
+    """What `bongsu owner --json` prints: an object whose keys stay; a text is "" where it is not known."""
+    return {
+        "kind": owner.kind, "id": owner.id, "name": owner.name, "namespace": owner.namespace,
+        "container": owner.container, "step": owner.step, "user": owner.user,
+        "evidence": [{"by": evidence.by, "saw": evidence.saw} for evidence in owner.evidence],
+        "runtime": owner.runtime, "unit": owner.unit, "inside": owner.inside,
+        "pid": process.pid, "start_time": process.start_time, "command": process.executable,
+    }  # fmt: skip
+
+
+def lines(process: Process, owner: Owner) -> Iterator[str]:
+    """One sentence, and below it what told it."""
+    yield f"{process.pid} {printable(process.executable)}: {sentence(owner)}"
+    for evidence in owner.evidence:
+        if evidence.by is By.NOTHING:
+            yield f"  because {printable(evidence.saw)}"
+        elif evidence.saw:
+            yield f"  from the {evidence.by}: {printable(evidence.saw)}"
+
+
+def sentence(owner: Owner) -> str:
+    """The owner as people call it: what manages the process, and whose it is."""
+    of = f", of {owner.user}" if owner.user else ""
+    inside = f", in {_shortened(owner.inside)}" if owner.inside and not owner.inside.startswith("user ") else ""
+    match owner.kind:
+        case OwnerKind.SLURM:
+            name = f" ({owner.name})" if owner.name else ""
+            step = f", step {owner.step}" if owner.step else ""
+            text = f"Slurm job {owner.id}{name}{step}{_container(owner)}{of}{inside}"
+        case OwnerKind.POD:
+            name = f"{owner.name} of namespace {owner.namespace}" if owner.name else owner.id
+            text = f"pod {name}{_container(owner)}{of}{inside}"
+        case OwnerKind.CONTAINER:
+            what = "virtual machine" if owner.runtime == "vm" else f"{owner.runtime} container".lstrip()
+            name = f" {owner.name}" if owner.name else ""
+            number = f" {_shortened(owner.id)}" if owner.id != owner.name else ""
+            unit = f", unit {owner.unit}" if owner.unit else ""
+            text = f"{what}{name}{f' ({number[1:]})' if name and number else number}{unit}{of}{inside}"
+        case OwnerKind.UNIT:
+            text = f"unit {owner.id}{of}"
+        case OwnerKind.USER:
+            unit = f", unit {owner.unit}" if owner.unit else ""
+            text = f"user {owner.name}{unit}" + (f", running as {owner.user}" if owner.user != owner.name else "")
+        case OwnerKind.UNKNOWN:
+            text = "the kernel" if owner.name else f"unknown{of}"
+    return printable(text)
+
+
+def _container(owner: Owner) -> str:
+    return f", container {_shortened(owner.container)}" if owner.container else ""
+
+
+def _shortened(text: str) -> str:
+    """Ids of containers are 64 digits long, of which people read the first."""
+    return " ".join(
+        word[:_SHORT] if len(word) == 64 and set(word) <= set("0123456789abcdef") else word for word in text.split(" ")
+    )
