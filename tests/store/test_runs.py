@@ -17,8 +17,7 @@ def _pieces(*segments: dict[int, list[tuple[int, float]]]) -> list[Piece]:
     ]
 
 
-def _samples(pieces: list[Piece] | None) -> dict[int, list[tuple[int, float]]]:
-    assert pieces is not None
+def _samples(pieces: list[Piece]) -> dict[int, list[tuple[int, float]]]:
     return {
         one: list(zip(piece.times.tolist(), np.asarray(piece.values[row]).tolist(), strict=True))
         for piece in pieces
@@ -36,22 +35,20 @@ def test_series_go_on_from_segment_to_segment() -> None:
     made = runs.joined((4, 5), [1, 2, 9], _pieces({1: FIRST[1], 2: FIRST[2]}, {1: SECOND[1]}))
     expected = {1: [(10, 1.0), (20, 2.0), (30, 3.0)], 2: [(10, 5.0)]}
     assert _samples(made) == expected
-    assert _samples(runs.known((4, 5), [2, 1])) == expected
-    assert runs.known((4, 5), [9]) == []
-    assert runs.known((4, 5), [3]) is None
-    assert runs.known((4,), [1]) is None
+    assert runs.known((4, 5), [1, 2, 9]) == made
+    assert runs.known((4, 5), [1, 2]) is None
+    assert runs.known((4,), [1, 2, 9]) is None
 
 
-def test_what_another_question_asks_is_added() -> None:
-    """Series of several questions stand side by side, and share their times where these are equal."""
-    runs = Runs(1 << 20)
-    runs.joined((4, 5), [1], _pieces({1: FIRST[1]}, {1: SECOND[1]}))
-    runs.joined((4, 5), [3], _pieces({}, {3: SECOND[3]}))
-    runs.joined((4, 5), [6], _pieces({6: FIRST[1]}, {6: SECOND[1]}))
-    together = runs.known((4, 5), [1, 3, 6])
-    assert _samples(together) == {1: [*FIRST[1], *SECOND[1]], 3: SECOND[3], 6: [*FIRST[1], *SECOND[1]]}
-    assert together is not None
-    assert sorted(list(piece.ids) for piece in together) == [[1, 6], [3]]
+def test_series_of_the_same_times_stand_side_by_side() -> None:
+    """One piece for all that were read together, another for what was read at other times."""
+    made = Runs(1 << 20).joined((4, 5), [1, 3, 6], _pieces({1: FIRST[1], 6: FIRST[1]}, {1: SECOND[1], 3: SECOND[3]}))
+    assert sorted(list(piece.ids) for piece in made) == [[1], [3], [6]]
+    whole = [Piece([1, 6], np.array([10 * at, 10 * at + 5]), np.array([[1.0, 2.0], [3.0, 4.0]])) for at in (1, 2)]
+    (both,) = Runs(1 << 20).joined((4, 5), [1, 6], whole)
+    assert list(both.ids) == [1, 6]
+    assert both.times.tolist() == [10, 15, 20, 25]
+    assert np.asarray(both.values).tolist() == [[1.0, 2.0, 1.0, 2.0], [3.0, 4.0, 3.0, 4.0]]
 
 
 def test_of_a_time_that_two_segments_have_the_later_counts() -> None:
@@ -62,7 +59,7 @@ def test_of_a_time_that_two_segments_have_the_later_counts() -> None:
 
 def test_no_more_is_kept_than_may_be() -> None:
     """The runs that were used last are; the others are joined anew."""
-    runs = Runs(1500)
+    runs = Runs(4000)
     for number in range(10):
         runs.joined((number, number + 1), [1], _pieces({1: FIRST[1]}, {1: SECOND[1]}))
         assert runs.known((0, 1), [1]) is not None

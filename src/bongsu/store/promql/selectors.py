@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import promql_parser as ast
 
-from bongsu.store.promql.values import Block, Context, Mask, Matrix, Vector
+from bongsu.store.promql.values import Block, Context, Index, Mask, Matrix, Vector
 from bongsu.store.series import NAME, Labels, Matcher, Op, Selected, Series, Times, Values, is_stale
 
 _OPS = {  # by their text: the parser's enumerations cannot be keys
@@ -57,18 +57,19 @@ def latest(context: Context, selector: ast.VectorSelector, *, stamps: bool = Fal
     context.spend(len(found) * len(times))
     values = np.empty((len(found), len(wanted)))
     present = np.empty((len(found), len(wanted)), dtype=np.bool_)
-    known: dict[int, tuple[Times, Times, Mask]] = {}
+    known: dict[int, tuple[Index, Times, Mask]] = {}
+    together: dict[int, list[int]] = {}
     for row, series in enumerate(found):
-        place = known.get(id(series.times))
-        if place is None:
-            nearest = series.times.searchsorted(wanted, side="right") - 1
-            there = nearest >= 0
-            nearest[~there] = 0
-            times_there = series.times[nearest]
-            there &= times_there > wanted - context.lookback
-            place = known[id(series.times)] = (nearest, times_there, there)
-        values[row] = series.values[place[0]]
-        present[row] = place[2]
+        together.setdefault(id(series.times), []).append(row)
+    for place, rows in together.items():
+        nearest, _, there = known[place] = _nearest(found[rows[0]].times, wanted, context.lookback)
+        if len(together) == 1:
+            values = np.stack([series.values for series in found]).take(nearest, axis=1)
+            present = np.repeat(there[np.newaxis], len(found), axis=0)
+            break
+        for row in rows:
+            values[row] = found[row].values[nearest]
+            present[row] = there
     present &= ~is_stale(values)
     if stamps:
         for row, series in enumerate(found):
@@ -79,6 +80,16 @@ def latest(context: Context, selector: ast.VectorSelector, *, stamps: bool = Fal
     if fixed:
         values, present = np.repeat(values, len(times), axis=1), np.repeat(present, len(times), axis=1)
     return Vector([found[row].labels for row in rows], values, present)
+
+
+def _nearest(times: Times, wanted: Times, lookback: int) -> tuple[Index, Times, Mask]:
+    """Where the newest sample of each moment stands, when it was, and whether it is within the lookback."""
+    nearest = times.searchsorted(wanted, side="right") - 1
+    there = nearest >= 0
+    nearest[~there] = 0
+    times_there = times[nearest]
+    there &= times_there > wanted - lookback
+    return nearest, times_there, there
 
 
 def windows(context: Context, selector: ast.MatrixSelector) -> Matrix:

@@ -14,7 +14,7 @@ from bongsu.store.layout.packing import get_varint
 from bongsu.store.reading.pieces import Piece
 from bongsu.store.series import Times, Values
 
-OVERHEAD = 250  # bytes that a chunk takes besides its values, about
+_OVERHEAD = 250  # bytes that a chunk takes besides its values, about
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ def decode(times: bytes, chunks: Iterable[tuple[int, bytes]], ids: Iterable[int]
             values = codec.decode(data[at:], decoded.patterns[pattern].size)
             decoded.columns[one] = (pattern, values)
             decoded.size += values.nbytes
-        decoded.size += OVERHEAD * len(decoded.columns) + sum(pattern.nbytes for pattern in decoded.patterns)
+        decoded.size += _OVERHEAD * len(decoded.columns) + sum(pattern.nbytes for pattern in decoded.patterns)
     except (ValueError, IndexError, zlib.error) as error:
         raise sqlite3.DatabaseError(f"a segment is damaged: {error}") from error
     return decoded
