@@ -137,7 +137,7 @@ def test_wrong_passwords_of_one_user_keep_only_that_user_waiting(monkeypatch: py
     """Each user of an address has ten; all of them together a hundred, so that nobody tries one word with all names."""
     visitor = client(Access(None, permits=is_alice, loopback=False))
 
-    def told(user: str) -> int:
+    def told(user: str) -> object:
         header = "Basic " + base64.b64encode(f"{user}:guess".encode()).decode()
         return visitor.get("/metrics", headers={"authorization": header}).status_code
 
