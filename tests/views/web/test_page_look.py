@@ -166,7 +166,7 @@ def test_a_chart_is_a_table_and_a_file(browser: Browser, server: Server) -> None
             datetime.fromisoformat(row[0]) for row in table[1:]
         )
         visit.page.keyboard.press("Escape")
-        expect(visit.page.locator("dialog.sheet")).to_have_count(0)
+        expect(visit.page.locator("dialog.sheet[open]")).to_have_count(0)
         expect(opener).to_be_focused()
         visit.clean()
 
