@@ -21,6 +21,7 @@ from bongsu.sinks.web_tls import ServerTls
 from bongsu.store.recent import Recent
 from bongsu.views.web.access import Access
 from bongsu.views.web.app import create_app
+from bongsu.views.web.drawing import Past
 from bongsu.views.web.live import Live
 from bongsu.views.web.own import Store
 from bongsu.views.web.server import WebServer, listen
@@ -125,11 +126,12 @@ def page(
     tls: ServerTls | None = None,
     api: Answer | None = None,
     store: Store | None = None,
+    past: Past | None = None,
     trouble: Callable[[], Message | None] = lambda: None,
 ) -> Iterator[Page]:
     """A page that runs until the end of the block."""
     recent = Recent(BOARD.queries, interval=0.1, seconds=60)
-    live = Live(recent, [BOARD], about={"rooms": "Rooms of the house."}, trouble=trouble, store=store)
+    live = Live(recent, [BOARD], about={"rooms": "Rooms of the house."}, trouble=trouble, store=store, past=past)
     app = create_app(live, access or Access(TOKEN), metrics=metrics, api=api)
     server = WebServer(app, live, listen("127.0.0.1", port), tls=tls)
     running = Page(live, recent, server, make)

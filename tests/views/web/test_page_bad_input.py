@@ -6,12 +6,16 @@ import math
 import os
 import re
 import time
+from pathlib import Path
 
 import msgspec
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
 from bongsu.model.batch import Batch
+from bongsu.store.reading.history import History
+from bongsu.store.reading.reader import Reader
+from bongsu.store.writing.writer import Writer
 from live_page import Page as Server
 from live_page import page, readings
 from readings import HEAT, part
@@ -215,3 +219,37 @@ def test_a_page_whose_scripts_never_come_gives_up(browser: Browser, server: Serv
         visit.page.reload()
         visit.page.wait_for_timeout(2500)
         assert len(asked) == 1
+
+
+def test_a_store_of_yesterday_with_other_devices_is_shown(browser: Browser, tmp_path: Path) -> None:
+    """A disk that was renamed: its old name has its line over its own time, the new one beside it over what came after."""
+    writer = Writer(str(tmp_path / "history.db"), labels={"job": "bongsu", "instance": "here"}, threaded=False)
+    now = time.time()
+    for ago in range(30 * 3600, 0, -60):
+        room = "sda" if ago > 2 * 3600 else "nvme0n1"
+        at = now - ago
+        one = part({(HEAT, (room,)): 30.0 if room == "sda" else 50.0}, 0, collector="rooms")
+        one = msgspec.structs.replace(one, time=at, monotonic=1e6 - ago)
+        writer.write(Batch(at, 1e6 - ago, (one,)))
+    writer.flush()
+    with page(make=lambda tick: heated(tick, {"nvme0n1": 50.0}), past=History(Reader(writer.path))) as running:
+        running.tick(3)
+        clock = running.tick_on(0.2)
+        with Visit(browser, running, at="&range=86400") as visit:
+            visit.live()
+            chart = visit.page.locator("#chart-heat")
+            expect(chart.locator("tbody th")).to_have_text(["sda", "nvme0n1"])
+            expect(chart.locator("tbody td")).to_have_text([UNKNOWN, "50 °C"])
+            board = visit.page.evaluate("fetch('/api/board?seconds=86400&points=900').then(answer => answer.json())")
+            heat = next(panel for panel in board["panels"] if panel["name"] == "heat")
+            for line in heat["series"]:
+                known = [at for at, value in zip(board["times"], line["values"], strict=True) if value is not None]
+                assert set(line["values"]) <= {None, 30.0 if line["legend"] == "sda" else 50.0}
+                if line["legend"] == "sda":
+                    assert known[-1] < now - 1.5 * 3600
+                else:
+                    assert known[0] > now - 2.5 * 3600
+            visit.clean()
+        running.hold()
+        clock.join()
+    writer.close()
