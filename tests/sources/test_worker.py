@@ -108,6 +108,20 @@ def test_a_late_answer_is_given_by_the_next_question(make: Make) -> None:
     assert time.monotonic() - started < 0.1
 
 
+def test_a_child_that_starts_slowly_is_not_waited_for_blindly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However late a child begins, from then on each item has the patience and no more."""
+    (tmp_path / "slow_to_load.py").write_text(
+        "import time\ntime.sleep(0.5)\ndef nap(seconds):\n    time.sleep(seconds)\n    return seconds\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    worker = Worker("slow_to_load:nap", patience=0.1)
+    assert isinstance(worker.ask([4.0])[0], Silent)
+    worker.close()
+    worker = Worker("slow_to_load:nap", patience=2.0)
+    assert worker.ask([0.0]) == [0.0]
+    worker.close()
+
+
 def test_many_slow_items_end_at_the_deadline(make: Make) -> None:
     """Items that are each within the patience, but too many, do not hold the asker: some are not asked."""
     worker = make("nap", patience=0.3)

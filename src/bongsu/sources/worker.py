@@ -156,13 +156,20 @@ class Worker:
         try:
             child.send(items, self._patience, deadline)
             answers = child.receive(self._patience)
+            began_late = False
             while answers is None:
                 begun, done = child.progress()
                 now = time.monotonic()
                 if begun is None:  # it has not come to read the request
+                    began_late = True
                     patience_ends = max(child.started + _START_SECONDS, sent + 2 * self._patience)
+                    if now < patience_ends:
+                        answers = child.receive(min(self._patience, patience_ends - now))  # it may begin at any time
+                        continue
                 elif len(done) == len(items):  # all is answered and on its way to us
                     patience_ends = begun + _START_SECONDS
+                elif began_late and not done:
+                    patience_ends = begun + self._patience  # the time it took to begin is not the item's fault
                 else:
                     patience_ends = min(begun + self._patience, deadline)
                 if now < patience_ends:
