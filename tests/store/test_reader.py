@@ -293,6 +293,31 @@ def test_new_series_are_seen_by_a_reader_that_is_open(tmp_path: Path, stores: li
     assert {entry.labels for entry in reader.match([[]])} == {labels("a"), labels("b"), labels("c")}
 
 
+def test_the_same_question_has_what_came_meanwhile(tmp_path: Path, stores: list[Store]) -> None:
+    """What is remembered of an unchanged file is not said of a changed one: new rows, segments and series are there."""
+    stores.append(store := Store(tmp_path, [labels("a")]))
+    store.insert({1: [(T, 1.0)]})
+    store.write(store.row(T + 1000, [{1: 2.0}]))
+    reader = Reader(store.path)
+    expected = {T: 1.0, T + 1000: 2.0}
+
+    def ask() -> None:
+        for _ in range(3):
+            found = plain(reader.select(named("a"), T - HOUR, T + HOUR))
+            assert found == {labels("a"): [(at, bits(value)) for at, value in sorted(expected.items())]}
+
+    ask()
+    store.write(store.row(T + 2000, [{1: 3.0}]))
+    expected[T + 2000] = 3.0
+    ask()
+    store.insert({1: [(T + WINDOW, 4.0), (T, 5.0)]})
+    expected |= {T + WINDOW: 4.0, T: 5.0}
+    ask()
+    store.seal()
+    ask()
+    reader.close()
+
+
 def test_a_file_that_was_replaced_is_read_anew(tmp_path: Path, stores: list[Store]) -> None:
     """After a restore, or when a broken file was set aside, ids mean other series."""
     stores.append(store := Store(tmp_path, [labels("a")]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -165,6 +166,25 @@ def test_a_large_answer_waits_for_who_reads_slowly() -> None:
         first, second = answers(opened, 2)
     assert first == (200, b"x" * size)
     assert second == (200, b"GET /api/v1/labels  ")
+
+
+def test_who_takes_nothing_is_answered_nothing_more() -> None:
+    """However many questions he sent ahead, one answer waits for him, and not all of them in our memory."""
+    begun: list[str] = []
+    first = threading.Event()
+
+    def counted(request: http_message.Request) -> http_message.Response:
+        begun.append(request.path)
+        first.set()
+        return echo(request)
+
+    with page(api=counted) as running, connected(running.server.port) as opened:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        opened.sendall(head("GET", "/api/v1/12000000") * 3)
+        assert first.wait(20)
+        time.sleep(0.5)  # in which the others would have begun
+        assert len(begun) == 1
+        assert [len(body) for _, body in answers(opened, 3)] == [12_000_000] * 3
 
 
 def test_what_fails_inside_is_not_shown_outside(caplog: pytest.LogCaptureFixture) -> None:

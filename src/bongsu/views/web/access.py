@@ -211,8 +211,6 @@ class Guard:
             access.knows_host(headers.get("host", "")) and access.admits(request.path, headers, _cookie_of_port(port))
         ):
             return False
-        if "token" in request.query:  # what is a parameter of that name is looked at over there
-            return False
         return access.admits_one_more is None or access.admits_one_more()
 
     async def _refusal(self, scope: Scope) -> Response | None:
