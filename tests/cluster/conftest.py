@@ -66,8 +66,23 @@ def cluster(slurm_layer: Cluster) -> Cluster:
 
 
 @pytest.fixture
-def slurm(slurm_layer: Cluster) -> Cluster:
-    """Slurm with idle nodes and no job, as just installed."""
+def fresh(slurm_layer: Cluster) -> Cluster:
+    """Nodes that just booted from fresh disks."""
     slurm_layer.reset()
-    slurm_by_hand.wait_until_idle(slurm_layer)
     return slurm_layer
+
+
+@pytest.fixture
+def slurm(fresh: Cluster) -> Cluster:
+    """Slurm with idle nodes and no job, as just installed."""
+    slurm_by_hand.wait_until_idle(fresh)
+    return fresh
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Shows what tests recorded as ("said", line)."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for key, value in report.user_properties:
+                if key == "said":
+                    terminalreporter.write_line(str(value))
