@@ -51,7 +51,7 @@ def test_throttling_and_limit(tmp_path: Path) -> None:
 
 def memory_files(limit: int = NO_LIMIT) -> dict[str, str]:
     return {
-        "memory.usage_in_bytes": "1000\n", "memory.max_usage_in_bytes": "2000\n", "memory.kmem.usage_in_bytes": "10\n",
+        "memory.usage_in_bytes": "1000\n", "memory.max_usage_in_bytes": "2000\n",
         "memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n",
         "memory.stat": f"cache 1\nrss 1\nshmem 1\nhierarchical_memory_limit {limit}\ntotal_cache 500\ntotal_rss 400\n"
                        "total_shmem 200\ntotal_swap 3\ntotal_inactive_file 50\n",
@@ -61,7 +61,7 @@ def memory_files(limit: int = NO_LIMIT) -> dict[str, str]:
 def test_memory_with_all_that_lies_below(tmp_path: Path) -> None:
     """The total_ fields count; the largest number of pages is no limit."""
     with cgroup(tmp_path, memory_files()) as one:
-        assert cgroup_v1.memory(one) == Memory(1000, 400, 300, 200, 10, 50, 2000, 3, 1, None)
+        assert cgroup_v1.memory(one) == Memory(1000, 400, 300, 200, None, 50, 2000, 3, 1, None)
     with cgroup(tmp_path, memory_files(4096)) as one:
         known = cgroup_v1.memory(one)
         assert known

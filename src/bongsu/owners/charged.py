@@ -11,11 +11,13 @@ from bongsu.owners.placement import Place
 from bongsu.owners.rising import Numbers, Rising, highest, least
 from bongsu.sources import cgroup_v1, cgroup_v2
 from bongsu.sources.cgroup import UNIFIED, Hierarchies
-from bongsu.sources.cgroup_use import DeviceIO, Directory, Gone, Memory, Throttling, Waited
+from bongsu.sources.cgroup_use import Cpu, DeviceIO, Directory, Gone, Memory, Throttling, Waited, count, lone
 from bongsu.sources.root import Root
 
-_CONTROLLERS = frozenset({"cpuacct", "cpu", "memory", "blkio", "pids", "cpuset"})
+_CONTROLLERS = ("cpuacct", "cpu", "memory", "blkio", "pids", "cpuset", UNIFIED)
+_NO_WAITS = (None, None, None)
 _RESOURCES = ("cpu", "memory", "io")
+_LOOK_AGAIN_SECONDS = 15.0  # on average, at limits and CPU sets
 N = TypeVar("N", int, float)
 
 
@@ -54,13 +56,14 @@ class Charge(NamedTuple):
     io: tuple[DeviceUse, ...] | None = None
     tasks: int | None = None
     limits: Limits = Limits()
-    waits: tuple[Waits | None, ...] = (None, None, None)  # cpu, memory, io
+    waits: Sequence[Waits | None] = _NO_WAITS  # cpu, memory, io
 
 
 class Surroundings:
     """What the owners of one pass share: the limits above them, names of disks, which counts the kernel keeps."""
 
-    def __init__(self, sys: Root) -> None:
+    def __init__(self, sys: Root, now: float) -> None:
+        self.now = now  # monotonic s
         self._sys = sys
         self._limits: dict[tuple[str, str], Limits] = {}
         self._names: dict[str, str] = {}
@@ -105,7 +108,7 @@ class _Cgroup:
     """One directory with what it said last."""
 
     __slots__ = (
-        "_cpu_rises", "_io_rises", "_kills_rise", "_throttling_rises", "_waits_rise", "alive", "base", "cpu", "cpus",
+        "_cpu_rises", "_due", "_io_rises", "_kills_rise", "_last_cpu", "_throttling_rises", "_waits_rise", "alive", "base", "cpu", "cpus",
         "io", "kind", "limits", "memory", "path", "tasks", "throttling", "waits",
     )  # fmt: skip
 
@@ -114,11 +117,13 @@ class _Cgroup:
         self._cpu_rises, self._throttling_rises, self._kills_rise = Rising(), Rising(), Rising()
         self._io_rises: dict[str, Rising] = {}
         self._waits_rise = (Rising(), Rising(), Rising())
+        self._last_cpu: Cpu | None = None
+        self._due = 0.0  # when what seldom changes is read again, monotonic s
         self.alive = False
         self.cpu: Numbers | None = None
         self.throttling: Numbers | None = None
         self.io: dict[str, Numbers] | None = None
-        self.waits: list[Waits | None] = [None, None, None]
+        self.waits: tuple[Waits | None, ...] = _NO_WAITS
         self.memory: Memory | None = None
         self.forget_now()
 
@@ -131,18 +136,36 @@ class _Cgroup:
             self.memory = Memory(None, peak=self.memory.peak, oom_kills=self.memory.oom_kills)
 
     def read(self, around: Surroundings) -> None:
+        due = around.now >= self._due
+        if self.alive and not due and self._may_rest(around):
+            return
         try:
+            if self.kind == "pids" and not due:
+                self.tasks = count(lone(f"{self.path}/pids.current"))
+                return
             with Directory(self.path) as directory:
                 _READERS[self.kind](self, directory, around)
-                if self.kind in _LIMITED:
-                    self.limits = around.limits(self.kind, self.path, self.base)
+                if due:
+                    self._settle(directory, around)
             self.alive = True
-        except Gone:
+        except (Gone, OSError):  # if we may not or cannot, it tells nothing, as if it were gone
             self.alive = False
+            self._due = 0.0
             self.forget_now()
-        except OSError:  # we may not, or cannot: then it tells nothing
-            self.alive = False
-            self.forget_now()
+
+    def _may_rest(self, around: Surroundings) -> bool:
+        """Whether there is nothing here that changes from pass to pass."""
+        if self.kind == "cpu":  # without a limit no periods are counted
+            return self.throttling is None or not self.throttling[0]
+        return self.kind == "cpuset" or (self.kind == "blkio" and around.io_policy(self.base) is None)
+
+    def _settle(self, directory: Directory, around: Surroundings) -> None:
+        if self.kind in _LIMITED:
+            self.limits = around.limits(self.kind, self.path, self.base)
+        if self.kind == UNIFIED:
+            self.cpus = cgroup_v2.cpus(directory)
+        # Not all at the same pass.
+        self._due = around.now + _LOOK_AGAIN_SECONDS * (0.5 + hash(self.path) % 1024 / 1024)
 
     def v2(self, directory: Directory, around: Surroundings) -> None:
         cpu, throttling = cgroup_v2.cpu(directory)
@@ -151,12 +174,14 @@ class _Cgroup:
         self._throttled(throttling)
         self._memory(cgroup_v2.memory(directory))
         self._io(cgroup_v2.io(directory), around)
-        self.cpus, self.tasks = cgroup_v2.cpus(directory), cgroup_v2.pids(directory)
-        for place, resource in enumerate(_RESOURCES):
-            self._waited(place, cgroup_v2.pressure(directory, resource))
+        self.tasks = cgroup_v2.pids(directory)
+        self.waits = tuple(
+            self._waited(place, cgroup_v2.pressure(directory, resource)) for place, resource in enumerate(_RESOURCES)
+        )
 
     def cpuacct(self, directory: Directory, _: Surroundings) -> None:
-        cpu = cgroup_v1.cpu(directory)
+        cpu = cgroup_v1.cpu(directory, self._last_cpu)
+        self._last_cpu = cpu
         if cpu is not None:
             self.cpu = self._cpu_rises.take(*cpu)
 
@@ -169,7 +194,8 @@ class _Cgroup:
 
     def blkio(self, directory: Directory, around: Surroundings) -> None:
         policy = around.io_policy(self.base)
-        self._io(None if policy is None else cgroup_v1.io(directory, policy), around)
+        if policy is not None:
+            self._io(cgroup_v1.io(directory, policy), around)
 
     def v1_tasks(self, directory: Directory, _: Surroundings) -> None:
         self.tasks = cgroup_v1.pids(directory)
@@ -201,10 +227,11 @@ class _Cgroup:
                 rises = self._io_rises[name] = Rising()
             self.io[name] = rises.take(*numbers)
 
-    def _waited(self, place: int, now: Waited | None) -> None:
-        if now is not None:
-            some, full = self._waits_rise[place].take(*now)
-            self.waits[place] = Waits(some or 0.0, full)
+    def _waited(self, place: int, now: Waited | None) -> Waits | None:
+        if now is None:
+            return self.waits[place]
+        some, full = self._waits_rise[place].take(*now)
+        return Waits(some or 0.0, full)
 
 
 _READERS: dict[str, Callable[[_Cgroup, Directory, Surroundings], None]] = {
@@ -215,63 +242,103 @@ _LIMITED = frozenset({UNIFIED, "cpu", "pids"})  # whose limits must be asked lev
 
 
 class Charged:
-    """The cgroups of one owner, with counters that do not fall when one is made again or removed."""
+    """The cgroups of one owner, with counters that do not fall when one is made again or removed.
+
+    Limits other than v1's of memory, and CPU sets, are read again after 8 to 23 s.
+    """
 
     def __init__(self, sys: Root, hierarchies: Hierarchies) -> None:
         self._sys = sys
         self._hierarchies = hierarchies
-        self._cgroups: dict[tuple[str, str], _Cgroup] = {}
+        self._cgroups: list[_Cgroup] = []
+        self._telling: dict[str, list[_Cgroup]] = {}
         self._included: set[Place] = set()
+        self._covering: dict[tuple[Place, ...], list[_Cgroup]] = {}
 
     def include(self, places: Iterable[Place]) -> None:
         """Take these cgroups in, once each; one below another is in what that one says."""
-        for place in places:
-            if place in self._included:
-                continue
-            self._included.add(place)
+        new = [place for place in places if place not in self._included]
+        if not new:
+            return
+        self._included.update(new)
+        for place in new:
             for kind in place.controllers or (UNIFIED,):
                 if kind in _READERS and (where := self._hierarchies.directory(kind, place.path)) is not None:
                     base = self._hierarchies.directory(kind, "/") or where
                     self._add(_Cgroup(kind, self._sys.join(where), self._sys.join(base)))
+        self._covering.clear()
+        # A controller is in one hierarchy only, but CPU time is in v2 always.
+        self._telling = {
+            controller: [one for one in self._cgroups if one.kind == controller]
+            or [one for one in self._cgroups if one.kind == UNIFIED]
+            for controller in _CONTROLLERS
+        }
 
     def _add(self, new: _Cgroup) -> None:
-        for one in list(self._cgroups.values()):
-            if one.kind == new.kind:
-                if f"{new.path}/".startswith(f"{one.path}/"):
-                    return
-                if one.path.startswith(f"{new.path}/"):
-                    del self._cgroups[one.kind, one.path]
-        self._cgroups[new.kind, new.path] = new
+        alike = [one for one in self._cgroups if one.kind == new.kind]
+        if any(f"{new.path}/".startswith(f"{one.path}/") for one in alike):
+            return
+        inner = [one for one in alike if one.path.startswith(f"{new.path}/")]
+        self._cgroups = [*(one for one in self._cgroups if one not in inner), new]
 
     def read(self, around: Surroundings) -> Charge:
         """Ask each of them now."""
-        cgroups = list(self._cgroups.values())
-        for one in cgroups:
-            one.read(around)
+        cgroups, telling = self._cgroups, self._telling
         if not cgroups:
             return Charge(alive=False)
-        waits = [next((one.waits[place] for one in cgroups if one.waits[place]), None) for place in range(3)]
+        alive = False
+        for one in cgroups:
+            one.read(around)
+            alive |= one.alive
+        of = [telling[controller] for controller in _CONTROLLERS]
+        if max(map(len, of)) > 1:
+            return _together(alive, *of)
+        cpuacct, cpu, memory, blkio, pids, cpuset, v2 = (ones[0] if ones else _NONE for ones in of)
         return Charge(
-            any(one.alive for one in cgroups),
-            _summed([one.cpu for one in _of(cgroups, "cpuacct") if one.cpu]),
-            _summed([one.throttling for one in _of(cgroups, "cpu") if one.throttling]),
-            _one_number([one.cpus for one in _of(cgroups, "cpuset") if one.alive]),
-            _memory([one.memory for one in _of(cgroups, "memory") if one.memory]),
-            _io([one.io for one in _of(cgroups, "blkio") if one.io is not None]),
-            _one_number([one.tasks for one in _of(cgroups, "pids") if one.alive]),
-            _limits(cgroups),
-            tuple(waits),
-        )
+            alive, cpuacct.cpu, cpu.throttling, cpuset.cpus, memory.memory, _io([blkio.io] if blkio.io is not None else []),
+            pids.tasks, Limits(cpu.limits.cores, memory.limits.memory, v2.limits.swap, pids.limits.tasks), v2.waits,
+        )  # fmt: skip
 
-    def covers(self, places: Iterable[Place]) -> Covered:
+    def covers(self, places: tuple[Place, ...]) -> Covered:
         """What of a process with these places is in what the cgroups said at the last reading."""
-        kinds = {kind for place in places for kind in place.controllers or (UNIFIED,)}
-        cgroups = [one for one in self._cgroups.values() if one.alive and one.kind in kinds]
-        return Covered(
-            any(one.cpu is not None for one in cgroups),
-            any(one.memory is not None for one in cgroups),
-            any(one.io is not None for one in cgroups),
-        )
+        cgroups = self._covering.get(places)
+        if cgroups is None:
+            kinds = {kind for place in places for kind in place.controllers or (UNIFIED,)}
+            cgroups = self._covering[places] = [one for one in self._cgroups if one.kind in kinds]
+        cpu = memory = io = False
+        for one in cgroups:
+            if one.alive:
+                cpu |= one.cpu is not None
+                memory |= one.memory is not None
+                io |= one.io is not None
+        return Covered(cpu, memory, io)
+
+
+_NONE = _Cgroup("", "", "")  # what a controller says that is not there: nothing
+
+
+def _together(
+    alive: bool, cpuacct: Sequence[_Cgroup], cpu: Sequence[_Cgroup], memory: Sequence[_Cgroup],
+    blkio: Sequence[_Cgroup], pids: Sequence[_Cgroup], cpuset: Sequence[_Cgroup], v2: Sequence[_Cgroup],
+) -> Charge:  # fmt: skip
+    """What several cgroups of one controller say."""
+    return Charge(
+        alive,
+        _summed([one.cpu for one in cpuacct if one.cpu]),
+        _summed([one.throttling for one in cpu if one.throttling]),
+        _one_number([one.cpus for one in cpuset if one.alive]),
+        _memory([one.memory for one in memory if one.memory]),
+        _io([one.io for one in blkio if one.io is not None]),
+        _one_number([one.tasks for one in pids if one.alive]),
+        # What all may use together: the sum, where each has a limit.
+        Limits(
+            _one_number([one.limits.cores for one in cpu if one.alive]),
+            _one_number([one.limits.memory for one in memory if one.alive]),
+            _one_number([one.limits.swap for one in v2 if one.alive]),
+            _one_number([one.limits.tasks for one in pids if one.alive]),
+        ),
+        v2[0].waits if len(v2) == 1 else _NO_WAITS,  # how long either waited does not add up
+    )
 
 
 def _own_limits(kind: str, directory: Directory) -> Limits:
@@ -283,11 +350,6 @@ def _own_limits(kind: str, directory: Directory) -> Limits:
         cgroup_v2.cpu_limit(directory), cgroup_v2.memory_limit(directory), cgroup_v2.swap_limit(directory),
         cgroup_v2.pids_limit(directory),
     )  # fmt: skip
-
-
-def _of(cgroups: list[_Cgroup], controller: str) -> list[_Cgroup]:
-    """Those that can tell of a controller: a controller is in one hierarchy only, but CPU time is in v2 always."""
-    return [one for one in cgroups if one.kind == controller] or [one for one in cgroups if one.kind == UNIFIED]
 
 
 def _summed(numbers: list[Numbers]) -> Numbers | None:
@@ -322,15 +384,4 @@ def _io(found: list[dict[str, Numbers]]) -> tuple[DeviceUse, ...] | None:
         for device, numbers in one.items():
             before = devices.get(device)
             devices[device] = numbers if before is None else (_summed([before, numbers]) or numbers)
-    return tuple(DeviceUse(device, *numbers) for device, numbers in devices.items())  # type: ignore[arg-type]  # counts
-
-
-def _limits(cgroups: list[_Cgroup]) -> Limits:
-    """What all may use together: the limits of one, or of several the sum where each has one."""
-    alive = [one for one in cgroups if one.alive]
-    return Limits(
-        _one_number([one.limits.cores for one in _of(alive, "cpu")]),
-        _one_number([one.limits.memory for one in _of(alive, "memory")]),
-        _one_number([one.limits.swap for one in _of(alive, UNIFIED)]),
-        _one_number([one.limits.tasks for one in _of(alive, "pids")]),
-    )
+    return tuple(DeviceUse(device, *numbers) for device, numbers in devices.items())  # type: ignore[arg-type]  # the kernel counts in whole numbers

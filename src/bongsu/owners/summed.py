@@ -31,9 +31,10 @@ class Tally:
 class _Books:
     """The counters of one process, and of the children that it has waited for."""
 
-    __slots__ = ("children_system", "children_user", "read", "system_ticks", "user_ticks", "written")
+    __slots__ = ("children_system", "children_user", "raw", "read", "system_ticks", "user_ticks", "written")
 
     def __init__(self, process: Process, *, from_zero: bool) -> None:
+        self.raw: tuple[int | None, ...] = ()  # what was added last
         self.user_ticks = self.system_ticks = 0
         children_user = process.children_ticks - process.children_system_ticks
         self.children_user = Ledger(0 if from_zero else children_user)
@@ -43,6 +44,11 @@ class _Books:
         if process.read_bytes is not None and process.write_bytes is not None:
             self.read = Ledger(0 if from_zero else process.read_bytes)
             self.written = Ledger(0 if from_zero else process.write_bytes)
+
+    def owes(self) -> bool:
+        """Whether a child's use was booked that the kernel may have yet to add."""
+        ledgers = (self.children_user, self.children_system, self.read, self.written)
+        return any(ledger is not None and (ledger.credit or ledger.old_credit) for ledger in ledgers)
 
 
 class Sums:
@@ -88,6 +94,7 @@ class Sums:
                     below_user = gone.children_ticks - gone.children_system_ticks
                     books.children_user.owe(own_user + below_user)
                     books.children_system.owe(gone.system_ticks + gone.children_system_ticks)
+                    books.raw = ()
                     if books.read and books.written and gone.read_bytes is not None and gone.write_bytes is not None:
                         books.read.owe(gone.read_bytes)
                         books.written.owe(gone.write_bytes)
@@ -101,6 +108,13 @@ class Sums:
             born_later = process.start_ticks > (self._newest_start or 0)
             books = _Books(process, from_zero=born_later)
         self._next[identity] = books
+        known = process.read_bytes is not None and process.write_bytes is not None
+        tally.cpu_known |= cpu
+        tally.io_known |= io and known
+        raw = (process.cpu_ticks, process.children_ticks, process.read_bytes, process.write_bytes)
+        if raw == books.raw:
+            return  # it rested, as most do
+        books.raw = () if books.owes() else raw
         user = process.cpu_ticks - process.system_ticks
         children_user = process.children_ticks - process.children_system_ticks
         gained_user = max(0, user - books.user_ticks) + books.children_user.gain(children_user)
@@ -109,7 +123,6 @@ class Sums:
         books.user_ticks = max(user, books.user_ticks)
         books.system_ticks = max(process.system_ticks, books.system_ticks)
         if cpu:
-            tally.cpu_known = True
             tally.user_ticks += gained_user
             tally.system_ticks += gained_system
         if process.read_bytes is None or process.write_bytes is None:
@@ -118,6 +131,5 @@ class Sums:
             books.read, books.written = Ledger(process.read_bytes), Ledger(process.write_bytes)
         read, written = books.read.gain(process.read_bytes), books.written.gain(process.write_bytes)
         if io:
-            tally.io_known = True
             tally.read_bytes += read
             tally.written_bytes += written

@@ -127,7 +127,7 @@ class Usages:
     def _take(self, processes: Sequence[Process], placed: Mapping[Identity, Placed]) -> list[OwnerRow]:
         self._sums.begin({(process.pid, process.start_ticks): process for process in processes})
         self._sort(processes, placed)
-        around = Surroundings(self._sys)
+        around = Surroundings(self._sys, time.monotonic())
         uptime = time.time() - boot_time(self._proc)
         networks = self._networks.read({key: state.members for key, state in self._states.items()}, uptime)
         found = []
@@ -147,30 +147,32 @@ class Usages:
         """Give each process to its owner's state."""
         for known in self._states.values():
             known.places = {}
-            known.members = []
-        names: dict[Key, dict[int, Owner]] = {}
+        said: dict[Key, dict[int, Owner]] = {}
+        groups: dict[int, list[Process]] = {}  # by identity of the placement: processes of a cgroup share one
         for process in processes:
             where = placed.get((process.pid, process.start_ticks))
-            if where is None:
-                continue
-            owner = where.owner
-            key = owner.key
-            state = self._states.get(key)
-            if state is None:
-                charged = Charged(self._sys, self._hierarchies)
-                state = self._states[key] = _State(owner, charged)
-            state.members.append(process)
-            sharing = state.places.get(where.places)
-            if sharing is None:
-                state.charged.include(where.places)
-                sharing = state.places[where.places] = []
-            sharing.append(process)
-            said = names.get(key)
-            if said is None:
-                said = names[key] = {}
-            said[id(owner)] = owner
-        for key, said in names.items():
-            self._states[key].is_called(said)
+            if where is not None:
+                group = groups.get(id(where))
+                if group is None:
+                    group = groups[id(where)] = self._group(where, said)
+                group.append(process)
+        for key, owners in said.items():
+            self._states[key].is_called(owners)
+        for known in self._states.values():
+            known.members = [process for members in known.places.values() for process in members]
+
+    def _group(self, where: Placed, said: dict[Key, dict[int, Owner]]) -> list[Process]:
+        """The list to which processes of this placement are added."""
+        owner = where.owner
+        key = owner.key
+        state = self._states.get(key)
+        if state is None:
+            state = self._states[key] = _State(owner, Charged(self._sys, self._hierarchies))
+        said.setdefault(key, {})[id(owner)] = owner
+        if where.places not in state.places:
+            state.charged.include(where.places)
+            state.places[where.places] = []
+        return state.places[where.places]
 
     def _used(self, state: _State, around: Surroundings, network: tuple[InterfaceUse, ...] | None) -> OwnerRow:
         charge = state.charged.read(around)

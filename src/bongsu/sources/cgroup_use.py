@@ -139,6 +139,23 @@ class Directory:
         return os.fstat(self._fd).st_nlink - 2
 
 
+def lone(path: str) -> bytes | None:
+    """One file of a cgroup of which no other is read; None where we may not.
+
+    Raises:
+        Gone: there is no such file: the cgroup was removed, or its root has none of that name.
+    """
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read(_CHUNK)
+    except OSError as error:
+        if error.errno in {errno.ENOENT, errno.ENODEV, errno.ENOTDIR}:
+            raise Gone(path) from None
+        if error.errno in _ABSENT:
+            return None
+        raise
+
+
 def count(text: bytes | None) -> int | None:
     """A count as the kernel prints it; None for anything else, "max" too."""
     if text is None:

@@ -17,8 +17,10 @@ _MOST_WALKED = 64  # cgroups below one, for what the kernel does not add up
 _IO_FILES = ("throttle", "bfq")
 
 
-def cpu(cgroup: Directory) -> Cpu | None:
+def cpu(cgroup: Directory, last: Cpu | None = None) -> Cpu | None:
     """CPU time of a ``cpuacct`` cgroup: the sum to the nanosecond, its two parts to the clock tick.
+
+    Where the sum is still that of ``last``, so are the parts.
 
     Raises:
         Gone: the cgroup was removed.
@@ -27,8 +29,10 @@ def cpu(cgroup: Directory) -> Cpu | None:
     if used is None:
         cgroup.must_be()
         return None
-    system = count(fields(cgroup.read("cpuacct.stat")).get(b"system"))
     seconds = used / 1e9
+    if last is not None and last.seconds == seconds and last.user_seconds is not None:
+        return last
+    system = count(fields(cgroup.read("cpuacct.stat")).get(b"system"))
     if system is None:
         return Cpu(seconds, None, None)
     # The kernel makes both parts from the sum; the rest of the sum is the user's to more than a tick.
@@ -75,7 +79,7 @@ def memory(cgroup: Directory) -> Memory | None:
     return Memory(
         current, count(stat.get(b"total_rss")),
         None if cache is None or shmem is None else max(0, cache - shmem), shmem,
-        cgroup.number("memory.kmem.usage_in_bytes"), count(stat.get(b"total_inactive_file")),
+        None, count(stat.get(b"total_inactive_file")),
         cgroup.number("memory.max_usage_in_bytes"), count(stat.get(b"total_swap")), _oom_kills(cgroup),
         None if limit is None or limit >= _NO_LIMIT else limit,
     )  # fmt: skip
