@@ -134,6 +134,17 @@ def test_the_name_of_a_users_directory_was_given_by_root(tmp_path: Path) -> None
 
 
 @pytest.mark.needs_root
+def test_a_users_directory_makes_no_other_user(tmp_path: Path) -> None:
+    """Where the slice of all users is one user's to write, the names in it are not whose they say."""
+    belief = _tree(tmp_path, "user.slice/user-9.slice")
+    lines = [Membership((), "/user.slice/user-9.slice/session-1.scope")]
+    assert grouped(lines, belief).user == 9
+    os.chown(tmp_path / "fs/cgroup/user.slice", 5, 5)
+    belief = Belief(Root(str(tmp_path)))
+    assert (grouped(lines, belief).kind, grouped(lines, belief).user) == (OwnerKind.USER, -1)
+
+
+@pytest.mark.needs_root
 def test_a_removed_directory_of_a_user_made_no_pod_either(tmp_path: Path) -> None:
     """Of a zombie's cgroup that is gone, only what root's directories name is believed."""
     belief = _tree(tmp_path, "kubepods/burstable")
