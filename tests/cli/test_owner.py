@@ -55,6 +55,28 @@ def test_a_job_in_words_and_as_json(tmp_path: Path) -> None:
     ]
 
 
+def test_a_pod_without_a_name_says_why(tmp_path: Path) -> None:
+    """Where no way to name a pod worked, each says why, with what helps; as JSON nothing of that is printed."""
+    uid = "9aac5b5c-8815-4ef0-9a2e-f9e37b89da55"
+    where = _tree(tmp_path, f"0::/kubepods/burstable/pod{uid}/{H}\n")
+    done = bongsu("owner", "7", *where)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[2:] == [
+        (
+            f"  no name (kubelet Pods API): there is no socket {tmp_path}/root/var/lib/kubelet/pods-api/pods-api.sock; the Pods "
+            "API is on by default since Kubernetes 1.37; before, set the kubelet's feature gate PodsAPI"
+        ),
+        "  no name (kubelet PodResources): it tells no UID, so it can name no pod",
+        "  no name (names in the pod log directory): /var/log/pods cannot be listed: No such file or directory",
+    ]
+    (tmp_path / f"root/var/log/pods/shop_web-0_{uid}").mkdir(parents=True)
+    assert bongsu("owner", "7", *where).stdout.splitlines()[1:] == [
+        f"  from the cgroup path: /kubepods/burstable/pod{uid}/{H}",
+        f"  from the names in the pod log directory: shop_web-0_{uid}",
+    ]
+    assert json.loads(bongsu("owner", "--json", "7", *where).stdout)["name"] == "web-0"
+
+
 def test_several_at_once() -> None:
     """Each PID has a line of its own; one that is missing does not hide the others."""
     sleeper = subprocess.Popen(["sleep", "60"])

@@ -537,20 +537,25 @@ def test_answers_of_no_use_are_told_in_words(
 
 def test_a_process_in_a_pod_has_a_full_owner(fake: FakeKubelet, tmp_path: Path) -> None:
     """From /proc/PID/cgroup over the kubelet to the owner: pod, namespace, container, runtime, and how each is known."""
-    fake.says(fake_kubelet.pod(UID, "web-0", "shop", {"app": IDS[0]}))
     pod = f"kubepods-burstable-pod{UID.replace('-', '_')}.slice"
     path = f"/kubepods.slice/kubepods-burstable.slice/{pod}/cri-containerd-{IDS[0]}.scope"
     (tmp_path / "7").mkdir()
+    (tmp_path / "stat").write_text("cpu  0 0\nbtime 1\n")
     (tmp_path / "7/cgroup").write_text(f"0::{path}\n")
+    (tmp_path / "7/status").write_text("Name:\tapp\nUid:\t0\t0\t0\t0\n")
+    (tmp_path / "7/cmdline").write_text("app\0")
+    (tmp_path / "7/statm").write_text("1 1 1 1 0 1 0\n")
     (tmp_path / "7/stat").write_text("7 (app) S 1 7 7 0 -1 0 " + "0 " * 12 + "100 " + "0 " * 30 + "\n")
     machine = Machine(Root(str(tmp_path)), Root(str(tmp_path)), Root(str(fake.rootfs)), Root(str(tmp_path)))
+    fake.says(fake_kubelet.pod(UID, "web-0", "shop", {"app": IDS[0]}), delay=0.5)  # longer than a pass waits
     resolver = resolver_of(machine)
-    for _ in range(1000):
-        owner = resolver.resolve([Task(7, 1, 100, 0, False)])[7, 100].owner
-        if owner.name:
-            break
-        time.sleep(0.1)
+    assert [way.works for way in resolver.ways_to_name_pods()] == [None, False, None]
+    assert resolver.resolve([Task(7, 1, 100, 0, False)])[7, 100].owner.id == UID
+    seen = resolver.one(7, patience=60.0)
+    assert seen is not None
+    owner = seen.placed.owner
     assert (owner.kind, owner.id, owner.name, owner.namespace, owner.container, owner.runtime) == (
         OwnerKind.POD, UID, "web-0", "shop", "app", "containerd",
     )  # fmt: skip
     assert [each.by for each in owner.evidence] == [By.CGROUP, By.PODS_API]
+    assert [way.works for way in resolver.ways_to_name_pods()] == [True, False, False]

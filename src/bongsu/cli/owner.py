@@ -24,6 +24,7 @@ Examples:
 \b
 Exit code 3 when there is no such process, or it may not be read.
 """
+_PATIENCE_SECONDS = 2.0  # for a pod's names; whoever asks once cannot come back for them
 _LONGEST = 10  # digits of the highest number that a process can have
 
 
@@ -54,7 +55,7 @@ def owner(ctx: click.Context, pids: tuple[str, ...], as_json: bool) -> None:
     missing: list[Message] = []
     for number in numbers:
         try:
-            seen = resolver.one(number)
+            seen = resolver.one(number, patience=_PATIENCE_SECONDS)
         except PermissionError:
             missing.append(Message("process {pid} may not be read; try again as root", pid=number))
             continue
@@ -63,7 +64,7 @@ def owner(ctx: click.Context, pids: tuple[str, ...], as_json: bool) -> None:
         elif as_json:
             click.echo(json_text(document(seen.process, seen.placed.owner)))
         else:
-            click.echo("\n".join(lines(seen.process, seen.placed.owner)))
+            click.echo("\n".join(lines(seen.process, seen.placed.owner, resolver.ways_to_name_pods())))
     if len(missing) == 1:
         raise NotKnown(missing[0])
     if missing:

@@ -44,6 +44,7 @@ class _Entry(NamedTuple):
     answer: PodName | None
     until: float  # monotonic s; then it is looked up again
     pause: float
+    awaited: bool  # the kubelet had not answered: once it has, this is of no use
 
 
 class PodNames:
@@ -72,16 +73,21 @@ class PodNames:
         ``uid`` is as in the cgroup's path, also a static pod's config hash, with "-", "_" or neither between.
         """
         entry = self._known.get((uid, container_id))
-        if entry is not None and self._clock() < entry.until:
+        if entry is not None and self._holds(entry):
             return entry.answer
         return self._looked_up((uid, container_id), entry, self._by_uid)
 
     def pod_of_container(self, container_id: str) -> PodName | None:
         """The pod that has this container: for a path that holds no UID."""
         entry = self._known.get(("", container_id))
-        if entry is not None and self._clock() < entry.until:
+        if entry is not None and self._holds(entry):
             return entry.answer
         return self._looked_up(("", container_id), entry, self._by_container)
+
+    @property
+    def awaited(self) -> bool:
+        """Whether the kubelet was asked and has not answered yet."""
+        return self._kubelet.outstanding
 
     def tend(self) -> None:
         """Take a late answer if one has come. Called now and then, no child is left waiting with its memory."""
@@ -117,6 +123,9 @@ class PodNames:
         """End the child, if there is one."""
         self._kubelet.close()
 
+    def _holds(self, entry: _Entry) -> bool:
+        return self._clock() < entry.until and not (entry.awaited and not self._kubelet.outstanding)
+
     def _looked_up(
         self, key: tuple[str, str], entry: _Entry | None, look: Callable[[str, str], PodName | None]
     ) -> PodName | None:
@@ -147,7 +156,7 @@ class PodNames:
         if len(self._known) >= _MOST_KNOWN and key not in self._known:
             self._known.clear()
             self._first_told.clear()
-        self._known[key] = _Entry(found, until, pause)
+        self._known[key] = _Entry(found, until, pause, self._kubelet.outstanding)
 
     def _by_uid(self, uid: str, container_id: str) -> PodName | None:
         told = self._pod_told(uid, container_id)

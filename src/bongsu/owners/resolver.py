@@ -62,7 +62,10 @@ class PodNames(Protocol):
 
     def names(self, uid: str, container_id: str) -> PodName | None: ...  # noqa: D102  see above
     def pod_of_container(self, container_id: str) -> PodName | None: ...  # noqa: D102  see above
+    @property
+    def awaited(self) -> bool: ...  # noqa: D102  an answer is still to come
     def tend(self) -> None: ...  # noqa: D102  once in a pass: to take an answer that came late
+    def state(self) -> tuple[kubernetes.Way, ...]: ...  # noqa: D102  which ways of knowing work
 
 
 class Jobs(Protocol):
@@ -163,8 +166,10 @@ class Resolver:
                 found[identity] = entry.placed
             return found
 
-    def one(self, pid: int) -> Seen | None:
+    def one(self, pid: int, *, patience: float = 0.0) -> Seen | None:
         """One process, read now, and its owner; None if there is none of that number.
+
+        Waits up to ``patience`` seconds for the names of its pod, if the kubelet has been asked for them.
 
         Raises:
             PermissionError: it may not be looked at.
@@ -173,8 +178,18 @@ class Resolver:
             process = self._reader.one(pid)
         if process is None:
             return None
-        placed = self.resolve((process,))[process.pid, process.start_ticks]
-        return Seen(process, placed)
+        until = time.monotonic() + patience
+        while True:
+            placed = self.resolve((process,))[process.pid, process.start_ticks]
+            named = placed.owner.kind is not OwnerKind.POD or placed.owner.name
+            if named or self._pods is None or not self._pods.awaited or time.monotonic() >= until:
+                return Seen(process, placed)
+            time.sleep(0.05)
+
+    def ways_to_name_pods(self) -> tuple[kubernetes.Way, ...]:
+        """Which ways of knowing the names of pods work, and why the others do not; none if the kubelet is off limits."""
+        with self._lock:
+            return self._pods.state() if self._pods is not None else ()
 
     def _turn(self, now: float) -> None:
         """Forget what was not asked about since the last turn."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from bongsu.model.owner import By, Owner, OwnerKind
+from bongsu.owners.kubernetes import Way
 from bongsu.sources.procfs.process import Process
 from bongsu.views.printable import printable
 
@@ -23,14 +24,21 @@ def document(process: Process, owner: Owner) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def lines(process: Process, owner: Owner) -> Iterator[str]:
-    """One sentence, and below it what told it."""
+def lines(process: Process, owner: Owner, ways: Iterable[Way] = ()) -> Iterator[str]:
+    """One sentence, and below it what told it; of a pod without a name, why no way to name it worked."""
     yield f"{process.pid} {printable(process.executable)}: {sentence(owner)}"
     for evidence in owner.evidence:
         if evidence.by is By.NOTHING:
             yield f"  because {printable(evidence.saw)}"
         elif evidence.saw:
             yield f"  from the {evidence.by}: {printable(evidence.saw)}"
+    if owner.kind is OwnerKind.POD and not owner.name and not owner.inside:
+        for way in ways:
+            if way.works:
+                yield f"  no name ({way.by}): it does not know this pod"
+            elif way.works is False:
+                cure = f"; {way.cure}" if way.cure is not None else ""
+                yield f"  no name ({way.by}): {printable(str(way.said) + cure)}"
 
 
 def sentence(owner: Owner) -> str:
