@@ -25,6 +25,7 @@ class Asked:
     """A process as a caller knows it."""
 
     pid: int
+    ppid: int
     start_ticks: int
     uid: int
     kernel: bool = False
@@ -49,7 +50,7 @@ class Node(Tree):
                 f"proc/{pid}/environ": environ.replace(" ", "\0") + "\0" if environ else "",
             }
         )
-        return Asked(pid, start, uid)
+        return Asked(pid, ppid, start, uid)
 
     def stepd(self, pid: int, title: str, **more: int | str) -> Asked:
         """A slurmstepd as it is: root's, below the first process, its title filled up."""
@@ -101,9 +102,20 @@ def test_a_reused_number_is_no_ancestor(node: Node) -> None:
     """A parent that started after its child is another process with the number of the one that ended."""
     node.stepd(400, "7.0", start=9000)
     assert Jobs(node.machine).claimed(node.process(401, 400, "sleep", start=500)) is None
-    of_another = Asked(401, 123, 2001)
     node.stepd(400, "7.0", start=10)
+    of_another = Asked(402, 400, 5, 2001)
     assert Jobs(node.machine).claimed(of_another) is None
+
+
+def test_a_child_of_slurmd_that_becomes_a_slurmstepd_is_seen_to(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was found out about an ancestor is soon found out anew."""
+    monkeypatch.setattr(slurm, "_ANCESTORS_SECONDS", -1.0)
+    node.process(104, 90, "slurmd", uid=0)
+    script = node.process(108, 104, "sh")
+    jobs = Jobs(node.machine)
+    assert jobs.claimed(script) is None
+    node.stepd(104, "2.batch")
+    assert jobs.claimed(script)
 
 
 def test_the_environment_counts_where_the_job_runs_for_the_same_user(node: Node) -> None:

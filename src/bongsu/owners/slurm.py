@@ -27,6 +27,7 @@ SPECIAL_STEPS = {
 }  # fmt: skip
 _NUMBER = re.compile(r"[1-9]\d{0,9}")
 _DEEPEST = 128  # ancestors
+_ANCESTORS_SECONDS = 1.0
 _LOOK_AGAIN_SECONDS = 1.0  # how soon after a look at all processes the next one may be
 _MOST_NAMES = 4096  # of jobs, remembered
 
@@ -36,6 +37,8 @@ class Asked(Protocol):
 
     @property
     def pid(self) -> int: ...  # noqa: D102  as in Process
+    @property
+    def ppid(self) -> int: ...  # noqa: D102  as in Process
     @property
     def start_ticks(self) -> int: ...  # noqa: D102  as in Process
     @property
@@ -84,6 +87,8 @@ class Jobs:
         self._running: dict[str, _Running] = {}
         self._looked = float("-inf")
         self._names: dict[str, str] = {}
+        self._ancestors: dict[int, tuple[int, Step | None]] = {}  # pid → its start, and whose step it is or is below
+        self._ancestors_since = float("-inf")
 
     def claimed(self, process: Asked) -> Owner | None:
         """The job of a process that has no cgroup of one: proctrack/linuxproc, or a daemon that left its step."""
@@ -166,19 +171,40 @@ class Jobs:
         return environment(self._proc, process.pid, process.start_ticks) or {}
 
     def _above(self, process: Asked) -> Step | None:
-        """The step whose slurmstepd the process is or descends from."""
-        one = relative(self._proc, process.pid)
-        if one is None or one.start_ticks != process.start_ticks:
-            return None
-        for _ in range(_DEEPEST):
+        """The step whose slurmstepd the process is or descends from.
+
+        What was found for an ancestor serves its other descendants for a second: a child of slurmd
+        may become a slurmstepd at any time.
+        """
+        if process.uid == 0:
+            one = relative(self._proc, process.pid)
+            if one is None or one.start_ticks != process.start_ticks:
+                return None
             step = self._step_by(one)
             if step is not None:
                 return step
-            parent = relative(self._proc, one.ppid) if one.ppid > 1 else None
-            if parent is None or parent.start_ticks > one.start_ticks:
-                return None  # the last, or the number of a parent that ended just now was given anew
-            one = parent
-        return None
+        now = time.monotonic()
+        if now - self._ancestors_since > _ANCESTORS_SECONDS:
+            self._ancestors, self._ancestors_since = {}, now
+        chain: list[tuple[int, int]] = []
+        found: Step | None = None
+        pid, start = process.ppid, process.start_ticks
+        while pid > 1 and len(chain) < _DEEPEST:
+            one = relative(self._proc, pid)
+            if one is None or one.start_ticks > start:
+                break  # the parent ended just now; the second time its number has been given anew
+            known_start, known = self._ancestors.get(pid, (-1, None))
+            if known_start == one.start_ticks:
+                found = known
+                break
+            chain.append((pid, one.start_ticks))
+            found = self._step_by(one)
+            if found is not None:
+                break
+            pid, start = one.ppid, one.start_ticks
+        for pid, start in chain:
+            self._ancestors[pid] = (start, found)
+        return found
 
     def _step_by(self, one: Relative) -> Step | None:
         if one.comm != _STEPD:
