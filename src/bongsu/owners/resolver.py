@@ -86,12 +86,12 @@ class Seen(NamedTuple):
 class _Group:
     """All processes with the same lines in /proc/PID/cgroup."""
 
-    __slots__ = ("checked", "grouped", "lines", "placed", "pod", "pod_asked", "version")
+    __slots__ = ("due", "grouped", "lines", "placed", "pod", "pod_asked", "version")
 
-    def __init__(self, lines: bytes, found: Grouped, now: float) -> None:
+    def __init__(self, lines: bytes, found: Grouped, due: float) -> None:
         self.lines = lines
         self.grouped = found
-        self.checked = now
+        self.due = due  # when it is to be looked at again
         self.pod: PodName | None = None
         self.pod_asked = -1  # the pass in which its names were asked for
         self.version = 0  # counts changes of what is known
@@ -121,7 +121,7 @@ class Resolver:
     What was found is remembered as long as it is asked for at least once a minute. A process that
     changes its cgroup afterwards (pam_slurm_adopt, systemd-run --scope, cgclassify) is noticed at the
     next call in its first 10 s of life, later within 45 s; another user id at once. A directory
-    that becomes another user's, and a container that is renamed, are noticed within 45 s too.
+    that becomes another user's, and a container that is renamed, are noticed within 90 s.
     """
 
     def __init__(self, machine: Machine, *, pods: PodNames | None = None, jobs: Jobs | None = None) -> None:
@@ -203,7 +203,7 @@ class Resolver:
             and time.clock_gettime(time.CLOCK_BOOTTIME) - process.start_ticks / TICKS_PER_SECOND < _YOUNG_SECONDS
         )
         # Spread over the time by pid, so that one pass does not read all that were found in one.
-        entry.due = now if young else now + _LOOK_AGAIN_SECONDS * (0.5 + process.pid % 64 / 128)
+        entry.due = now if young else now + _LOOK_AGAIN_SECONDS * (0.5 + process.pid % 64 / 64)
         if process.kernel:
             entry.uid = process.uid
             entry.placed = _KERNEL
@@ -241,12 +241,15 @@ class Resolver:
         if group is None:
             group = self._older_groups.pop(lines, None)
             if group is None:
-                group = _Group(lines, grouped(memberships(lines), self._belief), now)
+                group = _Group(lines, grouped(memberships(lines), self._belief), now + _LOOK_AGAIN_SECONDS)
             self._groups[lines] = group
-        if now - group.checked > _LOOK_AGAIN_SECONDS:
-            group.checked = now
-            group.grouped = grouped(memberships(lines), self._belief)
-            group.changed()
+        if now >= group.due:
+            group.due = now + _LOOK_AGAIN_SECONDS * (0.5 + hash(lines) % 64 / 64)
+            group.placed.clear()  # a container may have been renamed, a user too
+            told = grouped(memberships(lines), self._belief)
+            if told != group.grouped:
+                group.grouped, group.pod = told, None
+                group.changed()
         return group
 
     def _nameless(self, group: _Group) -> bool:
