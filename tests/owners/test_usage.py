@@ -382,3 +382,31 @@ def test_counters_never_fall(readings: list[tuple[int, int | None]]) -> None:
         now = tuple(number or 0.0 for number in rising.take(*reading))
         assert all(later >= earlier for later, earlier in zip(now, last, strict=True))
         last = (now[0], now[1])
+
+
+def test_an_owner_that_rests_is_asked_little_and_one_that_wakes_is_asked_all(tmp_path: Path) -> None:
+    """While no CPU time is used and the sum stands, the parts of memory are as they were; then they are read again."""
+    house = House(tmp_path)
+    whole(house)
+    member = (process(5), Placed(JOB, V2))
+    house.use(member)
+    house.cgroup("/job", memory_events="oom_kill 9\n")
+    assert house.use(member).oom_kills == 1
+    house.cgroup("/job", cpu_stat=CPU.replace("usage_usec 3", "usage_usec 4"))
+    assert house.use(member).oom_kills == 9
+    house.cgroup("/job", memory_events="oom_kill 10\n", memory_current="1001\n")
+    assert house.use(member).oom_kills == 10
+
+
+def test_limits_are_looked_at_again(tmp_path: Path) -> None:
+    """A limit that is changed while the owner lives is seen, if not at once."""
+    house = House(tmp_path)
+    whole(house)
+    member = (process(5), Placed(JOB, V2))
+    house.use(member)
+    house.cgroup("/job", memory_max="max\n", cpu_max="max 100000\n")
+    assert house.use(member).memory_limit_bytes == 4096
+    for one in house.usages._states[JOB.key].charged._cgroups:
+        one._due = 0.0
+    used = house.use(member)
+    assert (used.memory_limit_bytes, used.cpu_limit_cores) == (None, None)

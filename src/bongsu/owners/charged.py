@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 from bongsu.model.usage import DeviceUse, Waits
 from bongsu.owners.placement import Place
-from bongsu.owners.rising import Numbers, Rising, highest, least
+from bongsu.owners.rising import Numbers, Rising, highest
+from bongsu.owners.surroundings import Limits, Surroundings
 from bongsu.sources import cgroup_v1, cgroup_v2
 from bongsu.sources.cgroup import UNIFIED, Hierarchies
 from bongsu.sources.cgroup_use import Cpu, DeviceIO, Directory, Gone, Memory, Throttling, Waited, count, lone
@@ -19,22 +19,6 @@ _NO_WAITS = (None, None, None)
 _RESOURCES = ("cpu", "memory", "io")
 _LOOK_AGAIN_SECONDS = 15.0  # on average, at limits and CPU sets
 N = TypeVar("N", int, float)
-
-
-class Limits(NamedTuple):
-    """Limits of one cgroup or of a way up; None is none."""
-
-    cores: float | None = None
-    memory: int | None = None
-    swap: int | None = None
-    tasks: int | None = None
-
-    def and_those(self, other: Limits) -> Limits:
-        """What both allow."""
-        return Limits(
-            least(self.cores, other.cores), least(self.memory, other.memory), least(self.swap, other.swap),
-            least(self.tasks, other.tasks),
-        )  # fmt: skip
 
 
 class Covered(NamedTuple):
@@ -59,57 +43,12 @@ class Charge(NamedTuple):
     waits: Sequence[Waits | None] = _NO_WAITS  # cpu, memory, io
 
 
-class Surroundings:
-    """What the owners of one pass share: the limits above them, names of disks, which counts the kernel keeps."""
-
-    def __init__(self, sys: Root, now: float) -> None:
-        self.now = now  # monotonic s
-        self._sys = sys
-        self._limits: dict[tuple[str, str], Limits] = {}
-        self._names: dict[str, str] = {}
-        self._policy: dict[str, str | None] = {}
-
-    def limits(self, kind: str, path: str, base: str) -> Limits:
-        """What this cgroup and all above it allow. A cgroup that cannot be read sets no limit."""
-        if len(path) < len(base):
-            return Limits()
-        known = self._limits.get((kind, path))
-        if known is None:
-            try:
-                with Directory(path) as directory:
-                    own = _own_limits(kind, directory)
-            except (Gone, OSError):
-                own = Limits()
-            known = own.and_those(self.limits(kind, os.path.dirname(path), base))
-            self._limits[kind, path] = known
-        return known
-
-    def disk(self, device: str) -> str:
-        """The name of a block device by its numbers; the numbers where it has none."""
-        name = self._names.get(device)
-        if name is None:
-            link = self._sys.link(f"dev/block/{device}")
-            # A slash in a device's name is a `!` in sysfs (drivers/base/core.c).
-            name = self._names[device] = device if link is None else os.path.basename(link).replace("!", "/")
-        return name
-
-    def io_policy(self, base: str) -> str | None:
-        """As `cgroup_v1.io_policy` of the root of a hierarchy."""
-        if base not in self._policy:
-            try:
-                with Directory(base) as root:
-                    self._policy[base] = cgroup_v1.io_policy(root)
-            except (Gone, OSError):
-                self._policy[base] = None
-        return self._policy[base]
-
-
 class _Cgroup:
     """One directory with what it said last."""
 
     __slots__ = (
-        "_cpu_rises", "_due", "_io_rises", "_kills_rise", "_last_cpu", "_throttling_rises", "_waits_rise", "alive", "base", "cpu", "cpus",
-        "io", "kind", "limits", "memory", "path", "tasks", "throttling", "waits",
+        "_cpu_rises", "_due", "_io_rises", "_kills_rise", "_last_cpu", "_last_memory", "_throttling_rises", "_waits_rise", "alive", "base", "cpu", "cpus",
+        "io", "kind", "limits", "memory", "path", "rested", "tasks", "throttling", "waits",
     )  # fmt: skip
 
     def __init__(self, kind: str, path: str, base: str) -> None:
@@ -118,6 +57,8 @@ class _Cgroup:
         self._io_rises: dict[str, Rising] = {}
         self._waits_rise = (Rising(), Rising(), Rising())
         self._last_cpu: Cpu | None = None
+        self._last_memory: Memory | None = None  # as it was read
+        self.rested = False  # whether it used no CPU time since it was read before
         self._due = 0.0  # when what seldom changes is read again, monotonic s
         self.alive = False
         self.cpu: Numbers | None = None
@@ -169,18 +110,26 @@ class _Cgroup:
 
     def v2(self, directory: Directory, around: Surroundings) -> None:
         cpu, throttling = cgroup_v2.cpu(directory)
+        self.rested = cpu is not None and cpu == self._last_cpu
+        self._last_cpu = cpu
         if cpu is not None:
             self.cpu = self._cpu_rises.take(*cpu)
         self._throttled(throttling)
-        self._memory(cgroup_v2.memory(directory))
-        self._io(cgroup_v2.io(directory), around)
-        self.tasks = cgroup_v2.pids(directory)
+        # A controller that is off is asked for again when limits are.
+        seldom = around.now >= self._due
+        if seldom or self.memory is not None:
+            self._memory(cgroup_v2.memory(directory, self._if_unchanged(around)))
+        if seldom or self.io is not None:
+            self._io(cgroup_v2.io(directory), around)
+        if seldom or self.tasks is not None:
+            self.tasks = cgroup_v2.pids(directory)
         self.waits = tuple(
             self._waited(place, cgroup_v2.pressure(directory, resource)) for place, resource in enumerate(_RESOURCES)
         )
 
     def cpuacct(self, directory: Directory, _: Surroundings) -> None:
         cpu = cgroup_v1.cpu(directory, self._last_cpu)
+        self.rested = cpu is not None and cpu == self._last_cpu
         self._last_cpu = cpu
         if cpu is not None:
             self.cpu = self._cpu_rises.take(*cpu)
@@ -188,8 +137,8 @@ class _Cgroup:
     def cfs(self, directory: Directory, _: Surroundings) -> None:
         self._throttled(cgroup_v1.throttling(directory))
 
-    def v1_memory(self, directory: Directory, _: Surroundings) -> None:
-        self._memory(cgroup_v1.memory(directory))
+    def v1_memory(self, directory: Directory, around: Surroundings) -> None:
+        self._memory(cgroup_v1.memory(directory, self._if_unchanged(around)))
         self.limits = Limits(memory=None if self.memory is None else self.memory.limit)
 
     def blkio(self, directory: Directory, around: Surroundings) -> None:
@@ -203,11 +152,18 @@ class _Cgroup:
     def cpuset(self, directory: Directory, _: Surroundings) -> None:
         self.cpus = cgroup_v1.cpus(directory)
 
+    def _if_unchanged(self, around: Surroundings) -> Memory | None:
+        """What memory was, where it is so still if the sum is: nothing ran that could have changed its parts."""
+        return self._last_memory if self.rested and around.now < self._due else None
+
     def _throttled(self, now: Throttling | None) -> None:
         if now is not None:
             self.throttling = self._throttling_rises.take(*now)
 
     def _memory(self, now: Memory | None) -> None:
+        if now is not None and now is self._last_memory and self.memory is not None:
+            return
+        self._last_memory = now
         if now is not None:
             peak = now.peak if self.memory is None else highest(now.peak, self.memory.peak)
             # Kills in a step's cgroup that was removed are no longer in the sum.
@@ -244,7 +200,8 @@ _LIMITED = frozenset({UNIFIED, "cpu", "pids"})  # whose limits must be asked lev
 class Charged:
     """The cgroups of one owner, with counters that do not fall when one is made again or removed.
 
-    Limits other than v1's of memory, and CPU sets, are read again after 8 to 23 s.
+    Limits and CPU sets are read again after 8 to 23 s, as are the parts of the memory of an owner
+    that rests: one that used no CPU time and whose sum is as it was.
     """
 
     def __init__(self, sys: Root, hierarchies: Hierarchies) -> None:
@@ -252,6 +209,7 @@ class Charged:
         self._hierarchies = hierarchies
         self._cgroups: list[_Cgroup] = []
         self._telling: dict[str, list[_Cgroup]] = {}
+        self._timed: list[_Cgroup] = []  # those that tell CPU time
         self._included: set[Place] = set()
         self._covering: dict[tuple[Place, ...], list[_Cgroup]] = {}
 
@@ -267,6 +225,7 @@ class Charged:
                     base = self._hierarchies.directory(kind, "/") or where
                     self._add(_Cgroup(kind, self._sys.join(where), self._sys.join(base)))
         self._covering.clear()
+        self._timed = [one for one in self._cgroups if one.kind in {"cpuacct", UNIFIED}]
         # A controller is in one hierarchy only, but CPU time is in v2 always.
         self._telling = {
             controller: [one for one in self._cgroups if one.kind == controller]
@@ -287,8 +246,14 @@ class Charged:
         if not cgroups:
             return Charge(alive=False)
         alive = False
-        for one in cgroups:
+        rested = bool(self._timed)
+        for one in self._timed:
             one.read(around)
+            rested &= one.rested
+        for one in cgroups:
+            if one not in self._timed:
+                one.rested = rested
+                one.read(around)
             alive |= one.alive
         of = [telling[controller] for controller in _CONTROLLERS]
         if max(map(len, of)) > 1:
@@ -339,17 +304,6 @@ def _together(
         ),
         v2[0].waits if len(v2) == 1 else _NO_WAITS,  # how long either waited does not add up
     )
-
-
-def _own_limits(kind: str, directory: Directory) -> Limits:
-    if kind == "cpu":
-        return Limits(cores=cgroup_v1.cpu_limit(directory))
-    if kind == "pids":
-        return Limits(tasks=cgroup_v1.pids_limit(directory))
-    return Limits(
-        cgroup_v2.cpu_limit(directory), cgroup_v2.memory_limit(directory), cgroup_v2.swap_limit(directory),
-        cgroup_v2.pids_limit(directory),
-    )  # fmt: skip
 
 
 def _summed(numbers: list[Numbers]) -> Numbers | None:

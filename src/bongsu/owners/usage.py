@@ -13,10 +13,11 @@ import msgspec
 
 from bongsu.model.owner import Owner, OwnerKind
 from bongsu.model.usage import DeviceUse, InterfaceUse, OwnerRow, Usage, Waits
-from bongsu.owners.charged import Charged, Surroundings
+from bongsu.owners.charged import Charged
 from bongsu.owners.networks import Networks
 from bongsu.owners.placement import Place, Placed
 from bongsu.owners.summed import Identity, Sums, Tally
+from bongsu.owners.surroundings import Surroundings
 from bongsu.owners.used import Present, of_all, usage_of
 from bongsu.sources.cgroup import Hierarchies
 from bongsu.sources.procfs.process import Process, boot_time

@@ -60,8 +60,8 @@ def cpus(cgroup: Directory) -> int | None:
     return cpus_in(cgroup.read("cpuset.effective_cpus") or cgroup.read("cpuset.cpus"))
 
 
-def memory(cgroup: Directory) -> Memory | None:
-    """Of a ``memory`` cgroup, with the smallest limit of the way up.
+def memory(cgroup: Directory, last: Memory | None = None) -> Memory | None:
+    """Of a ``memory`` cgroup, with the smallest limit of the way up. ``last`` itself where its sum still holds.
 
     ``oom_kills`` is None where more than 64 cgroups lie below: the kernel does not add them up, and
     what a removed one had counted is lost with it.
@@ -73,6 +73,8 @@ def memory(cgroup: Directory) -> Memory | None:
     if current is None:
         cgroup.must_be()
         return None
+    if last is not None and last.current == current:
+        return last
     stat = fields(cgroup.read("memory.stat"))
     cache, shmem = count(stat.get(b"total_cache")), count(stat.get(b"total_shmem"))
     limit = count(stat.get(b"hierarchical_memory_limit"))

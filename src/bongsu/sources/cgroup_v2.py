@@ -48,8 +48,8 @@ def cpus(cgroup: Directory) -> int | None:
     return cpus_in(cgroup.read("cpuset.cpus.effective"))
 
 
-def memory(cgroup: Directory) -> Memory | None:
-    """Memory now and at its peak; None where the memory controller is off.
+def memory(cgroup: Directory, last: Memory | None = None) -> Memory | None:
+    """Memory now and at its peak; None where the memory controller is off. ``last`` itself where its sum still holds.
 
     Raises:
         Gone: the cgroup was removed.
@@ -58,6 +58,8 @@ def memory(cgroup: Directory) -> Memory | None:
     if current is None:
         cgroup.must_be()
         return None
+    if last is not None and last.current == current:
+        return last
     stat = fields(cgroup.read("memory.stat"))
     cache, shmem = count(stat.get(b"file")), count(stat.get(b"shmem"))
     return Memory(
