@@ -58,6 +58,7 @@ class Rule(NamedTuple):
 _H = "[0-9a-f]{64}"
 _UUID = "[0-9a-f]{8}[-_][0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{12}"
 _QOS = "besteffort|burstable|guaranteed"
+_UNIT = r".+\.(?:service|scope|socket|mount|swap)"
 _SLURM_ABOVE = (Part.SLURM_USER, Part.STEPD, Part.OUTSIDE)
 
 # The first rule that matches holds.
@@ -68,17 +69,17 @@ RULES = (
     Rule(Part.USER, r"user-(?P<id>\d{1,10})\.slice", (Part.USERS, Part.OUTSIDE)),
     Rule(Part.MANAGER, r"user@(?P<id>\d{1,10})\.service", (Part.USER, Part.OUTSIDE)),
     # Slurm: v1 /slurm[_NODE]/uid_1000/job_42/step_0, v2 …/[NODE_]slurmstepd.scope/job_42/step_0
-    Rule(Part.SLURM, r"slurm(?:_.+)?", (Part.TOP, Part.OTHER, Part.CONTAINER, Part.POD, Part.OUTSIDE, Part.UNIT)),
+    Rule(Part.SLURM, rf"(?!{_UNIT}\Z)slurm(?:_.+)?", (Part.TOP, Part.OTHER, Part.CONTAINER, Part.POD, Part.OUTSIDE, Part.UNIT)),
     Rule(Part.SLURM_USER, r"uid_\d{1,10}", (Part.SLURM, Part.OUTSIDE)),
     Rule(Part.STEPD, r"(?P<id>(?:.+_)?slurmstepd\.scope)"),
     Rule(Part.JOB, r"job_(?P<id>\d{1,10})", _SLURM_ABOVE),
     Rule(Part.SLUID, r"(?P<id>s[0-9A-HJKMNP-TV-Z]{13})", _SLURM_ABOVE),
     Rule(Part.STEP, r"step_(?P<id>.+)", (Part.JOB, Part.SLUID)),
     # Kubernetes. In a slice's name the kubelet writes `_` for `-` and puts the parents' names before it.
-    Rule(Part.POD, rf"(?:.+-)?kubepods(?:-(?:{_QOS}))?-pod(?P<id>[0-9A-Za-z_.]+)\.slice"),
+    Rule(Part.POD, rf"(?:.+-)?kubepods(?:-(?:{_QOS}))?-pod(?P<id>[0-9A-Za-z_.]{{8,}})\.slice"),
     Rule(Part.KUBEPODS, rf"(?:.+-)?kubepods(?:(?:-(?:{_QOS}))?\.slice)?"),
     Rule(Part.KUBEPODS, _QOS, (Part.KUBEPODS, Part.OUTSIDE)),
-    Rule(Part.POD, r"pod(?P<id>[0-9A-Za-z_.-]+)", (Part.KUBEPODS,)),
+    Rule(Part.POD, r"pod(?P<id>[0-9A-Za-z_.-]{8,})", (Part.KUBEPODS,)),
     Rule(Part.POD, rf"pod(?P<id>{_UUID}|[0-9a-f]{{32}})", (Part.OUTSIDE,)),
     # Containers of the usual runtimes. crun and systemd put children below them.
     Rule(Part.MONITOR, rf"(?P<id>(?:crio|libpod)-conmon-{_H}(?:\.scope)?)"),
@@ -109,7 +110,7 @@ RULES = (
     Rule(Part.MACHINE, r"machine-(?P<id>.+)\.scope"),
     Rule(Part.NSPAWN, r"systemd-nspawn@(?P<id>.+)\.service"),
     # systemd. systemd writes `_` before a name that the kernel could take for its own.
-    Rule(Part.UNIT, r"_?(?P<id>.+\.(?:service|scope|socket|mount|swap))"),
+    Rule(Part.UNIT, rf"_?(?P<id>{_UNIT})"),
 )  # fmt: skip
 _RUNTIMES = {
     "docker": "docker",
