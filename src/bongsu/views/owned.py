@@ -69,6 +69,26 @@ def sentence(owner: Owner) -> str:
     return printable(text)
 
 
+def short(owner: Owner) -> str:
+    """The owner in the few words that a line of a table has room for: ``job 42 train (alice)``, ``pod ml/trainer-0``."""
+    match owner.kind:
+        case OwnerKind.SLURM:
+            text = f"job {owner.id}{f' {owner.name}' if owner.name else ''}{f' ({owner.user})' if owner.user else ''}"
+        case OwnerKind.POD:
+            text = f"pod {owner.namespace}/{owner.name}" if owner.name else f"pod {owner.id}"
+        case OwnerKind.CONTAINER:
+            what = "machine" if owner.runtime == "vm" else "container"
+            runtime = f" ({owner.runtime})" if owner.runtime and owner.runtime != "vm" else ""
+            text = f"{what} {owner.name or _shortened(owner.id)}{runtime}"
+        case OwnerKind.UNIT:
+            text = f"unit {owner.id}"
+        case OwnerKind.USER:
+            text = f"user {owner.name or owner.id}"
+        case OwnerKind.UNKNOWN:
+            text = "the kernel" if owner.name else "unknown"
+    return printable(text)
+
+
 def _container(owner: Owner) -> str:
     return f", container {_shortened(owner.container)}" if owner.container else ""
 

@@ -6,7 +6,10 @@ from typing import NamedTuple
 
 from bongsu.model.batch import Batch, Part
 from bongsu.model.metric import MetricSpec
+from bongsu.model.owner import OwnerKind
 from bongsu.model.process import ProcessRow
+from bongsu.model.usage import OwnerRow
+from bongsu.views.owner_rates import OwnerRates, owner_rates
 
 Labels = tuple[str, ...]
 Identity = tuple[int, int]
@@ -42,6 +45,7 @@ class Rates:
         self._parts: dict[str, tuple[Part | None, Part]] = {}
         self._rates: dict[str, dict[MetricSpec, dict[Labels, float]]] = {}
         self._processes: dict[Identity, ProcessRates] | None = None
+        self._owners: dict[tuple[OwnerKind, str, str], OwnerRates] | None = None
 
     def take(self, batch: Batch) -> None:
         """Look at one batch."""
@@ -54,8 +58,11 @@ class Rates:
                 self._rates.pop(part.collector, None)
             else:
                 continue
-            if any(table.name == "processes" for table in part.tables):
-                self._processes = None
+            for table in part.tables:
+                if table.name == "processes":
+                    self._processes = None
+                elif table.name == "owners":
+                    self._owners = None
 
     def rates(self, spec: MetricSpec) -> dict[Labels, float]:
         """The rate of each series of a counter, by label values; series without one are left out."""
@@ -87,6 +94,16 @@ class Rates:
                     self._processes = _process_rates(before, rows, earlier, later)
         return self._processes
 
+    def owners(self) -> dict[tuple[OwnerKind, str, str], OwnerRates]:
+        """Rates of the rows of the table ``owners``, by the owner's key."""
+        if self._owners is None:
+            self._owners = {}
+            for earlier, later in self._parts.values():
+                rows, before = _owner_rows(later), _owner_rows(earlier)
+                if earlier is not None and rows and before:
+                    self._owners = owner_rates(before, rows, later.monotonic - earlier.monotonic, earlier.time)
+        return self._owners
+
     def _of(self, collector: str) -> dict[MetricSpec, dict[Labels, float]]:
         known = self._rates.get(collector)
         if known is None:
@@ -110,6 +127,13 @@ def _rows(part: Part | None) -> tuple[ProcessRow, ...]:
     for table in part.tables if part else ():
         if table.name == "processes":
             return tuple(row for row in table.rows if isinstance(row, ProcessRow))
+    return ()
+
+
+def _owner_rows(part: Part | None) -> tuple[OwnerRow, ...]:
+    for table in part.tables if part else ():
+        if table.name == "owners":
+            return tuple(row for row in table.rows if isinstance(row, OwnerRow))
     return ()
 
 
