@@ -161,6 +161,16 @@ def test_a_step_that_does_not_run_is_not_named(node: Node) -> None:
     assert (owner.id, owner.step) == ("6", "")
 
 
+@pytest.mark.parametrize("number", ["4294967291", "-5"])
+def test_the_batch_step_is_known_by_its_number(node: Node, number: str) -> None:
+    """Slurm numbers the special steps from the end; 26.05 with a minus sign."""
+    node.stepd(368, "6.batch")
+    node.process(373, 368, "sh")
+    owner = Jobs(node.machine).claimed(node.process(500, 1, "sleep", environ=f"SLURM_JOB_ID=6 SLURM_STEP_ID={number}"))
+    assert owner
+    assert owner.step == "batch"
+
+
 def test_the_environment_can_be_left_unread(node: Node) -> None:
     """Switched off, no environment is opened; the title of slurmstepd still tells, without a name."""
     node.stepd(368, "6.0")

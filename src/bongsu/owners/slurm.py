@@ -20,10 +20,11 @@ _STEPD = b"slurmstepd"
 _TITLE = re.compile(
     rb"slurmstepd: \[(\d{1,10}(?:\+\d{1,10})?)\.(batch|extern|interactive|TBD|\d{1,10}(?:\+\d{1,10})?)\][ \0]*"
 )
-# slurm.h of 20.11 and later, and for the two highest of before: the steps that are not numbered from 0
+# slurm.h of 20.11 and later, and for the two highest of before: the steps that are not numbered from 0. 26.05 writes
+# them into the environment as negative numbers.
 SPECIAL_STEPS = {
     "4294967290": "interactive", "4294967291": "batch", "4294967292": "extern", "4294967293": "TBD",
-    "4294967294": "batch", "4294967295": "extern",
+    "4294967294": "batch", "4294967295": "extern", "-6": "interactive", "-5": "batch", "-4": "extern", "-3": "TBD",
 }  # fmt: skip
 _NUMBER = re.compile(r"[1-9]\d{0,9}")
 _DEEPEST = 128  # ancestors
