@@ -110,6 +110,23 @@ def test_a_name_steers_no_terminal(tmp_path: Path) -> None:
     assert json.loads(bongsu("owner", "--json", "7", *where).stdout)["id"].startswith("\x1b[31m")
 
 
+def test_what_may_be_asked_is_a_setting(tmp_path: Path) -> None:
+    """With the kubelet off limits nobody says why it gave no name; a word that is no switch is refused."""
+    uid = "9aac5b5c-8815-4ef0-9a2e-f9e37b89da55"
+    where = _tree(tmp_path, f"0::/kubepods/pod{uid}/{H}\n")
+    settings = tmp_path / "bongsu.yaml"
+    settings.write_text("owners:\n  kubelet: off\n  environment: off\n")
+    done = bongsu("owner", "7", "-c", str(settings), *where)
+    assert done.stdout.splitlines() == [
+        f"7 python: pod {uid}, container 4f4f4f4f4f4f, of alice",
+        f"  from the cgroup path: /kubepods/pod{uid}/{H}",
+    ]
+    settings.write_text("owners:\n  kubelet: perhaps\n")
+    assert "owners.kubelet: perhaps is not allowed; give on or off" in complaint(
+        "owner", "7", "-c", str(settings), *where
+    )
+
+
 @pytest.mark.parametrize(
     ("owner", "words"),
     [
