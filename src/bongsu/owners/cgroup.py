@@ -48,6 +48,13 @@ class Grouped(NamedTuple):
         return (self.kind, self.id, self.inside)
 
 
+class _Said(NamedTuple):
+    """What one line says, and the owner's own directory in it, "" if it has none."""
+
+    owner: Grouped
+    place: str
+
+
 class Belief:
     """How far a path is believed: a component counts while all directories above it belong to root.
 
@@ -107,32 +114,37 @@ def grouped(lines: Iterable[Membership], belief: Belief) -> Grouped:
     Every line is looked at: a container may be seen only on v1 while v2 says ``/``, or the other way round.
     """
     readings: dict[str, Reading] = {}
-    told: list[tuple[Membership, Grouped, int]] = []
+    said: dict[tuple[str, int], _Said] = {}  # on v1 most hierarchies say the same
+    told: list[tuple[Membership, _Said]] = []
     for line in lines:
         reading = readings.get(line.path)
         if reading is None:
             reading = readings[line.path] = read(line.path)
         if reading.claims:
-            one, depth = _of_line(reading, belief.depth(line.controllers, reading))
-            told.append((line, one, depth))
+            believed = belief.depth(line.controllers, reading)
+            one = said.get((line.path, believed))
+            if one is None:
+                one = said[line.path, believed] = _of_line(reading, believed)
+            told.append((line, one))
     if not told:
         return Grouped(OwnerKind.UNKNOWN)
-    best = max(told, key=_worth)[1]
-    places = tuple(
-        Place(line.controllers, readings[line.path].prefix(depth))
-        for line, one, depth in told
-        if depth and one.key == best.key and not readings[line.path].deleted
-    )
+    best = max(told, key=_worth)[1].owner
+    places = tuple(Place(line.controllers, one.place) for line, one in told if one.place and one.owner.key == best.key)
     return best._replace(places=places)
 
 
-def _worth(told: tuple[Membership, Grouped, int]) -> tuple[int, bool, bool, int]:
-    line, one, _ = told
+def _worth(told: tuple[Membership, _Said]) -> tuple[int, bool, bool, int]:
+    line, (one, _) = told
     care = max((-_CAREFUL.index(name) for name in line.controllers or ("",) if name in _CAREFUL), default=-99)
     return (_RANK.get(one.kind, 0), bool(one.container), bool(one.step), care)
 
 
-def _of_line(reading: Reading, believed: int) -> tuple[Grouped, int]:
+def _of_line(reading: Reading, believed: int) -> _Said:
+    found, depth = _owner(reading, believed)
+    return _Said(found, reading.prefix(depth) if depth and not reading.deleted else "")
+
+
+def _owner(reading: Reading, believed: int) -> tuple[Grouped, int]:
     """What one line says, and the depth of the owner's own directory in it, 0 if it has none."""
     trusted, user = _trusted(reading, believed)
     saw = reading.prefix(len(reading.components))
