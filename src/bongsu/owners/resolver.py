@@ -202,8 +202,7 @@ class Resolver:
             self._live
             and time.clock_gettime(time.CLOCK_BOOTTIME) - process.start_ticks / TICKS_PER_SECOND < _YOUNG_SECONDS
         )
-        # Spread over the time by pid, so that one pass does not read all that were found in one.
-        entry.due = now if young else now + _LOOK_AGAIN_SECONDS * (0.5 + process.pid % 64 / 64)
+        entry.due = now if young else now + _spread(process.pid)
         if process.kernel:
             entry.uid = process.uid
             entry.placed = _KERNEL
@@ -241,10 +240,10 @@ class Resolver:
         if group is None:
             group = self._older_groups.pop(lines, None)
             if group is None:
-                group = _Group(lines, grouped(memberships(lines), self._belief), now + _LOOK_AGAIN_SECONDS)
+                group = _Group(lines, grouped(memberships(lines), self._belief), now + _spread(hash(lines)))
             self._groups[lines] = group
         if now >= group.due:
-            group.due = now + _LOOK_AGAIN_SECONDS * (0.5 + hash(lines) % 64 / 64)
+            group.due = now + _spread(hash(lines))
             group.placed.clear()  # a container may have been renamed, a user too
             told = grouped(memberships(lines), self._belief)
             if told != group.grouped:
@@ -344,6 +343,11 @@ class Resolver:
             return Owner(OwnerKind.USER, told.id, self._users.name(told.user), user=user, unit=told.unit, evidence=seen)
         evidence = (Evidence(By.UID, str(process.uid)),)
         return Owner(OwnerKind.USER, str(process.uid), user, user=user, unit=told.unit, evidence=evidence)
+
+
+def _spread(number: int) -> float:
+    """Seconds until the next look: from 15 to 45, so that one pass does not look again at all that were found in one."""
+    return _LOOK_AGAIN_SECONDS * (0.5 + number % 64 / 64)
 
 
 def _unknown(user: str, why: str) -> Placed:
