@@ -57,7 +57,13 @@ def test_status_json_has_its_documented_keys() -> None:
     summary = json.loads(done.stdout)
     assert list(summary) == [
         "format", "time", "window_seconds", "host", "cpu", "memory", "pressure", "filesystems", "disks", "network",
-        "temperatures", "processes", "top_cpu", "top_memory", "absent", "problems",
+        "temperatures", "processes", "top_cpu", "top_memory", "owners", "absent", "problems",
+    ]  # fmt: skip
+    assert list(summary["owners"][0]) == [
+        "kind", "id", "name", "namespace", "user", "runtime", "inside", "processes", "oldest_process_start_time",
+        "cpu_from", "cores", "cpu_seconds", "cpu_limit_cores", "cpu_throttled_ratio", "memory_from", "memory_bytes",
+        "working_set_bytes", "memory_limit_bytes", "swap_bytes", "oom_kills", "io_from", "read_bytes_per_second",
+        "written_bytes_per_second", "tasks", "tasks_limit",
     ]  # fmt: skip
     assert summary["cpu"]["cores"] >= 1
     assert 0 <= summary["cpu"]["busy_ratio"] <= 1

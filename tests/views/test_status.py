@@ -15,8 +15,10 @@ from bongsu.model.batch import Batch, Outcome, Part, Sample, Table
 from bongsu.model.message import Message
 from bongsu.model.metric import MetricSpec
 from bongsu.model.mount import MountRow
+from bongsu.model.owner import Owner, OwnerKind
 from bongsu.model.process import ProcessRow
 from bongsu.model.summary import Summary
+from bongsu.model.usage import DeviceUse, From, OwnerRow, Usage
 from bongsu.views.json_text import json_text
 from bongsu.views.printable import printable
 from bongsu.views.rates import Rates
@@ -36,6 +38,33 @@ def _mount(where: str, size: int, free: int, avail: int | None = None, **more: o
 
 def _row(pid: int, executable: str, cpu_seconds: float, resident: int) -> ProcessRow:
     return ProcessRow(pid, 1, "root", 0, executable, "S", 1.0, 1, 1, cpu_seconds, resident, 0, None, None)
+
+
+MIB = 1024**2
+JOB = Owner(OwnerKind.SLURM, "42", "train", user="alice")
+
+
+def _owners(k: float) -> Table:
+    """A job at its limits, a service, one of each other kind, and one that has ended; ``k`` seconds after the first look."""
+    job = Usage(
+        3, 50.0, From.CGROUP, 100 + 2 * k, cpu_periods=int(100 + 10 * k), cpu_throttled_periods=int(5 * k),
+        cpu_limit_cores=2.0, memory_from=From.CGROUP, memory_bytes=1000 * MIB, working_set_bytes=950 * MIB,
+        memory_limit_bytes=1000 * MIB, oom_kills=1, io_from=From.CGROUP, io=(DeviceUse("sda", int(MIB * k), 0),),
+        tasks=95, tasks_limit=100,
+    )  # fmt: skip
+    others = (
+        Owner(OwnerKind.POD, "uid", "trainer-0", "ml", user="bob"), Owner(OwnerKind.CONTAINER, "c" * 64, "web", runtime="docker"),
+        Owner(OwnerKind.UNIT, "ollama.service", user="ollama"), Owner(OwnerKind.USER, "7", HOSTILE, user=HOSTILE),
+        Owner(OwnerKind.UNKNOWN, "", "kernel"),
+    )  # fmt: skip
+    small = [
+        OwnerRow(
+            owner, Usage(1, 50.0, From.PROCESSES, 1 + 0.01 * k, memory_from=From.PROCESSES, memory_bytes=(9 - n) * MIB)
+        )
+        for n, owner in enumerate(others)
+    ]
+    gone = OwnerRow(Owner(OwnerKind.SLURM, "41"), job, ended=True)
+    return Table("owners", (OwnerRow(JOB, job), gone, *small))
 
 
 def _batch(
@@ -71,7 +100,9 @@ def _machine(*, n: float = 1.0, mounts: tuple[MountRow, ...] = (), more: tuple[o
             (hwmon.TEMPERATURE, ("c", "temp2"), math.nan),
         ]  # fmt: skip
         rows = Table("processes", (_row(1, "init", 1.0, 10), _row(2, HOSTILE, 5 + k, 5)))
-        batches.append(_batch(at, samples, rows, Table("mounts", mounts), errors=("broken",) if more else ()))
+        batches.append(
+            _batch(at, samples, rows, _owners(k), Table("mounts", mounts), errors=("broken",) if more else ())
+        )
     rates = Rates()
     rates.take(batches[0])
     rates.take(batches[1])
@@ -167,6 +198,47 @@ def _drawn(machine: Summary, width: int = 80, encoding: str = "utf-8") -> str:
     raw = file.buffer
     assert isinstance(raw, io.BytesIO)
     return raw.getvalue().decode(encoding)
+
+
+def test_owners_are_those_that_have_a_process() -> None:
+    """All of them, by CPU and then by memory, with rates over the window; one that has ended is not among them."""
+    owners = _machine().owners
+    assert owners is not None
+    assert [use.id for use in owners] == ["42", "uid", "c" * 64, "ollama.service", "7", ""]
+    job = owners[0]
+    assert (job.kind, job.name, job.user, job.processes, job.cpu_from) == ("slurm", "train", "alice", 3, "cgroup")
+    assert job.cores == pytest.approx(2.0)
+    assert job.cpu_throttled_ratio == pytest.approx(0.5)
+    assert job.read_bytes_per_second == pytest.approx(MIB)
+    assert (job.held_bytes, job.memory_limit_bytes, job.tasks_limit) == (950 * MIB, 1000 * MIB, 100)
+    assert owners[1].read_bytes_per_second is None, "nobody told its IO: no zero"
+    assert summary(_batch(1.0, []), Rates(), 1.0).owners is None, "owners were not read"
+
+
+def test_who_uses_the_machine_and_who_is_near_a_limit() -> None:
+    """The five that use most, each with its limit, and in words who is near one; it is no problem of the machine."""
+    text = _drawn(_machine(), 120)
+    line = next(line for line in text.splitlines() if line.startswith("job 42 train"))
+    assert line.split()[3:] == ["alice", "200", "%", "200", "%", "950", "MiB", "1000", "MiB", "1", "MiB/s", "0", "B/s"]
+    for name in ("pod ml/trainer-0", "docker web", "ollama.service"):
+        assert name in text
+    assert "kernel" not in text.split("Who uses")[1].split("\n\n")[0]
+    assert "and 1 more; the others use less" in text
+    assert "job 42 holds 950 MiB of the 1000 MiB of memory that it may" in text
+    assert "job 42 was stopped by its CPU limit of 2 cores in 50.0 % of the time it wanted to run" in text
+    assert "job 42 has 95 of the 100 processes and threads that it may" in text
+    assert not [problem for problem in _machine().problems if "42" in problem.text]
+
+
+@pytest.mark.parametrize("width", [30, 45, 60, 80])
+def test_owners_give_way_to_their_numbers(width: int) -> None:
+    """Where it is narrow IO goes first, then users, then limits; CPU and memory stay whole."""
+    text = _drawn(_machine(), width)
+    line = next(line for line in text.splitlines() if line.startswith("job"))
+    assert "200 %" in line
+    assert "950 MiB" in line
+    assert ("1000 MiB" in line) is (width >= 45)
+    assert ("MiB/s" in line) is (width >= 80)
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 200])

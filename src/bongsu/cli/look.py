@@ -19,15 +19,18 @@ if TYPE_CHECKING:
 TOP_COLLECTORS = ("uname", "stat", "cpu", "loadavg", "meminfo", "pressure", "netdev", "diskstats", "process")
 WINDOW = 1.0  # seconds between the two readings that rates are made of
 
-STATUS = """Show this machine on one page: load, memory, disks, network, temperatures, the largest processes.
+STATUS = """Show this machine on one page: load, memory, disks, network, temperatures, the largest processes, who uses it.
 
-Rates are measured over one second. With --json the keys are stable; a value that is not known is null.
+Rates are measured over one second. With --json the keys are stable; a value that is not known is null. Owners (Slurm
+jobs, pods, containers, units, users) are ordered by their share of CPU and memory; of their memory the page cache that
+is given up first is left out. One that holds 90 % of what it may, or is stopped by its CPU limit, is named in words.
 
 \b
 Examples:
   bongsu status                    once
   bongsu status --watch 5          again every 5 seconds, until Ctrl-C
   bongsu status --json | jq .problems
+  bongsu status --json | jq '.owners[] | [.kind, .id, .cores]'
   bongsu status >/dev/null || mail -s "$(hostname) needs a look" root </dev/null
 
 \b

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from bongsu.model.owner import OwnerKind
+
 
 class Host(msgspec.Struct, frozen=True):
     """Which machine; ``uptime_seconds`` is since boot."""
@@ -98,6 +100,45 @@ class Process(msgspec.Struct, frozen=True):
     resident_bytes: int
 
 
+class OwnerUse(msgspec.Struct, frozen=True):
+    """A Slurm job, pod, container, unit or user, and what it uses against its limits.
+
+    A text is "" where it does not apply or is not known; of a limit, None is also: there is none. ``cpu_from``,
+    ``memory_from`` and ``io_from`` are "cgroup" (its own, exact), "processes" (a sum), "cgroup and processes" or "".
+    """
+
+    kind: OwnerKind
+    id: str
+    name: str
+    namespace: str
+    user: str
+    runtime: str
+    inside: str
+    processes: int
+    oldest_process_start_time: float  # Unix s
+    cpu_from: str
+    cores: float | None  # CPU seconds per second
+    cpu_seconds: float | None
+    cpu_limit_cores: float | None
+    cpu_throttled_ratio: float | None  # of the periods of the window in which it wanted to run
+    memory_from: str
+    memory_bytes: int | None  # page cache too
+    working_set_bytes: int | None  # of these, without page cache that is given up first
+    memory_limit_bytes: int | None
+    swap_bytes: int | None
+    oom_kills: int | None
+    io_from: str
+    read_bytes_per_second: float | None
+    written_bytes_per_second: float | None
+    tasks: int | None  # processes and threads
+    tasks_limit: int | None
+
+    @property
+    def held_bytes(self) -> int | None:
+        """What of its memory cannot simply be taken back: what people compare, and what its limit is about."""
+        return self.memory_bytes if self.working_set_bytes is None else self.working_set_bytes
+
+
 class Absent(msgspec.Struct, frozen=True):
     """What a collector could not give: nothing here, or (``failed``) it could not be read."""
 
@@ -132,5 +173,6 @@ class Summary(msgspec.Struct, frozen=True):
     processes: int | None
     top_cpu: tuple[Process, ...]
     top_memory: tuple[Process, ...]
+    owners: tuple[OwnerUse, ...] | None
     absent: tuple[Absent, ...]
     problems: tuple[Problem, ...]

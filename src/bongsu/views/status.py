@@ -7,14 +7,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bongsu.model.summary import Process, Summary
+from bongsu.model.owner import OwnerKind
+from bongsu.model.summary import OwnerUse, Process, Summary
 from bongsu.views.columns import GAP, fitted, plain_console, short
+from bongsu.views.owner_uses import near_limits
+from bongsu.views.owner_words import called
 from bongsu.views.printable import printable
 from bongsu.views.units import UNKNOWN, bytes_text, rate_text, ratio_text, seconds_text, when_text
 
 _BAR = 12  # cells
 _WARM, _HOT = 0.80, 0.95
 _MOST = 8  # rows of a kind; the summary is one page
+_MOST_OWNERS = 5
+_OWNERS_GIVE = ((0, 28), (1, 8), (0, 12), (7, 0), (6, 0), (1, 0), (5, 0), (3, 0), (0, 6))
 
 
 def draw(machine: Summary, console: Console) -> None:
@@ -27,11 +32,12 @@ def draw(machine: Summary, console: Console) -> None:
         _disks(machine, console),
         _network(machine, console),
         _processes(machine, console),
+        _owners(machine, console),
     ):
         if section is not None:
             console.print()
             console.print(section, crop=False)  # numbers are whole also where the terminal is too narrow for them
-    for lines in (_temperatures(machine, console), _absent(machine), _problems(machine, console)):
+    for lines in (_near(machine), _temperatures(machine, console), _absent(machine), _problems(machine, console)):
         if lines:
             console.print()
             for line in lines:
@@ -170,6 +176,49 @@ def _process(process: Process, room: int, console: Console) -> Text:
     return Text(" ".join(filter(None, (short(printable(process.executable), name, console), number, user))))
 
 
+def _owners(machine: Summary, console: Console) -> Table | None:
+    """Those that use most of the CPU time and memory that is used, with what they may use."""
+    if not machine.owners:
+        return None
+    all_cores = sum(use.cores or 0.0 for use in machine.owners) or 1.0
+    all_bytes = sum(use.held_bytes or 0 for use in machine.owners) or 1
+    ranked = sorted(
+        machine.owners, key=lambda use: (use.cores or 0.0) / all_cores + (use.held_bytes or 0) / all_bytes, reverse=True
+    )
+    rows = [_owner(use) for use in ranked[:_MOST_OWNERS]]
+    titles = ("Who uses this machine", "user", "CPU", "of", "memory", "of", "read", "written")
+    shown = [at for at in range(len(titles)) if at not in {1, 3, 5} or any(row[at].plain for row in rows)]
+    give = [(shown.index(at), least) for at, least in _OWNERS_GIVE if at in shown]
+    rows = [[row[at] for at in shown] for row in rows]
+    left = [place for place, at in enumerate(shown) if at < 2]
+    table = fitted([titles[at] for at in shown], rows, console, left=left, give=give)
+    return _more(table, len(ranked), "the others use less: bongsu top --by owner", most=_MOST_OWNERS)
+
+
+def _owner(use: OwnerUse) -> list[Text]:
+    held, most = use.held_bytes, use.memory_limit_bytes
+    style = (
+        "" if held is None or not most else "red" if held >= _HOT * most else "yellow" if held >= _WARM * most else ""
+    )
+    name = f" {use.name}" if use.kind is OwnerKind.SLURM and use.name else ""
+    return [
+        Text(printable(called(use) + name)), Text(printable(use.user) if use.kind is not OwnerKind.USER else ""), Text(ratio_text(use.cores)),
+        Text("" if use.cpu_limit_cores is None else f"{use.cpu_limit_cores * 100:.0f} %"),
+        Text(bytes_text(held), style=style), Text("" if most is None else bytes_text(most)),
+        Text(rate_text(use.read_bytes_per_second)), Text(rate_text(use.written_bytes_per_second)),
+    ]  # fmt: skip
+
+
+def _near(machine: Summary) -> list[Text]:
+    """Who is near a limit, in words; it is theirs to judge, so it is no problem of the machine."""
+    said = [sentence for use in machine.owners or () for sentence in near_limits(use)]
+    lines = [Text(f"  {printable(sentence)}", style="yellow") for sentence in said[:_MOST]]
+    if not lines:
+        return []
+    rest = [Text(f"  and {len(said) - _MOST} more")] if len(said) > _MOST else []
+    return [Text("Near their limits", style="bold"), *lines, *rest]
+
+
 def _temperatures(machine: Summary, console: Console) -> list[Text]:
     if not machine.temperatures:
         return []
@@ -223,9 +272,9 @@ def _gauge(share: float | None, console: Console) -> tuple[Text, Text]:
     return bar, Text(ratio_text(share), style=style if share >= _WARM else "")
 
 
-def _more(table: Table, rows: int, why: str) -> Table:
-    if rows > _MOST:
-        table.caption = f"and {rows - _MOST} more; {why}"
+def _more(table: Table, rows: int, why: str, *, most: int = _MOST) -> Table:
+    if rows > most:
+        table.caption = f"and {rows - most} more; {why}"
         table.caption_justify = "left"
     return table
 

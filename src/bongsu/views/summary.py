@@ -37,13 +37,14 @@ from bongsu.model.summary import (
     Summary,
     Temperature,
 )  # fmt: skip
+from bongsu.views.owner_uses import owner_uses
 from bongsu.views.problems import problems
 from bongsu.views.rates import NO_RATES, Rates
 
 # What a summary is made of; the other collectors are not asked.
 COLLECTORS = (
     "uname", "os", "stat", "cpu", "loadavg", "meminfo", "pressure", "filesystem", "diskstats", "netdev", "hwmon",
-    "thermal_zone", "process",
+    "thermal_zone", "process", "owner",
 )  # fmt: skip
 TOP = 5  # processes in each of the two lists
 
@@ -52,11 +53,13 @@ def summary(batch: Batch, rates: Rates, window: float) -> Summary:
     """The newest batch in a page; ``rates`` has been given it and one from ``window`` seconds before."""
     now = _Now(batch)
     processes = _processes(batch, rates)
+    owners = owner_uses(batch, rates)
     found = Summary(
         1, batch.time, window, _host(now, batch.time), _cpu(now, rates), _memory(now), _pressure(rates),
         _filesystems(batch), _disks(now, rates), _network(now, rates), _temperatures(now),
         None if processes is None else len(processes), _top(processes or [], by_cpu=True),
-        _top(processes or [], by_cpu=False), _absent(batch), (),
+        _top(processes or [], by_cpu=False),
+        None if owners is None else tuple(use for _, use in owners), _absent(batch), (),
     )  # fmt: skip
     return msgspec.structs.replace(found, problems=tuple(problems(found)))
 
