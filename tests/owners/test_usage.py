@@ -75,8 +75,11 @@ def test_an_owner_half_in_a_cgroup_is_both(tmp_path: Path) -> None:
     house = House(tmp_path)
     whole(house)
     used = house.use((process(5), Placed(JOB, V2)), (process(6, cpu_ticks=TICK), Placed(JOB)))
-    assert (used.cpu_from, used.memory_from, used.io_from) == (From.BOTH,) * 3
+    assert (used.cpu_from, used.memory_from, used.io_from) == (From.BOTH, From.BOTH, From.CGROUP)
     assert (used.cpu_seconds, used.memory_bytes) == (4.0, 1000 + 6 * 4096)
+    later = (process(6, cpu_ticks=TICK, read_bytes=7), Placed(JOB))
+    used = house.use((process(5), Placed(JOB, V2)), later)
+    assert (used.io_from, used.io) == (From.BOTH, (DeviceUse("8:0", 10, 20, 1, 2), DeviceUse("", 7, 0)))
 
 
 def test_a_controller_that_is_off_is_made_good_by_the_processes(tmp_path: Path) -> None:

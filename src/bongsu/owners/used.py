@@ -51,7 +51,10 @@ def usage_of(present: Present, charge: Charge, tally: Tally, network: tuple[Inte
     return Usage(
         processes=present.count,
         since=present.oldest,
-        cpu_from=_from(cgroup=charge.cpu is not None, processes=tally.cpu_known),
+        cpu_from=_from(
+            cgroup=charge.cpu is not None,
+            processes=tally.cpu_known and (charge.cpu is None or tally.cpu_seconds[0] > 0),
+        ),
         cpu_seconds=cpu[0],
         cpu_user_seconds=cpu[1],
         cpu_system_seconds=cpu[2],
@@ -73,7 +76,7 @@ def usage_of(present: Present, charge: Charge, tally: Tally, network: tuple[Inte
         swap_limit_bytes=charge.limits.swap,
         oom_kills=memory.oom_kills,
         resident_bytes=present.resident_bytes,
-        io_from=_from(cgroup=charge.io is not None, processes=tally.io_known),
+        io_from=_from(cgroup=charge.io is not None, processes=_sums_io(charge, tally)),
         io=_io(charge, tally),
         tasks=charge.tasks,
         tasks_limit=charge.limits.tasks,
@@ -111,9 +114,14 @@ def of_all(said: Sequence[Owner]) -> Owner:
 
 
 def _io(charge: Charge, tally: Tally) -> tuple[DeviceUse, ...] | None:
-    if not tally.io_known:
+    if not _sums_io(charge, tally):
         return charge.io
     return (*(charge.io or ()), DeviceUse("", tally.read_bytes, tally.written_bytes))
+
+
+def _sums_io(charge: Charge, tally: Tally) -> bool:
+    """Whether IO of processes outside of the cgroups is in the answer: not where that is nothing beside the cgroups'."""
+    return tally.io_known and (charge.io is None or tally.read_bytes + tally.written_bytes > 0)
 
 
 def _both(one: Numbers | None, other: Numbers | None) -> Numbers | None:
