@@ -72,13 +72,12 @@ def listen(running: Page, last_seen: str = "") -> Iterator[Listener]:
         yield listener
 
 
-def test_a_client_is_told_processes_health_and_then_each_tick() -> None:
+def test_a_client_is_told_processes_owners_health_and_then_each_tick() -> None:
     """The tables come at once, values as they are read."""
     with page() as running:
         running.tick(2)
         with listen(running) as listener:
-            assert listener.next()[0] == "processes"
-            assert listener.next()[0] == "health"
+            assert [listener.next()[0] for _ in range(3)] == ["processes", "owners", "health"]
             running.tick()
             name, data, _ = listener.next()
             assert name == "values"

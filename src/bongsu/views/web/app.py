@@ -55,7 +55,7 @@ def create_app(
         agent = Agent(…, sinks=[recent, live, …])
 
     Addresses: ``/``, ``/static/…``, ``/api/status``, ``/api/board?name=&seconds=&points=`` (or ``from=&to=``),
-    ``/api/processes``, ``/api/stream``, ``/api/history``, ``/api/v1/…``; nothing changes anything.
+    ``/api/processes``, ``/api/owners``, ``/api/stream``, ``/api/history``, ``/api/v1/…``; nothing changes anything.
     """
     files = static.load()
 
@@ -100,6 +100,9 @@ def create_app(
     def processes(_: Request) -> Response:
         return words.json(live.processes())
 
+    def owners(_: Request) -> Response:
+        return words.json(live.owners())
+
     async def stream(request: Request) -> Response:
         if live.hub.full:
             return words.refusal(request.scope, 503, Message("Too many pages are open; close one and try again."))
@@ -125,6 +128,7 @@ def create_app(
             Route("/api/status", status),
             Route("/api/board", board),
             Route("/api/processes", processes),
+            Route("/api/owners", owners),
             Route("/api/stream", stream),
             Route("/api/v1/{path:path}", ask, methods=["GET", "POST"]),
             Route("/api/history", ask),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,20 +15,23 @@ from bongsu.collectors.process_groups import KERNEL, PROGRAM, kernel_thread_name
 from bongsu.model import health
 from bongsu.model.batch import Absence, Batch, Part
 from bongsu.model.message import Message
+from bongsu.model.owner import Owner
 from bongsu.model.process import ProcessRow
 from bongsu.model.query import Query
 from bongsu.store.recent import Recent
+from bongsu.views.owned import short
 from bongsu.views.printable import printable
 from bongsu.views.rates import NO_RATES, Rates
 from bongsu.views.web import own, reasons
 from bongsu.views.web.drawing import Drawing, Past
+from bongsu.views.web.owners import Owners, key_of, part_with, within
 from bongsu.views.web.stream import Hub, event
 
 _MOST_PROCESSES = 2000
 _MOST_ABSENCES = 50  # of one collector
 _HEALTH_SECONDS = 5.0  # how often collectors' health is told while nothing about it changes
 COLUMNS = (
-    "pid", "user", "executable", "state", "cpu", "memory", "read", "write", "threads", "start", "arguments", "group",
+    "pid", "user", "executable", "state", "cpu", "memory", "read", "write", "threads", "start", "arguments", "group", "owner",
 )  # fmt: skip
 
 
@@ -59,8 +63,9 @@ class Live:
         self._trouble = trouble
         self._store = store
         self._rates = Rates()
+        self._owners = Owners()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._processes_of = self._health_of = -math.inf  # monotonic times of what was told last
+        self._processes_of = self._owners_of = self._health_of = -math.inf  # monotonic times of what was told last
         self._states: list[str] = []
         self._lock = threading.Lock()
 
@@ -69,16 +74,21 @@ class Live:
         with self._lock:
             self.batch = batch
             self._rates.take(batch)
+            self._owners.take(batch, self._rates.owners())
         loop = self._loop
         if loop is None or not len(self.hub):
             return
         told: list[tuple[str, Any]] = [
             ("values", {"time": round(batch.time, 3), **drawing.newest()}) for drawing in self.drawings.values()
         ]
-        part = _part_with_processes(batch)
+        part = part_with("processes", batch)
         if part is not None and part.monotonic != self._processes_of:
             self._processes_of = part.monotonic
             told.append(("processes", self.processes()))
+        part = part_with("owners", batch)
+        if part is not None and part.monotonic != self._owners_of:
+            self._owners_of = part.monotonic
+            told.append(("owners", self.owners()))
         states = [_state(p) for p in batch.parts]
         if states != self._states or batch.monotonic - self._health_of >= _HEALTH_SECONDS:
             self._states, self._health_of = states, batch.monotonic
@@ -102,26 +112,45 @@ class Live:
         self._loop = loop
 
     def first_events(self) -> list[bytes]:
-        """What a client that has just come is told at once: processes and health."""
+        """What a client that has just come is told at once: processes, owners and health."""
         if self.batch is None:
             return []
-        return [event("processes", self.processes()), event("health", self.health())]
+        return [
+            event("processes", self.processes()),
+            event("owners", self.owners()),
+            event("health", self.health()),
+        ]
 
     def processes(self) -> dict[str, Any]:
-        """The table of processes, as rows in the order of `COLUMNS`; None is not known."""
+        """The table of processes, as rows in the order of `COLUMNS`; None is not known.
+
+        ``owner`` in a row is the place in ``owners`` of what it belongs to: short name, key, what else may be looked
+        for, and user. ``mine`` is the user that runs this, None if that is root or has no process here.
+        """
         with self._lock:
             batch = self.batch
             rates = self._rates.processes()
-        part = _part_with_processes(batch) if batch is not None else None
+        part = part_with("processes", batch) if batch is not None else None
         if part is None:
-            return {"columns": COLUMNS, "rows": [], "total": 0, "time": None}
+            return {"columns": COLUMNS, "rows": [], "total": 0, "time": None, "owners": [], "mine": None}
         found = [row for table in part.tables if table.name == "processes" for row in table.rows]
-        rows = [_process(row, rates) for row in found if isinstance(row, ProcessRow)]
+        owners = _Owners()
+        rows = [_process(row, rates, owners) for row in found if isinstance(row, ProcessRow)]
+        me = os.geteuid()
+        mine = next((printable(row.user) for row in found if isinstance(row, ProcessRow) and row.uid == me != 0), None)
         total = len(rows)
         if total > _MOST_PROCESSES:
             rows.sort(key=lambda row: (row[4] or 0.0, row[5]), reverse=True)
             del rows[_MOST_PROCESSES:]
-        return {"columns": COLUMNS, "rows": rows, "total": total, "time": round(part.time, 3)}
+        return {
+            "columns": COLUMNS, "rows": rows, "total": total, "time": round(part.time, 3), "owners": owners.said,
+            "mine": mine,
+        }  # fmt: skip
+
+    def owners(self) -> dict[str, Any]:
+        """The table of owners, as rows in the order of `owners.COLUMNS`."""
+        with self._lock:
+            return self._owners.table(self.batch, self._rates.owners())
 
     def health(self) -> dict[str, Any]:
         """How each collector fares, and what is not there and why."""
@@ -170,20 +199,29 @@ class Live:
             self.hub.publish(name, data)
 
 
-def _part_with_processes(batch: Batch) -> Part | None:
-    for part in batch.parts:
-        for table in part.tables:
-            if table.name == "processes":
-                return part
-    return None
+class _Owners:
+    """What is said of owners, which many processes share."""
+
+    def __init__(self) -> None:
+        self.said: list[list[str]] = []
+        self._places: dict[int, int] = {}
+
+    def place(self, owner: Owner | None) -> int | None:
+        if owner is None:
+            return None
+        place = self._places.get(id(owner))
+        if place is None:
+            place = self._places[id(owner)] = len(self.said)
+            self.said.append([short(owner), key_of(owner), within(owner), printable(owner.user)])
+        return place
 
 
-def _process(row: ProcessRow, rates: Mapping[tuple[int, int], Any]) -> list[Any]:
+def _process(row: ProcessRow, rates: Mapping[tuple[int, int], Any], owners: _Owners) -> list[Any]:
     rate = rates.get(row.identity, NO_RATES)
     return [
         row.pid, printable(row.user), printable(row.executable), row.state, _brief(rate.cores), row.resident_bytes,
         _brief(rate.read_bytes), _brief(rate.write_bytes), row.threads, round(row.start_time),
-        None if row.arguments is None else printable(row.arguments), _group(row),
+        None if row.arguments is None else printable(row.arguments), _group(row), owners.place(row.owner),
     ]  # fmt: skip
 
 
