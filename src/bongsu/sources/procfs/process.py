@@ -242,6 +242,15 @@ def parse_stat(line: bytes) -> Stat:
     )
 
 
+def start_ticks(line: bytes) -> int:
+    """When the process of a /proc/PID/stat started, in clock ticks after boot: `parse_stat` for that alone.
+
+    Raises:
+        ValueError, IndexError: it is not what the kernel writes.
+    """
+    return int(line[line.rindex(b")") + 2 :].split(None, 20)[19])
+
+
 def parse_io(text: bytes) -> tuple[int, int]:
     """Bytes that /proc/PID/io says were read from and sent to storage.
 
