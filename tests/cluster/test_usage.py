@@ -24,7 +24,7 @@ from bongsu.sources.root import Machine
 machine, job = Machine.at(), sys.argv[1]
 look, usages, hierarchies = censuses_of(machine), usages_of(machine), Hierarchies(machine.sys)
 class Reader: pass
-reader, files, until = Reader(), {}, time.monotonic() + 120
+reader, files, until = Reader(), {}, time.monotonic() + 240
 FILES = {"cpuacct": "cpuacct.usage", "memory": "memory.max_usage_in_bytes"}
 
 def own():
@@ -88,7 +88,7 @@ def _watched(slurm: Cluster, node: str) -> tuple[str, list[dict[str, Any]]]:
     slurm.write("head01", "/tmp/job.sh", _JOB)
     job = slurm.ssh("head01", f"cd /tmp && sbatch --parsable -w {node} /tmp/job.sh", user="alice").strip()
     command = f"PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/srv/bongsu:/srv/packages python3 /run/watch.py {job}"
-    rows: list[dict[str, Any]] = json.loads(slurm.ssh(node, command, timeout=240))
+    rows: list[dict[str, Any]] = json.loads(slurm.ssh(node, command, timeout=400))
     assert rows, "the job was never seen"
     assert rows[-1]["row"]["ended"], (
         rows[-1],
@@ -124,7 +124,9 @@ def test_a_finished_job_used_what_sacct_says(slurm: Cluster, node: str, source: 
     assert used == pytest.approx(cpu, abs=1.0, rel=0.05)
     assert used >= 8.0
     assert most >= _PEAK_BYTES
-    assert most == pytest.approx(rss, rel=0.1, abs=16 << 20)
+    assert most == pytest.approx(
+        rss, rel=0.1, abs=32 << 20
+    )  # a sum over processes has those of the daemons of the steps too
     if source == "cgroup":
         _agrees_with_files(rows)
 
