@@ -35,7 +35,7 @@ AccountingStorageType=accounting_storage/slurmdbd
 AccountingStorageHost=head01
 AccountingStorageEnforce=associations,limits,qos
 JobAcctGatherFrequency=1
-LaunchParameters=enable_nss_slurm
+LaunchParameters=use_interactive_step
 {tracking}
 NodeName=compute01,compute02 CPUs=8 RealMemory=4096 State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP OverSubscribe=NO

@@ -125,10 +125,12 @@ srun -n1 --overlap sh -c 'sleep 601; true' &
 sleep 602 &
 wait
 """
+# A terminal of its own, in which a shell on the node is opened that reads what never comes.
+_SALLOC = "(sleep 600 | nohup script -qfc 'salloc -Q -n1 -w {node}' /dev/null) </dev/null >/dev/null 2>&1 &"
 
 
 def test_jobs_of_slurm(slurm: Cluster, record_property: Say) -> None:
-    """Batch, two steps at once, extern, an array and another user's job, by cgroup and without, also when slurmd is new."""
+    """Batch, two steps at once, interactive, extern, an array and another user's job, by cgroup and without, also when slurmd is new."""
     slurm.write("head01", "/tmp/job.sh", _JOB)
     for node in ("compute01", "compute02"):
         submit = f"cd /tmp && sbatch --parsable -n2 -w {node} -J 'two steps'"
@@ -136,9 +138,11 @@ def test_jobs_of_slurm(slurm: Cluster, record_property: Say) -> None:
             "head01", f"{submit} job.sh; sbatch --parsable -n1 -w {node} -a 0-1 --wrap 'sleep 603; true'", user="alice"
         )
         slurm.ssh("head01", f"cd /tmp && sbatch --parsable -n1 -w {node} --wrap 'sleep 604; true'", user="bob")
-    kinds = ("step 0", "step 1", "batch", "extern", "slurmstepd", "unit")
+        slurm.ssh("head01", _SALLOC.format(node=node), user="alice")
+    kinds = ("step 0", "step 1", "batch", "interactive", "extern", "slurmstepd", "unit")
     for node in ("compute01", "compute02"):
         slurm.wait(node, "[ $(pgrep -c -f '^(/usr/bin/)?sleep 60[0-4]') = 6 ] && echo yes")
+        slurm.wait(node, "pgrep -P $(pgrep -f '^slurmstepd: .*interactive') bash")
         before = compare(slurm, node)
         record_property("said", before.line(node))
         _agreed(before, *kinds)
