@@ -198,7 +198,7 @@ def test_lines_that_cannot_be_read_are_not_guessed(tree: Tree, monkeypatch: pyte
 def test_a_thread_of_the_kernel_is_nobodys(tree: Tree) -> None:
     """It has a user id, which means nothing."""
     found = owner(tree.resolver(), Task(2, kernel=True))
-    assert (found.kind, found.name, found.user) == (OwnerKind.UNKNOWN, "kernel", "")
+    assert (found.kind, found.id, found.name, found.user) == (OwnerKind.UNKNOWN, "kernel", "kernel", "")
 
 
 def test_a_change_of_cgroup_is_noticed(tree: Tree, each_time: None) -> None:

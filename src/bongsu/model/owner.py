@@ -47,7 +47,7 @@ class Owner(msgspec.Struct, frozen=True, gc=False):
     """
 
     kind: OwnerKind
-    id: str  # job id (a SLUID where only that is known), pod UID, container id, unit, user id; "" of UNKNOWN
+    id: str  # job id (a SLUID where only that is known), pod UID, container id, unit, user id; of UNKNOWN "kernel" or ""
     name: str = ""  # what people call it: of the job, the pod, the container; the user's name of USER
     namespace: str = ""  # of a pod
     container: str = ""  # in a job or pod: the container's name, or its id where no name is known

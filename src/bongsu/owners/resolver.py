@@ -355,7 +355,7 @@ def _unknown(user: str, why: str) -> Placed:
 
 
 _SCHEDULED = {OwnerKind.SLURM, OwnerKind.POD}
-_KERNEL = Placed(Owner(OwnerKind.UNKNOWN, "", "kernel", evidence=(Evidence(By.KERNEL, ""),)))
+_KERNEL = Placed(Owner(OwnerKind.UNKNOWN, "kernel", "kernel", evidence=(Evidence(By.KERNEL, ""),)))
 _SETTINGS: weakref.WeakKeyDictionary[Machine, OwnerSettings] = weakref.WeakKeyDictionary()
 _RESOLVERS: weakref.WeakKeyDictionary[Machine, Resolver] = weakref.WeakKeyDictionary()
 _MAKING = threading.Lock()
