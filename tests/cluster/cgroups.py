@@ -21,11 +21,6 @@ class Groups(NamedTuple):
     directories: tuple[Path, ...]
     controllers: tuple[str, ...]  # of each v1 hierarchy, as it is mounted: "cpu,cpuacct"
 
-    @property
-    def unified(self) -> Path | None:
-        """The one of cgroup v2, which can be frozen as a whole."""
-        return next((d for d in self.directories if (d / "cgroup.freeze").exists()), None)
-
 
 def groups(node: str) -> Groups:
     """The cgroups of a node, made where they are missing."""

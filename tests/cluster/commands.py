@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -17,7 +17,6 @@ def run(
     check: bool = True,
     timeout: float = 120,
     cwd: Path | None = None,
-    environment: Mapping[str, str] | None = None,
 ) -> str:
     """What a command writes to its output; ``text`` is its input.
 
@@ -28,7 +27,7 @@ def run(
     try:
         done = subprocess.run(
             argv, input=text or "", capture_output=True, text=True, errors="surrogateescape",
-            check=False, timeout=timeout, cwd=cwd, env=environment,
+            check=False, timeout=timeout, cwd=cwd,
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise ClusterError(f"no end after {timeout:g} s: {_shown(argv)}\n{_tail(error.stdout)}") from None

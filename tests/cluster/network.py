@@ -54,11 +54,6 @@ def connect(nodes: Mapping[str, int]) -> None:
         run("ip", "-n", namespace(node), "-batch", "-", text=inside)
 
 
-def switch(number: int, *, on: bool) -> None:
-    """Plug a node's cable in or pull it."""
-    run("ip", "link", "set", card(number), "up" if on else "down")
-
-
 def clear() -> None:
     """Remove every network that was made here, also by an interrupted run."""
     lines = [f"link del {name}" for name in os.listdir("/sys/class/net") if name.startswith((f"{PREFIX}v", _BRIDGE))]

@@ -129,7 +129,6 @@ class Node:
                 self._supervisor.wait(30)
             except subprocess.TimeoutExpired:
                 print(f"{self.name} did not power off in 30 s", file=sys.stderr)  # noqa: T201  shown if the test fails
-        self.freeze(on=False)
         if (first := self.first) is not None:
             os.kill(first, signal.SIGKILL)  # the kernel ends the whole namespace; its end is waited for below
         try:
@@ -144,8 +143,3 @@ class Node:
         shutil.rmtree(place, ignore_errors=True)
         place.parent.mkdir(parents=True, exist_ok=True)
         run("cp", "-a", self._directory / "up", place, timeout=600)
-
-    def freeze(self, *, on: bool) -> None:
-        """Make it hang as a whole, or go on."""
-        if (unified := self._groups.unified) is not None:
-            (unified / "cgroup.freeze").write_text("1" if on else "0")
