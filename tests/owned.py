@@ -1,61 +1,65 @@
-"""Processes and placements made up for tests of what owners use."""
+"""Processes and owners of every kind, for tests of those who show them."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
+from bongsu.model.batch import Batch, Table
 from bongsu.model.owner import Owner, OwnerKind
-from bongsu.model.usage import OwnerRow, Usage
-from bongsu.owners.placement import Place, Placed
-from bongsu.owners.usage import Usages
-from bongsu.sources.procfs.process import Process
-from bongsu.sources.root import Machine
+from bongsu.model.process import ProcessRow
+from bongsu.model.usage import DeviceUse, From, OwnerRow, Usage
+from readings import batch, part
 
-JOB = Owner(OwnerKind.SLURM, "42", user="alice")
-USER = Owner(OwnerKind.USER, "1000", "alice", user="alice")
-V2 = (Place((), "/job"),)
-
-
-def process(pid: int, **other: Any) -> Process:
-    """A process; what is not given is small and different for each."""
-    values: dict[str, Any] = {
-        "pid": pid, "start_ticks": 100 + pid, "start_time": 1000.0 + pid, "ppid": 1, "uid": 1000, "comm": "x",
-        "executable": "x", "kernel": False, "state": "S", "threads": 1, "cpu_ticks": 0, "children_ticks": 0,
-        "resident_bytes": pid * 4096, "virtual_bytes": 0, "read_bytes": 0, "write_bytes": 0, "arguments": None,
-    }  # fmt: skip
-    return Process(**(values | other))
+MIB = 1024**2
+HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\n\r[red]x[/red]\udcff\u202e"
+JOB = Owner(OwnerKind.SLURM, "42", "train", step="0", user="alice")
+POD = Owner(OwnerKind.POD, "0f-1", "trainer-0", "ml", "main", user="bob", runtime="containerd")
+KIND = Owner(OwnerKind.POD, "0f-1", inside=f"docker {'d' * 64}", user="bob")
+WEB = Owner(OwnerKind.CONTAINER, "c" * 64, "web", user="root", runtime="docker")
+OLLAMA = Owner(OwnerKind.UNIT, "ollama.service", user="ollama")
+ALICE = Owner(OwnerKind.USER, "1000", "alice", user="alice", unit="session-3.scope")
+EVIL = Owner(OwnerKind.CONTAINER, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE)
+KERNEL = Owner(OwnerKind.UNKNOWN, "", "kernel")
+OWNERS = (JOB, POD, KIND, WEB, OLLAMA, ALICE, EVIL, KERNEL)
+_UIDS = {"alice": 61000, "bob": 61001, "root": 0, "ollama": 61002}  # nobody who runs tests has these
 
 
-class House:
-    """A machine below a directory, and the passes over it."""
+def rows(seconds: float = 0.0) -> tuple[ProcessRow, ...]:
+    """Two processes of each owner, with pids 10 and 11, 20 and 21 …; the first uses a tenth of a core for each owner."""
+    found = []
+    for place, owner in enumerate(OWNERS, 1):
+        for n in (0, 1):
+            pid = place * 10 + n
+            work = seconds * place / 10 if n == 0 else 0.0
+            user = owner.user or "root"
+            name = "python" if n else f"prog{place}"
+            found.append(
+                ProcessRow(
+                    pid, 1, user, _UIDS.get(user, 7), name, "S", 0.0, pid, 2, work, place * MIB, 0, 0, None,
+                    owner is KERNEL, owner=owner,
+                )
+            )  # fmt: skip
+    return tuple(found)
 
-    def __init__(self, path: Path, *, v2: bool = True) -> None:
-        self.path = path
-        for name in ("proc", "sys/fs/cgroup", "root"):
-            (path / name).mkdir(parents=True)
-        self.write("proc/stat", "cpu 1 2 3 4\nbtime 1\n")
-        if v2:
-            self.write("sys/fs/cgroup/cgroup.controllers", "cpu memory io pids\n")
-        self.machine = Machine.at(f"{path}/proc", f"{path}/sys", f"{path}/root")
-        self.usages = Usages(self.machine)
 
-    def write(self, name: str, text: str) -> None:
-        """A file of the machine."""
-        (self.path / name).parent.mkdir(parents=True, exist_ok=True)
-        (self.path / name).write_text(text)
+def owners(seconds: float = 0.0) -> tuple[OwnerRow, ...]:
+    """The job at its limits by its cgroup, the others by their processes, and a job that has ended."""
+    job = Usage(
+        2, 50.0, From.CGROUP, 100 + 2 * seconds, cpu_periods=int(1e5 * (1 + seconds)), cpu_throttled_periods=int(5e4 * seconds),
+        cpu_limit_cores=2.0, memory_from=From.CGROUP, memory_bytes=1000 * MIB, working_set_bytes=950 * MIB,
+        memory_limit_bytes=1000 * MIB, io_from=From.CGROUP, io=(DeviceUse("sda", int(MIB * seconds), 0),), tasks=95,
+        tasks_limit=100,
+    )  # fmt: skip
+    others = [
+        OwnerRow(
+            owner, Usage(2, 50.0, From.PROCESSES, 0.01 * place * seconds, memory_from=From.PROCESSES, memory_bytes=place * MIB)
+        )
+        for place, owner in enumerate(OWNERS[1:], 2)
+    ]  # fmt: skip
+    return (OwnerRow(JOB, job), OwnerRow(Owner(OwnerKind.SLURM, "41"), job, ended=True), *others)
 
-    def cgroup(self, path: str, **files: str) -> None:
-        """Files of a cgroup v2; ``_`` in a name stands for a dot."""
-        for name, text in files.items():
-            self.write(f"sys/fs/cgroup{path}/{name.replace('_', '.', 1)}", text)
 
-    def take(self, *members: tuple[Process, Placed]) -> dict[str, OwnerRow]:
-        """A pass; owners by id."""
-        placed = {(one.pid, one.start_ticks): where for one, where in members}
-        return {found.owner.id: found for found in self.usages.take([one for one, _ in members], placed)}
-
-    def use(self, *members: tuple[Process, Placed]) -> Usage:
-        """A pass over one owner's processes: its usage."""
-        (found,) = self.take(*members).values()
-        return found.usage
+def look(seconds: float, *, with_owners: bool = True) -> Batch:
+    """What was read so many seconds after the first look."""
+    parts = [part({}, seconds, collector="process", tables=(Table("processes", rows(seconds)),))]
+    if with_owners:
+        parts.append(part({}, seconds, collector="owner", tables=(Table("owners", owners(seconds)),)))
+    return batch(seconds, *parts)

@@ -246,7 +246,37 @@ def test_top_in_a_pipe_is_one_page() -> None:
     assert done.returncode == 0, done.stderr
     assert not _ESCAPE.search(done.stdout)
     assert "python" in done.stdout
-    assert max(len(line) for line in done.stdout.splitlines()) <= 80
+    assert max(len(line) for line in done.stdout.splitlines()) <= 140
+
+
+def test_top_groups_in_a_pipe() -> None:
+    """--by owner prints who uses what; only the user that was asked for; what nobody has is an empty table."""
+    done = bongsu("top", "--by", "owner", "--user", str(os.getuid()))
+    assert done.returncode == 0, done.stderr
+    assert not _ESCAPE.search(done.stdout)
+    titles, *lines = done.stdout.split("\n\n", 1)[1].splitlines()
+    assert titles.split()[-3:] == ["KNOWN", "KIND", "OWNER"]
+    assert lines
+    assert any(word in done.stdout for word in ("summed", "by cgroup", "both"))
+    done = bongsu("top", "--by", "user", "--filter", "no such process anywhere")
+    assert done.stdout.rstrip().endswith("USER")
+
+
+def test_top_as_json_has_owners() -> None:
+    """A process names its owner, an owner what it uses; --mine leaves out what is not the caller's."""
+    document = json.loads(bongsu("top", "--json", "--mine").stdout)
+    assert {p["uid"] for p in document["processes"]} == {os.getuid()}
+    known = [p["owner"] for p in document["processes"] if p["owner"] is not None]
+    assert set(known[0]) == {"kind", "id", "name", "namespace", "container", "step", "user"}
+    assert {(o["kind"], o["id"], o["inside"]) for o in document["owners"]} >= {("user", str(os.getuid()), "")} & {
+        (owner["kind"], owner["id"], "") for owner in known
+    }
+    assert {"cores", "memory_bytes", "memory_limit_bytes", "read_bytes_per_second"} <= set(document["owners"][0])
+
+
+def test_top_of_mine_and_another_is_one_line() -> None:
+    """--mine and --user say two different things."""
+    assert "--mine and --user contradict each other" in complaint("top", "--mine", "--user", "root")
 
 
 def test_top_in_a_pipe_repeats_where_an_interval_is_given() -> None:

@@ -44,11 +44,29 @@ class Nasty(ProcessCollector):
 machine = Machine.at()
 gatherer = Gatherer([LoadavgCollector(machine), Nasty(machine)])
 fail = "--fail" in sys.argv
-def gather():
+def gather(*, owners):
     if fail:
         raise RuntimeError("gather broke")
     return gatherer.gather()
 sys.exit(run_top(gather, interval=0.2, repeat="--repeat" in sys.argv))
+"""
+
+# Shows made-up processes of owners of every kind; the first argument is what they are grouped by.
+OWNED = r"""
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from bongsu.views.groups import By
+from bongsu.views.top import run_top
+from owned import look
+
+began = time.monotonic() - 100
+seen = []
+def gather(*, owners):
+    if owners and not seen:
+        seen.append(time.monotonic())
+        print("\x1b[99;1Howners are read\x1b[0m\x1b[K", end="", flush=True)
+    return look(time.monotonic() - began, with_owners=owners)
+sys.exit(run_top(gather, interval=0.2 if "--slow" not in sys.argv else 3600, by=By(sys.argv[2]), may_signal=False))
 """
 
 
@@ -127,6 +145,18 @@ class Terminal:
 @contextmanager
 def top(*arguments: str, columns: int = 80, lines: int = 24, **environment: str) -> Iterator[Terminal]:
     terminal = Terminal([sys.executable, "-c", PROGRAM, *arguments], columns, lines, errors_too=False, **environment)
+    try:
+        yield terminal
+    finally:
+        terminal.close()
+
+
+@contextmanager
+def owned(
+    by: str = "none", *arguments: str, columns: int = 160, lines: int = 30, **environment: str
+) -> Iterator[Terminal]:
+    argv = [sys.executable, "-c", OWNED, str(Path(__file__).parent.parent), by, *arguments]
+    terminal = Terminal(argv, columns, lines, errors_too=False, **environment)
     try:
         yield terminal
     finally:
@@ -277,7 +307,7 @@ def test_filter_tree_sort_and_help(tmp_path: Path) -> None:
         terminal.press("p")
         terminal.wait_for(lambda t: re.search(r"PROGRAM *\n *4194000 ", t))
         terminal.press("?")
-        terminal.wait_for(has("send it a signal, after asking"))
+        terminal.wait_for(has("send a process a signal, after asking"))
         terminal.press("x")
         terminal.wait_for(has("PROGRAM"))
         terminal.press("q")
@@ -385,3 +415,87 @@ def test_a_pipe_with_repeat_goes_on_until_the_reader_leaves() -> None:
     assert process.wait(10) == 0
     assert process.stderr.read() == b""
     process.stderr.close()
+
+
+def test_owners_and_back() -> None:
+    """O shows owners against their limits, Enter the processes of one, Esc goes back to it, and then to all processes."""
+    with owned() as terminal:
+        terminal.wait_for(has("? help", "o owners", "job 42", "pod ml/trainer-0", "ollama.service", "docker web"))
+        assert b"owners are read" not in terminal.raw, "what nobody looks at is not read"
+        terminal.press("o")
+        terminal.wait_for(has("job 42 train", "by cgroup", "summed", "1000M", "Enter its processes"))
+        terminal.wait_for(lambda t: re.search(r"2 alice +200(\.0)? +200 +50 +950M +1000M █{8}", t))
+        terminal.press("k")
+        terminal.wait_for(has("Signals go to processes"))
+        terminal.press("p\x1b[B")  # by number of processes: all have two
+        terminal.press("/ollama\r")
+        terminal.wait_for(lambda t: "/ollama: 1 shown" in t and "job 42" not in t)
+        terminal.press("\r")
+        text = terminal.wait_for(has("ollama.service: 2 shown, Esc goes back", "prog5", "PROGRAM"))
+        assert "prog1" not in text
+        terminal.press("\x1b")
+        terminal.wait_for(has("/ollama: 1 shown, Esc shows all"))
+        terminal.press("\x1b")
+        terminal.wait_for(has("job 42 train", "Enter its processes"))
+        terminal.press("\x1b")
+        terminal.wait_for(has("PROGRAM", "prog1", "g group"))
+        terminal.press("q")
+        assert terminal.ended() == 0
+        assert terminal.is_restored()
+
+
+def test_owners_are_there_at_once() -> None:
+    """Whoever presses o does not wait for the next reading, however long the interval is."""
+    with owned("none", "--slow") as terminal:
+        terminal.wait_for(has("? help", "job 42"))
+        terminal.press("o")
+        terminal.wait_for(has("by cgroup", "200"))  # with rates: two readings
+        terminal.press("q")
+        assert terminal.ended() == 0
+
+
+def test_g_groups_by_each_in_turn() -> None:
+    """Owner, user, command, not at all; --by begins with one."""
+    with owned("user") as terminal:
+        terminal.wait_for(lambda t: re.search(r"OWNER|USER *$", t, re.MULTILINE) and "4 alice" in t)
+        terminal.press("g")
+        terminal.wait_for(has("COMMAND", "[kernel]", "5 users"))
+        terminal.press("g")
+        terminal.wait_for(has("PROGRAM", "prog3"))
+        terminal.press("g")
+        terminal.wait_for(has("by cgroup"))
+        terminal.press("q")
+        assert terminal.ended() == 0
+
+
+def test_only_mine() -> None:
+    """M leaves only the processes of who runs it, or only the owners that have one; the foot says so."""
+    with owned() as terminal:
+        terminal.wait_for(has("? help", "prog1"))
+        terminal.press("M")
+        text = terminal.wait_for(has("only mine:", "M shows all"))
+        assert "prog1 " not in text
+        terminal.press("o")
+        terminal.wait_for(lambda t: "only mine" in t and "job 42" not in t)
+        terminal.press("M")
+        terminal.wait_for(has("job 42", "Enter its processes"))
+        terminal.press("q")
+        assert terminal.ended() == 0
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(80, 24), (200, 50), (40, 10), (20, 5)])
+@pytest.mark.parametrize("by", ["owner", "command"])
+def test_groups_fit_and_cannot_steer(by: str, columns: int, lines: int) -> None:
+    """At each size every line of groups fits, in ASCII where only that shows, and no owner's name is obeyed."""
+    with owned(by, columns=columns, lines=lines, PYTHONIOENCODING="ascii", NO_COLOR="1") as terminal:
+        terminal.wait_for(has("CPU %"))
+        terminal.press("m")
+        terminal.read(0.5)
+        drawn = {place: line for place, line in terminal.lines().items() if place != 99}
+        assert max(drawn) == lines
+        assert all(len(line) <= columns and line.isascii() for line in drawn.values())
+        terminal.press("q")
+        assert terminal.ended() == 0
+        for harm in (b"\x1b]0", b"\x07", b"\x9b31m", "\u202e".encode(), b"\xff"):
+            assert harm not in terminal.raw
+        assert not re.search(rb"\x1b\[(\d+;)*(3[0-8]|9[0-7]|4[0-7])(;\d+)*m", terminal.raw)

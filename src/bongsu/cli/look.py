@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import click
 from bongsu.cli.options import ObservingCommand, loaded, machine_options
 
 if TYPE_CHECKING:
+    from bongsu.model.batch import Batch
     from bongsu.model.summary import Summary
     from bongsu.pipeline import Gatherer
     from bongsu.views.rates import Rates
@@ -73,16 +75,21 @@ def status(ctx: click.Context, watch: str | None, as_json: bool) -> int:
 
 TOP = """Show processes live, what they use and who they belong to.
 
-Keys: `c` `m` `i` sort by CPU, memory, disk use; `/` filters, `T` draws the tree, `k` sends a signal after
-asking, `?` lists all keys, `q` leaves. When the output is no terminal, one plain page is printed, or with
---interval one after another.
+Keys: `c` `m` `i` sort by CPU, memory, disk use; `o` shows owners (Slurm jobs, pods, containers, units, users) against
+their limits and Enter the processes of one; `/` filters, also by job, pod, namespace, container, unit and user;
+`M` shows only yours; `T` draws the tree, `k` sends a signal after asking, `?` lists all keys, `q` leaves. When the
+output is no terminal, one plain page is printed, or with --interval one after another.
 
 \b
 Examples:
   bongsu top
   bongsu top --sort memory --filter python
+  bongsu top --by owner                      who uses what, against which limit
+  bongsu top --filter 'job 42'
   bongsu top --json | jq '.processes[0]'
+  bongsu top --json --mine | jq '.owners[] | {id, cores, memory_bytes, memory_limit_bytes}'
 """
+GROUPS = ("owner", "user", "command", "none")
 SORTS = ("cpu", "memory", "io", "threads", "pid", "user")
 
 
@@ -92,40 +99,66 @@ SORTS = ("cpu", "memory", "io", "threads", "pid", "user")
 @click.option(
     "--sort", type=click.Choice(SORTS), default="cpu", metavar="KEY", help=f"{', '.join(SORTS)}.  [default: cpu]"
 )
-@click.option("--filter", "words", metavar="WORDS", default="", help="Only lines that hold all of these words.")
+@click.option(
+    "--by",
+    type=click.Choice(GROUPS),
+    default="none",
+    metavar="WHAT",
+    help=f"Group by {', '.join(GROUPS)}.  [default: none]",
+)
+@click.option(
+    "--filter",
+    "words",
+    metavar="WORDS",
+    default="",
+    help="Only lines that hold all of these words, or whose owner does.",
+)
+@click.option("--mine", is_flag=True, help="Only your own processes.")
+@click.option("--user", metavar="NAME", default="", help="Only the processes of this user (a name or a number).")
 @click.option("--tree", is_flag=True, help="Children below their parents.")
 @click.option("--arguments", is_flag=True, help="Read arguments too; what looks like a secret is masked.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object with all processes, and end.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object with processes and owners, and end.")
 @click.pass_context
 def top(
-    ctx: click.Context, interval: str, sort: str, words: str, tree: bool, arguments: bool, as_json: bool
+    ctx: click.Context, interval: str, sort: str, by: str, words: str, mine: bool, user: str, tree: bool,
+    arguments: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Hand the terminal to the live view, or print once."""
     from bongsu.cli import wire
     from bongsu.cli.settings_file import Given
 
+    if mine and user:
+        raise click.UsageError("--mine and --user contradict each other: give one of them")
     seconds = _seconds("--interval", interval)
     extra = (Given(("collectors", "process", "arguments"), value=True, origin="--arguments"),) if arguments else ()
     settings = loaded(ctx, extra)
     gatherer = wire.gatherer(
-        settings, wire.collectors(settings, wire.machine(settings), only=TOP_COLLECTORS), slower=False
+        settings, wire.collectors(settings, wire.machine(settings), only=(*TOP_COLLECTORS, "owner")), slower=False
     )
+
+    def gather(*, owners: bool) -> Batch:
+        return gatherer.gather(only=None if owners else TOP_COLLECTORS)
+
+    from bongsu.views.processes import Order
+    from bongsu.views.ruled import Sort
+
+    order = Order(Sort[sort.upper()], words=words, tree=tree, uid=os.getuid() if mine else None, user=user)
     if as_json:
         from bongsu.views.process_json import process_json
 
-        before = gatherer.gather()
+        before = gather(owners=True)
         time.sleep(WINDOW)
-        click.echo(process_json(before, gatherer.gather()))
+        click.echo(process_json(before, gather(owners=True), order))
         return 0
-    from bongsu.views.processes import Order, Sort
+    from bongsu.views.groups import By
     from bongsu.views.top import run_top
 
-    order = Order(Sort[sort.upper()], words=words, tree=tree)
     # Elsewhere's process numbers mean nothing here: no signal may be sent by them.
     return run_top(
-        gatherer.gather,
+        gather,
         interval=seconds,
         order=order,
+        by=By(by),
         may_signal=settings.settings.paths.procfs == "/proc",
         repeat=ctx.get_parameter_source("interval") is click.core.ParameterSource.COMMANDLINE,
     )

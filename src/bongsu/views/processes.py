@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.text import Text
 
 from bongsu.model.process import ProcessRow
+from bongsu.views import ruled
+from bongsu.views.owner_words import called, searched
 from bongsu.views.printable import printable
 from bongsu.views.rates import NO_RATES, Identity, ProcessRates
+from bongsu.views.ruled import Column, Sort
 from bongsu.views.units import UNKNOWN, clock_text, short_bytes
-
-
-class Sort(enum.Enum):
-    """What the table is ordered by; the value is the key that chooses it."""
-
-    CPU = "c"
-    MEMORY = "m"
-    IO = "i"
-    THREADS = "t"
-    PID = "p"
-    USER = "u"
 
 
 class Entry(NamedTuple):
@@ -43,65 +34,72 @@ class Order:
     turned: bool = False
     words: str = ""  # the filter: shown are rows that hold all of its words
     tree: bool = False
+    uid: int | None = None  # only processes of this user id
+    user: str = ""  # only processes of the user of this name or number
+
+    def shows(self, row: ProcessRow) -> bool:
+        """Whether a process is of the user whose processes alone are wanted."""
+        return (self.uid is None or row.uid == self.uid) and (not self.user or self.user in {row.user, str(row.uid)})
+
+
+class Words:
+    """The filter: what it finds holds all of its words, in any case."""
+
+    def __init__(self, words: str) -> None:
+        self._words = words.lower().split()
+        self._owners: dict[int, str] = {}  # by identity of the object: processes of a cgroup share one
+
+    def __bool__(self) -> bool:
+        return bool(self._words)
+
+    def find(self, row: ProcessRow) -> bool:
+        """Whether a process, or who it belongs to, holds them."""
+        if not self._words:
+            return True
+        owner = ""
+        if row.owner is not None:
+            owner = self._owners.get(id(row.owner)) or self._owners.setdefault(id(row.owner), searched(row.owner))
+        text = f"{row.pid} {row.user} {row.executable} {row.comm} {row.arguments or ''} ".lower() + owner
+        return all(word in text for word in self._words)
+
+    def find_text(self, text: str) -> bool:
+        """Whether a text in small letters holds them."""
+        return all(word in text for word in self._words)
 
 
 def arrange(
     rows: Sequence[ProcessRow], rates: Mapping[Identity, ProcessRates], order: Order, *, ascii_only: bool = False
 ) -> list[Entry]:
     """The entries in their order. What is not known sorts below zero; ties go by pid, so that lines keep still."""
+    words = Words(order.words)
+    if order.tree:
+        entries = _ordered(rows, rates, order)
+        wanted = {e.row.pid for e in entries if order.shows(e.row) and words.find(e.row)}
+        return _tree(entries, wanted, _BRANCHES[ascii_only])
+    if order.uid is not None or order.user or words:
+        rows = [row for row in rows if order.shows(row) and words.find(row)]
+    return _ordered(rows, rates, order)
+
+
+def _ordered(rows: Iterable[ProcessRow], rates: Mapping[Identity, ProcessRates], order: Order) -> list[Entry]:
     entries = [Entry(row, rates.get(row.identity, NO_RATES)) for row in rows]
-    key = _KEYS[order.sort]
     falling = (order.sort not in {Sort.PID, Sort.USER}) is not order.turned
     entries.sort(key=lambda e: e.row.pid)
-    entries.sort(key=key, reverse=falling)
-    words = order.words.lower().split()
-    if order.tree:
-        return _tree(entries, {e.row.pid for e in entries if _holds(e.row, words)}, _BRANCHES[ascii_only])
-    return [e for e in entries if _holds(e.row, words)] if words else entries
+    entries.sort(key=_KEYS[order.sort], reverse=falling)
+    return entries
 
 
-class Column(NamedTuple):
-    """One column: shown if the terminal has at least ``least_width`` cells; names are cut, numbers never."""
-
-    title: str
-    width: int
-    least_width: int
-    text: Callable[[Entry], str]
-    left: bool = False
-    sort: Sort | None = None
+def heading(width: int, order: Order) -> Text:
+    """The line of titles."""
+    return ruled.heading(_COLUMNS, "PROGRAM", width, order.sort)
 
 
-def columns(width: int, *, io: bool = True) -> list[Column]:
-    """The columns that fit. The program's name takes what is left."""
-    return [column for column in _COLUMNS if width >= column.least_width and (io or column.sort is not Sort.IO)]
-
-
-def heading(width: int, order: Order, *, io: bool = True) -> Text:
-    """The line of titles, the one that the table is sorted by set off."""
-    line = Text(no_wrap=True, overflow="crop", style="reverse")
-    for column in columns(width, io=io):
-        title = column.title.ljust(column.width) if column.left else column.title.rjust(column.width)
-        line.append(title, style="bold underline" if column.sort is order.sort else "")
-        line.append(" ")
-    line.append("PROGRAM")
-    line.append(" " * max(0, width - line.cell_len))
-    line.truncate(width, overflow="crop")
-    return line
-
-
-def line(entry: Entry, width: int, *, selected: bool = False, io: bool = True, arguments: bool = False) -> Text:
+def line(entry: Entry, width: int, *, selected: bool = False, arguments: bool = False) -> Text:
     """One process on one line of exactly ``width`` cells; nothing in it can steer the terminal."""
-    row = entry.row
-    text = Text(no_wrap=True, overflow="crop", style="reverse" if selected else "")
-    for column in columns(width, io=io):
-        cell = column.text(entry)
-        cell = set_cell_size(cell, column.width) if column.left else cell.rjust(column.width)
-        text.append(cell, style="" if selected else _style(column, entry))
-        text.append(" ")
-    left = max(0, width - text.cell_len)
-    name = program(row, arguments=arguments)
-    text.append(set_cell_size(entry.branch + name, left), style="dim" if row.kernel and not selected else "")
-    return text
+    name = entry.branch + program(entry.row, arguments=arguments)
+    return ruled.line(
+        _COLUMNS, entry, name, width, _style, selected=selected, last_style="dim" if entry.row.kernel else ""
+    )
 
 
 def program(row: ProcessRow, *, arguments: bool = False) -> str:
@@ -116,20 +114,13 @@ def program(row: ProcessRow, *, arguments: bool = False) -> str:
     return printable(name)
 
 
-def plain(entries: Iterable[Entry], width: int | None, order: Order, *, io: bool = True) -> list[str]:
+def plain(entries: Iterable[Entry], width: int | None, order: Order) -> list[str]:
     """The table as plain lines, without colour and trailing blanks; as wide as it needs where ``width`` is None."""
     shown = list(entries)
     if width is None:
-        width = 100 + max((cell_len(program(e.row, arguments=True)) + len(e.branch) for e in shown), default=0)
-    lines = [heading(width, order, io=io), *(line(e, width, io=io, arguments=True) for e in shown)]
+        width = 140 + max((cell_len(program(e.row, arguments=True)) + len(e.branch) for e in shown), default=0)
+    lines = [heading(width, order), *(line(e, width, arguments=True) for e in shown)]
     return [text.plain.rstrip() for text in lines]
-
-
-def _holds(row: ProcessRow, words: list[str]) -> bool:
-    if not words:
-        return True
-    text = f"{row.pid} {row.user} {row.executable} {row.comm} {row.arguments or ''}".lower()
-    return all(word in text for word in words)
 
 
 _BRANCHES = {False: ("├─", "└─", "│ ", "  "), True: ("|-", "`-", "| ", "  ")}
@@ -183,20 +174,29 @@ def _cpu(entry: Entry) -> str:
     return f"{cores * 100:.1f}" if cores < 99.995 else f"{cores * 100:.0f}"
 
 
-_COLUMNS = (
+def _owner(entry: Entry) -> str:
+    return UNKNOWN if entry.row.owner is None else printable(called(entry.row.owner))
+
+
+# An owner's words say a user where nothing else manages the process: at 80 columns they stand in the user's place.
+_COLUMNS: tuple[Column[Entry], ...] = (
     Column("PID", 7, 0, lambda e: str(e.row.pid), sort=Sort.PID),
-    Column("USER", 8, 60, lambda e: printable(e.row.user), left=True, sort=Sort.USER),
+    Column("USER", 8, 60, lambda e: printable(e.row.user), left=True, sort=Sort.USER, below=72),
+    Column("USER", 8, 96, lambda e: printable(e.row.user), left=True, sort=Sort.USER),
     Column("S", 1, 50, lambda e: printable(e.row.state)[:1], left=True),
-    Column("THR", 4, 72, lambda e: str(e.row.threads), sort=Sort.THREADS),
+    Column("THR", 4, 96, lambda e: str(e.row.threads), sort=Sort.THREADS),
     Column("CPU %", 6, 24, _cpu, sort=Sort.CPU),
     Column("MEM", 5, 32, lambda e: short_bytes(e.row.resident_bytes), sort=Sort.MEMORY),
     Column("READ/s", 6, 66, lambda e: short_bytes(e.rates.read_bytes), sort=Sort.IO),
     Column("WRIT/s", 6, 66, lambda e: short_bytes(e.rates.write_bytes), sort=Sort.IO),
     Column("TIME", 7, 56, lambda e: clock_text(e.row.cpu_seconds)),
+    Column("OWNER", 14, 72, _owner, left=True, below=110),
+    Column("OWNER", 20, 110, _owner, left=True, below=140),
+    Column("OWNER", 32, 140, _owner, left=True),
 )
 
 
-def _style(column: Column, entry: Entry) -> str:
+def _style(column: Column[Entry], entry: Entry) -> str:
     if column.title == "CPU %" and (entry.rates.cores or 0.0) >= 0.5:
         return "bold green" if (entry.rates.cores or 0.0) < 0.95 else "bold yellow"
     if column.title == "S" and entry.row.state in "DZ":

@@ -5,29 +5,28 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from typing import IO
 
 from rich.console import Console
 from rich.text import Text
 
-from bongsu.model.batch import Batch
 from bongsu.model.errors import BongsuError
 from bongsu.model.process import ProcessRow
 from bongsu.sources.pidfd import send_signal
 from bongsu.views import keys, processes
+from bongsu.views.feed import FIRST_SECONDS, Feed, Gather
+from bongsu.views.groups import By
 from bongsu.views.header import Readings, header, plain_header
+from bongsu.views.listing import Listing
 from bongsu.views.printable import printable
-from bongsu.views.processes import Entry, Order, Sort
-from bongsu.views.rates import Identity, Rates
+from bongsu.views.processes import Order
+from bongsu.views.ruled import Sort
 from bongsu.views.screen import Screen
 from bongsu.views.terminal import Terminal
 
 _ESCAPE_WAIT_SECONDS = 0.05  # a terminal sends the rest of a key's sequence sooner
-_FIRST_SECONDS = 0.5  # rates need two readings: the second comes soon, whatever the interval
 
 _HELP = (
     "Keys",
@@ -36,23 +35,29 @@ _HELP = (
     "  t  by threads      p  by pid          u  by user",
     "  (the same key again turns the order round)",
     "",
-    "  /  show only lines that hold these words; Esc ends it",
+    "  o  owners: jobs, pods, containers, units, users against their limits",
+    "  g  group by owner, by user, by command, not at all",
+    "  Enter  the processes of a group; Esc goes back",
+    "  M  only mine       /  only lines that hold these words (an owner's, too)",
     "  T  tree            a  arguments, if they are read, or not",
-    "  arrows, PgUp, PgDn, Home, End   choose a process",
-    "  k  send it a signal, after asking",
+    "  arrows, PgUp, PgDn, Home, End   choose a line",
+    "  k  send a process a signal, after asking",
     "  space  hold still  q  quit",
     "",
-    "  CPU % is of one core: 800 means that eight are busy. MEM counts",
-    "  shared pages for each process. A dash is what may not be read.",
+    "  CPU % is of one core: 800 means that eight are busy. A dash is what may",
+    "  not be read. MEM of a process counts shared pages, of an owner with a",
+    "  cgroup (by cgroup) all but the page cache that is given up first.",
+    "  THR % is of the periods in which its CPU limit stopped it.",
 )
 
 
 def run_top(
-    gather: Callable[[], Batch],
+    gather: Gather,
     *,
     interval: float = 2.0,
     repeat: bool = False,
     order: Order = Order(),  # noqa: B008  it is frozen, so all may share it
+    by: By = By.NONE,
     may_signal: bool = True,
     output: IO[str] | None = None,
 ) -> int:
@@ -66,13 +71,12 @@ def run_top(
     """
     file = output or sys.stdout
     console = Terminal(file=file)
-    if not console.is_terminal or console.is_dumb_terminal:
-        return _plain(gather, interval, file, order, repeat=repeat, console=console)
-    keyboard = _keyboard()
+    keyboard = None if not console.is_terminal or console.is_dumb_terminal else _keyboard()
     if keyboard is None:
-        return _plain(gather, interval, file, order, repeat=repeat, console=console)
+        return _plain(gather, interval, file, Listing(order, by, ascii_only=True), repeat=repeat, console=console)
+    listing = Listing(order, by, ascii_only=not console.encoding.lower().startswith("utf"))
     try:
-        return _Top(gather, interval, console, keyboard, order, may_signal=may_signal).run()
+        return _Top(gather, interval, console, keyboard, listing, may_signal=may_signal).run()
     finally:
         if keyboard != 0:
             os.close(keyboard)
@@ -82,24 +86,19 @@ class _Top:
     """The live view: what the user chose, and the newest batch."""
 
     def __init__(
-        self, gather: Callable[[], Batch], interval: float, console: Console, keyboard: int, order: Order, *,
-        may_signal: bool,
-    ) -> None:  # fmt: skip
-        self._feed = _Feed(gather, interval)
+        self, gather: Gather, interval: float, console: Console, keyboard: int, listing: Listing, *, may_signal: bool
+    ) -> None:
+        self._feed = Feed(gather, interval, owners=listing.needs_owners)
         self._screen = Screen(keyboard, console.file.fileno(), console)
         self._ascii = not console.encoding.lower().startswith("utf")
-        self._order = order
+        self._list = listing
         self._may_signal = may_signal
-        self._rates = Rates()
-        self._batch: Batch | None = None
-        self._entries: list[Entry] = []
-        self._chosen: Identity | None = None  # None: whatever stands first
+        self._chosen: object = None  # the line's identity; None: whatever stands first
         self._first = 0  # the entry on the table's first line
         self._page = 1
         self._typing: str | None = None  # the filter while it is typed
         self._asking: tuple[ProcessRow, signal.Signals] | None = None
         self._says = ""
-        self._arguments = True  # shown where they were read
         self._helps = self._holds = self._done = False
 
     def run(self) -> int:
@@ -124,26 +123,10 @@ class _Top:
         """Take the newest batch, unless the user holds the view still."""
         if self._feed.failure is not None:
             self._done = True
-        batch = self._feed.newest
-        if batch is None or batch is self._batch or (self._holds and self._batch is not None):
+        batch, shown = self._feed.newest, self._list.batch
+        if batch is None or batch is shown or (self._holds and shown is not None):
             return
-        self._batch = batch
-        self._rates.take(batch)
-        self._arrange()
-
-    def _arrange(self) -> None:
-        table = self._batch.table("processes") if self._batch else None
-        rows = [row for row in table.rows if isinstance(row, ProcessRow)] if table else []
-        self._entries = processes.arrange(rows, self._rates.processes(), self._order, ascii_only=self._ascii)
-
-    @property
-    def _place(self) -> int:
-        """Where the chosen process stands; the first line if it is gone."""
-        if self._chosen is not None:
-            for place, entry in enumerate(self._entries):
-                if entry.row.identity == self._chosen:
-                    return place
-        return 0
+        self._list.take(batch)
 
     def _press(self, key: str) -> None:
         self._says = ""
@@ -160,37 +143,55 @@ class _Top:
     def _command(self, key: str) -> None:
         steps = {
             keys.UP: -1, keys.DOWN: 1, keys.PAGE_UP: -self._page, keys.PAGE_DOWN: self._page,
-            keys.HOME: -len(self._entries), keys.END: len(self._entries),
+            keys.HOME: -len(self._list), keys.END: len(self._list),
         }  # fmt: skip
+        order = self._list.order
         sort = next((sort for sort in Sort if sort.value == key), None)
         if sort is not None:
-            turned = sort is self._order.sort and not self._order.turned
-            self._order = replace(self._order, sort=sort, turned=turned)
-            self._arrange()
-        elif key in steps and self._entries:
-            place = min(max(0, self._place + steps[key]), len(self._entries) - 1)
-            self._chosen = self._entries[place].row.identity if place else None
+            turned = sort is order.sort and not order.turned
+            self._list.change(replace(order, sort=sort, turned=turned))
+        elif key in steps and len(self._list):
+            place = min(max(0, self._list.place(self._chosen) + steps[key]), len(self._list) - 1)
+            self._chosen = self._list.identity(place) if place else None
         elif key == "q":
             self._done = True
         elif key in {"?", "h"}:
             self._helps = True
         elif key == "/":
-            self._typing = self._order.words
-        elif key == keys.ESCAPE:
-            self._filter("")
+            self._typing = order.words
+        elif key in {keys.ENTER, keys.ESCAPE, "o", "g"}:
+            self._turn(key)
+        elif key == "M":
+            self._list.change(replace(order, user="", uid=os.getuid() if order.uid is None else None))
         elif key == "T":
-            self._order = replace(self._order, tree=not self._order.tree)
-            self._arrange()
+            self._list.change(replace(order, tree=not order.tree))
         elif key == "a":
-            self._arguments = not self._arguments
+            self._list.arguments = not self._list.arguments
         elif key == " ":
             self._holds = not self._holds
-        elif key == "k" and self._entries:
-            self._ask(self._entries[self._place].row)
+        elif key == "k" and len(self._list):
+            self._ask(self._list.process(self._list.place(self._chosen)))
+
+    def _turn(self, key: str) -> None:
+        """Go to groups, into one, or back out of it, where the same line is chosen again."""
+        opened = self._list.opened
+        if key == keys.ENTER:
+            if self._list.grouped and len(self._list):
+                self._list.open(self._list.place(self._chosen))
+                self._chosen = None
+        elif key == keys.ESCAPE:
+            self._list.back()
+            if opened is not None and self._list.opened is None:
+                self._chosen = opened.key
+        else:
+            kinds = list(By)
+            after = kinds[(kinds.index(self._list.by) + 1) % len(kinds)]
+            self._list.group((By.NONE if self._list.needs_owners else By.OWNER) if key == "o" else after)
+            self._chosen = None
+        self._feed.with_owners(owners=self._list.needs_owners)
 
     def _filter(self, words: str) -> None:
-        self._order = replace(self._order, words=words)
-        self._arrange()
+        self._list.change(replace(self._list.order, words=words))
 
     def _type(self, key: str) -> None:
         assert self._typing is not None
@@ -206,8 +207,10 @@ class _Top:
                 self._typing += key
             self._filter(self._typing)
 
-    def _ask(self, row: ProcessRow) -> None:
-        if not self._may_signal:
+    def _ask(self, row: ProcessRow | None) -> None:
+        if row is None:
+            self._says = "Signals go to processes: Enter shows those of this line."
+        elif not self._may_signal:
             self._says = "These processes are read through another --procfs: they cannot be signalled from here."
         elif row.kernel:
             self._says = f"{row.pid} is a thread of the kernel: it takes no signals."
@@ -236,18 +239,14 @@ class _Top:
         if self._helps:
             self._screen.draw([Text(text) for text in _HELP[: height - 1]] + [Text("any key goes back", style="dim")])
             return
-        readings = Readings(self._batch, self._rates)
+        readings = Readings(self._list.batch, self._list.rates)
         lines = header(readings, width, height, ascii_only=self._ascii)
-        lines.append(processes.heading(width, self._order))
+        lines.append(self._list.heading(width))
         self._page = max(1, height - len(lines) - 1)
-        place = self._place
-        self._first = min(self._first, max(0, len(self._entries) - self._page))
+        place = self._list.place(self._chosen)
+        self._first = min(self._first, max(0, len(self._list) - self._page))
         self._first = min(place, max(self._first, place - self._page + 1))
-        shown = self._entries[self._first : self._first + self._page]
-        lines += [
-            processes.line(entry, width, selected=self._first + n == place, arguments=self._arguments)
-            for n, entry in enumerate(shown)
-        ]
+        lines += self._list.lines(self._first, self._page, width, place)
         lines += [Text()] * (height - 1 - len(lines))
         lines.append(self._foot(width))
         self._screen.draw(lines)
@@ -266,74 +265,54 @@ class _Top:
             return Text(f"/{printable(self._typing)}_", style="bold")
         if self._says:
             return Text(printable(self._says), style="bold")
-        if self._batch is None:
+        if self._list.batch is None:
             return Text("reading …" if not self._ascii else "reading ...", style="dim")
-        foot = Text("? help  q quit  / filter  k signal  T tree", style="dim")
         if self._holds:
-            foot = Text("held still, space goes on", style="bold")
-        if self._order.words:
-            foot = Text(f"/{printable(self._order.words)}: {len(self._entries)} shown, Esc shows all", style="bold")
+            return Text("held still, space goes on", style="bold")
         problem = self._problem()
-        return Text(problem, style="bold yellow") if problem and not self._order.words else foot
+        if problem:
+            return Text(problem, style="bold yellow")
+        narrowed = self._narrowed()
+        if narrowed:
+            return Text(narrowed, style="bold")
+        if self._list.grouped:
+            return Text("? help  q quit  Enter its processes  Esc all processes  / filter  M mine", style="dim")
+        return Text("? help  q quit  / filter  k signal  T tree  o owners  g group  M mine", style="dim")
+
+    def _narrowed(self) -> str:
+        """What is shown, where it is not all, and how to see more."""
+        order, opened = self._list.order, self._list.opened
+        said = [] if opened is None else [opened.name]
+        if order.uid is not None or order.user:
+            said.append("only mine" if not order.user else f"only {printable(order.user)}")
+        if order.words:
+            said.append(f"/{printable(order.words)}")
+        if not said:
+            return ""
+        way = "Esc shows all" if order.words else "Esc goes back" if opened is not None else "M shows all"
+        return f"{', '.join(said)}: {len(self._list)} shown, {way}"
 
     def _problem(self) -> str:
         """Why there are no processes, if there are none."""
-        if self._entries or self._batch is None:
+        if self._list.batch is None or self._list.batch.table("processes") is not None:
             return ""
-        for outcome in self._batch.outcomes:
+        for outcome in self._list.batch.outcomes:
             if outcome.collector == "process":
                 return printable(outcome.error or outcome.no_data or "")
         return "the collector `process` is off: there are no processes to show"
 
 
-class _Feed:
-    """Gathers in a thread of its own; the newest batch waits to be taken."""
-
-    def __init__(self, gather: Callable[[], Batch], interval: float) -> None:
-        self._gather = gather
-        self._interval = interval
-        self._ended = threading.Event()
-        self.newest: Batch | None = None
-        self.failure: BaseException | None = None
-
-    def start(self, wake: Callable[[], None]) -> None:
-        threading.Thread(target=self._work, args=(wake,), name="bongsu-top", daemon=True).start()
-
-    def stop(self) -> None:
-        self._ended.set()
-
-    def _work(self, wake: Callable[[], None]) -> None:
-        pause = min(_FIRST_SECONDS, self._interval)
-        due = time.monotonic()
-        try:
-            while not self._ended.is_set():
-                self.newest = self._gather()
-                wake()
-                due = max(due + pause, time.monotonic())
-                pause = self._interval
-                self._ended.wait(due - time.monotonic())
-        except BaseException as error:  # noqa: BLE001  the main thread raises it
-            self.failure = error
-            wake()
-
-
-def _plain(
-    gather: Callable[[], Batch], interval: float, file: IO[str], order: Order, *, repeat: bool, console: Console
-) -> int:
-    rates = Rates()
-    rates.take(gather())
-    pause = min(_FIRST_SECONDS, interval)
+def _plain(gather: Gather, interval: float, file: IO[str], listing: Listing, *, repeat: bool, console: Console) -> int:
+    listing.take(gather(owners=listing.needs_owners))
+    pause = min(FIRST_SECONDS, interval)
     width = console.width if console.is_terminal else None
     try:
         while True:
             time.sleep(pause)
             pause = interval
-            batch = gather()
-            rates.take(batch)
-            table = batch.table("processes")
-            rows = [row for row in table.rows if isinstance(row, ProcessRow)] if table else []
-            entries = processes.arrange(rows, rates.processes(), order, ascii_only=True)
-            lines = [*plain_header(Readings(batch, rates)), "", *processes.plain(entries, width, order), ""]
+            batch = gather(owners=listing.needs_owners)
+            listing.take(batch)
+            lines = [*plain_header(Readings(batch, listing.rates)), "", *listing.plain(width), ""]
             file.write("\n".join(lines))
             file.flush()
             if not repeat:
