@@ -184,7 +184,8 @@ def test_a_wrong_line_imports_nothing(tmp_path: Path) -> None:
     assert f"passed over {dump}:6: " in done.stderr
     assert json.loads(done.stdout) == {
         "path": path, "format": "prometheus", "lines": 11, "read": 10, "stored": 10, "already": 0, "replaced": 0,
-        "new_series": 2, "skipped_lines": 1, "cut_off_lines": 0, "oldest": START, "newest": START + 60_000,
+        "left_out": 0, "new_series": 2, "skipped_lines": 1, "cut_off_lines": 0, "oldest": START,
+        "newest": START + 60_000,
     }  # fmt: skip
 
 

@@ -12,78 +12,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bongsu.store.layout import minutes
-from bongsu.store.layout.minutes import Minutes
-from bongsu.store.layout.schema import MINUTE_MS, MINUTES, SEAL_MS
+from bongsu.store.layout.schema import MINUTES, SEAL_MS
 from bongsu.store.series import STALE, STALE_BITS
 from bongsu.store.writing import seal
+from plain_minutes import Sample, check
 from store_file import Store
 
 T0 = 78_703 * minutes.MERGED_MS
 NEVER = 2**60
 ALL = (-(2**50), 2**50)
 COUNTER, GAUGE = 1, 2
-Sample = tuple[int, float]
-
-
-class Expected:
-    """The buckets of one series, worked out one sample after the other."""
-
-    def __init__(self, samples: list[Sample], *, counter: bool) -> None:
-        self.ends: list[int] = []
-        self.at: list[int] = []
-        self.last: list[float] = []
-        self.values: list[list[float]] = []
-        self.increases: list[list[float]] = []
-        self.rates: list[list[float]] = []
-        self.covered: list[int] = []
-        before: Sample | None = None
-        for ts, value in samples:
-            end = math.ceil(ts / MINUTE_MS) * MINUTE_MS
-            if not self.ends or self.ends[-1] != end:
-                self.ends.append(end)
-                self.at.append(ts)
-                self.last.append(value)
-                self.covered.append(0)
-                for column in (self.values, self.increases, self.rates):
-                    column.append([])
-            self.at[-1], self.last[-1] = ts, value
-            usable = math.isfinite(value) if counter else not math.isnan(value)
-            if usable:
-                self.values[-1].append(value)
-            if counter and usable and before is not None and math.isfinite(before[1]) and ts - before[0] <= 300_000:
-                step = value - before[1] if value >= before[1] else value
-                self.increases[-1].append(step)
-                self.rates[-1].append(step / ((ts - before[0]) / 1000))
-                self.covered[-1] += ts - before[0]
-            before = (ts, value)
-
-
-def _same(found: float, wanted: float, rel: float = 1e-12) -> bool:
-    if math.isnan(wanted):
-        return math.isnan(found)
-    return found == wanted or math.isclose(found, wanted, rel_tol=rel)
-
-
-def _check(found: Minutes, samples: list[Sample], *, counter: bool) -> None:
-    wanted = Expected(samples, counter=counter)
-    assert found.shape.counter is counter
-    assert found.shape.ends.tolist() == wanted.ends
-    assert found.shape.at.tolist() == wanted.at
-    assert found.shape.counts.tolist() == [len(values) for values in wanted.values]
-    assert found.last.tobytes() == np.array(wanted.last).tobytes()
-    if counter:
-        assert found.shape.covered.tolist() == wanted.covered
-    for i, values in enumerate(wanted.rates if counter else wanted.values):
-        low, high = (min(values), max(values)) if values else (math.nan, math.nan)
-        sums = wanted.increases[i] if counter else values
-        total = math.fsum(sums) if sums and all(map(math.isfinite, sums)) else sum(sums) if sums else math.nan
-        slack = 1e-9 * max([abs(value) for value in sums if math.isfinite(value)], default=0)
-        assert _same(found.total[i], total) or abs(found.total[i] - total) <= slack, (i, found.total[i], total)
-        assert _same(found.low[i], low, 2e-7 if counter else 0.0)
-        assert _same(found.high[i], high, 2e-7 if counter else 0.0)
-        if counter and values:
-            assert found.low[i] <= low
-            assert found.high[i] >= high
 
 
 def _samples(seed: int, windows: int) -> dict[int, list[Sample]]:
@@ -127,7 +65,7 @@ def test_buckets_are_those_of_the_plain_reading(tmp_path_factory: pytest.TempPat
     for step in range(3):
         found = minutes.read(store.connection, [COUNTER, GAUGE], *ALL)
         for one, column in samples.items():
-            _check(found[one], column, counter=one == COUNTER)
+            check(found[one], column, counter=one == COUNTER)
         if step < 2:
             before = T0 + 3 * minutes.MERGED_MS if step else T0 + minutes.MERGED_MS + SEAL_MS
             minutes.merge(store.connection, before_ms=before)
@@ -202,7 +140,7 @@ def test_sums_of_decimals_are_decimals(tmp_path: Path) -> None:
 
 
 def test_a_clock_set_back_adds_to_the_buckets(tmp_path: Path) -> None:
-    """Samples of a minute that was sealed before count too; the latest is the last."""
+    """Samples of a minute that was sealed before count too, each once; the latest is the last."""
     store = Store(tmp_path, gauges=1)
     for ts, value in ((10_000, 5.0), (50_000, 6.0)):
         store.hot(T0 + ts, ([1], [value]))

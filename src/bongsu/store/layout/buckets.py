@@ -187,7 +187,7 @@ def newest_before(buckets: Sequence[Buckets], start: int) -> dict[int, Before]:
     """The last sample of each counter in these buckets, which are in order of time, if not too far before ``start``."""
     found: dict[int, Before] = {}
     for one in buckets:
-        if one.shape.counter and one.shape.at[-1] > start - FARTHEST_MS:
+        if one.shape.counter and one.shape.at[-1] >= start - FARTHEST_MS:
             at = int(one.shape.at[-1])
             for series, value in zip(one.ids.tolist(), one.fields[LAST, :, -1].tolist(), strict=True):
                 if at >= found.get(series, NOTHING).at:
@@ -196,23 +196,11 @@ def newest_before(buckets: Sequence[Buckets], start: int) -> dict[int, Before]:
 
 
 def combined(shape: Shape, fields: Values) -> tuple[Shape, Values]:
-    """Buckets in any order, some of them of the same minute, in order and each minute once.
+    """Buckets in the order in which they were written: in order of time, and of each minute the one written last.
 
-    Samples of one minute that were stored at two times (the clock was set back) add up; the later one is the last.
+    Who writes one of a minute that has one already makes it from all samples (`writing.rebuild`).
     """
-    order = np.lexsort((shape.at, shape.ends))
+    order = np.argsort(shape.ends, kind="stable")
     ends = shape.ends[order]
-    starts = np.flatnonzero(np.diff(ends, prepend=ends[0] - 1))
-    lasts = np.append(starts[1:], ends.size) - 1
-    fields = fields[:, :, order]
-    with np.errstate(invalid="ignore", over="ignore"):
-        total = np.add.reduceat(np.nan_to_num(fields[TOTAL], nan=0.0, posinf=np.inf, neginf=-np.inf), starts, axis=1)
-        nothing = np.logical_and.reduceat(np.isnan(fields[TOTAL]), starts, axis=1)
-        joined = np.stack([
-            fields[LAST][:, lasts], np.fmin.reduceat(fields[LOW], starts, axis=1),
-            np.fmax.reduceat(fields[HIGH], starts, axis=1), np.where(nothing, np.nan, total),
-        ])  # fmt: skip
-    return Shape(
-        shape.counter, ends[starts], shape.at[order][lasts], np.add.reduceat(shape.counts[order], starts),
-        np.add.reduceat(shape.covered[order], starts),
-    ), joined  # fmt: skip
+    newest = order[np.append(ends[1:] != ends[:-1], np.True_)]
+    return Shape(shape.counter, *(column[newest] for column in shape[1:])), fields[:, :, newest]

@@ -1,5 +1,8 @@
 """The coarser tier in the file: a row of minute buckets for each sealed window, merged into chunks every six hours.
 
+Rows and segments are read in the order in which they came: of two buckets of one series and minute the later one is
+right, and is made from all samples (`writing.rebuild`).
+
 A row's data: a varint, the number of groups of series that have the same shape; for each its shape, ids, and its
 fields, deflated: each bucket's bits changed against the bucket before, byte by byte. In a merged segment ``times`` holds
 shapes; a chunk is the number of its shape, a varint, and four columns, each with its length before it. Of a counter's
@@ -43,7 +46,10 @@ class Minutes(NamedTuple):
 
 
 class Builder:
-    """Makes the buckets of a window, which begins after ``t0`` and has these ``times``, group by group."""
+    """Makes the buckets of a window, which begins after ``t0`` and has these ``times``, group by group.
+
+    For what nothing that is stored has to do with but the rows of the window before: else see `writing.rebuild`.
+    """
 
     def __init__(self, connection: sqlite3.Connection, t0: int, times: Times) -> None:
         self._connection = connection
@@ -54,41 +60,33 @@ class Builder:
 
     def add(self, group: Group) -> None:
         """Add the buckets of its series; looks up which of them count, and their samples before the window."""
-        counters = np.array(
-            [one for (one,) in self._connection.execute(
-                "SELECT series.id FROM series JOIN metric ON metric.id = series.metric "
-                "WHERE metric.kind = 'counter' AND series.id BETWEEN ? AND ?", (int(group.ids[0]), int(group.ids[-1]))
-            )], dtype=np.int64,
-        )  # fmt: skip
-        counting = np.intersect1d(group.ids, counters)
-        before = self._before(counting) if counting.size else {}
-        self.buckets += buckets.build([group], counting, before)
+        counted = counting(self._connection, group.ids)
+        before = self._before() if counted.size else {}
+        self.buckets += buckets.build([group], counted, before)
 
-    def _before(self, ids: Ids) -> dict[int, Before]:
-        """The newest sample of each within FARTHEST_MS before the first of the window."""
+    def _before(self) -> dict[int, Before]:
+        """The newest sample of each counter within FARTHEST_MS before the first of the window."""
         start = self._first - buckets.FARTHEST_MS
-        if start >= self._t0:
+        if start > self._t0:
             return {}
         if self._rows is None:
             self._rows = [
                 one for (data,) in self._connection.execute(
-                    "SELECT data FROM minutes WHERE t1 > ? AND t1 <= ? ORDER BY t1, segment", (start, self._t0)
+                    "SELECT data FROM minutes WHERE t1 >= ? AND t1 <= ? ORDER BY t1, segment", (start, self._t0)
                 ) for one in decode(data) if one.shape.counter
             ]  # fmt: skip
-        found = buckets.newest_before(self._rows, self._first)
-        missing = [one for one in ids.tolist() if one not in found]
-        if (
-            missing
-            and self._connection.execute(
-                "SELECT 1 FROM segment WHERE tier = ? AND t1 BETWEEN ? AND ? AND last > ? AND first <= ? LIMIT 1",
-                (MINUTES, start, self._t0 + segments.LONGEST_MS, start, self._t0),
-            ).fetchone()
-        ):  # merged already
-            for one, column in read(self._connection, missing, start, self._t0).items():
-                before = np.flatnonzero((column.shape.at <= self._t0) & (column.shape.at > start))
-                if before.size:
-                    found[one] = Before(int(column.shape.at[before[-1]]), float(column.last[before[-1]]))
-        return found
+        return buckets.newest_before(self._rows, self._first)
+
+
+def counting(connection: sqlite3.Connection, ids: Ids) -> Ids:
+    """Which of these series, in ascending order and at least one, are counters."""
+    counters = np.array(
+        [one for (one,) in connection.execute(
+            "SELECT series.id FROM series JOIN metric ON metric.id = series.metric "
+            "WHERE metric.kind = 'counter' AND series.id BETWEEN ? AND ?", (int(ids[0]), int(ids[-1]))
+        )], dtype=np.int64,
+    )  # fmt: skip
+    return np.intersect1d(ids, counters)
 
 
 def encode(groups: Sequence[Buckets]) -> bytes:

@@ -1,10 +1,16 @@
-"""Stores samples of the past, all of them or none: series get their ids, and what is there already is left out."""
+"""Stores samples of the past, all of them or none: series get their ids, and what is there already is left out.
+
+Both tiers answer of the same samples afterwards: `seal.insert` makes the minute buckets that are touched from all raw
+samples of their minute. Where raw samples are gone already and a bucket is all that is left, what would change that is
+left out: a sample's place among those that are gone cannot be known. It may be one of them, so that it would be counted
+twice; or it may stand between two of them, of which a counter's bucket has told the increase.
+"""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -12,20 +18,27 @@ from numpy.typing import NDArray
 
 from bongsu.model.metric import Kind, Vocabulary
 from bongsu.store.layout import segments
+from bongsu.store.layout.schema import SEAL_MS
+from bongsu.store.layout.segments import Flags, Ids
 from bongsu.store.moving.spool import Known, Span, Spool
-from bongsu.store.series import NAME, Labels
-from bongsu.store.writing import seal
+from bongsu.store.series import NAME, Labels, Times
+from bongsu.store.writing import rebuild, seal
 
 Progress = Callable[[float], None]  # told the share that is done, 0 to 1
+_FOREVER = 2**62
 
 
 class Added(NamedTuple):
-    """What an import changed. ``already`` samples stood there with the same value, ``replaced`` with another."""
+    """What an import changed. ``already`` samples stood there with the same value, ``replaced`` with another.
+
+    ``left_out`` are of minutes, or stand right before some, of which only buckets are kept.
+    """
 
     samples: int
     series: int  # that the store did not have before
     already: int
     replaced: int
+    left_out: int = 0
 
 
 def add(
@@ -39,23 +52,36 @@ def add(
     Raises:
         sqlite3.Error: nothing has changed then.
     """
-    done = Added(0, 0, 0, 0)
+    samples, already, replaced, left_out, read = 0, 0, 0, 0, 0
     with segments.transaction(connection):
+        _seal_between(connection, spool)
         (before,) = connection.execute("SELECT count(*) FROM series").fetchone()
         ids = _Ids(connection, spool, known)
-        read = 0
         for span in spool.windows():
             series = ids.of(span.series)
-            fresh, already, replaced = _fresh(connection, series, span)
+            there, same = _there(connection, series, span)
+            excluded = _excluded(connection, series, span.times, ~same)
+            fresh = ~same & ~excluded
             if fresh.any():
                 seal.insert(connection, series[fresh], span.times[fresh], span.values[fresh])
-            done = Added(
-                done.samples + int(np.count_nonzero(fresh)), 0, done.already + already, done.replaced + replaced
-            )
-            read += len(fresh) + span.doubled
+            samples += int(np.count_nonzero(fresh))
+            already += int(np.count_nonzero(same))
+            replaced += int(np.count_nonzero(there & fresh))
+            left_out += int(np.count_nonzero(excluded))
+            read += series.size + span.doubled
             progress(read / max(spool.samples, 1))
         (after,) = connection.execute("SELECT count(*) FROM series").fetchone()
-    return done._replace(series=after - before)
+    return Added(samples, after - before, already, replaced, left_out)
+
+
+def _seal_between(connection: sqlite3.Connection, spool: Spool) -> None:
+    """Hot rows of the spool's times become segments, so that they are older than what comes now."""
+    if spool.oldest is None or spool.newest is None:
+        return
+    question = "SELECT 1 FROM hot WHERE ts BETWEEN ? AND ? LIMIT 1"
+    if connection.execute(question, (spool.oldest, spool.newest)).fetchone():
+        while seal.seal(connection, before_ms=_FOREVER):
+            pass
 
 
 class _Ids:
@@ -69,13 +95,13 @@ class _Ids:
         self._ids: dict[int, int] = {}
         self._metrics: dict[str, int] = {}
 
-    def of(self, numbers: NDArray[np.int32]) -> NDArray[np.int64]:
+    def of(self, numbers: NDArray[np.int32]) -> Ids:
         """The ids of series by their numbers in the spool. One without samples never gets a row."""
         found, places = np.unique(numbers, return_inverse=True)
         for number in found.tolist():
             if number not in self._ids:
                 self._ids[number] = self._series(self._labels[number])
-        ids: NDArray[np.int64] = np.array([self._ids[number] for number in found.tolist()], dtype=np.int64)[places]
+        ids: Ids = np.array([self._ids[number] for number in found.tolist()], dtype=np.int64)[places]
         return ids
 
     def _series(self, labels: Labels) -> int:
@@ -114,25 +140,38 @@ class _Ids:
         return int(number)
 
 
-def _fresh(connection: sqlite3.Connection, ids: NDArray[np.int64], span: Span) -> tuple[NDArray[np.bool_], int, int]:
-    """Which samples are not stored already, how many are, and how many are with another value (the new one holds)."""
-    fresh = np.ones(len(ids), dtype=np.bool_)
-    replaced = 0
+def _there(connection: sqlite3.Connection, ids: Ids, span: Span) -> tuple[Flags, Flags]:
+    """Which samples are stored already with some value, and which with the same."""
+    there, same = np.zeros((2, ids.size), np.bool_)
     columns = segments.read(connection, np.unique(ids).tolist(), int(span.times.min()), int(span.times.max()))
-    if not columns:
-        return fresh, 0, 0
-    places = np.flatnonzero(np.diff(span.series, prepend=span.series[:1] - 1))
-    for start, end in zip(places.tolist(), [*places[1:].tolist(), len(ids)], strict=True):
-        column = columns.get(int(ids[start]))
+    for one, part in _by_series(ids):
+        column = columns.get(one)
         if column is None:
             continue
-        times, values = span.times[start:end], span.values[start:end]
+        times, values = span.times[part], span.values[part]
         at = np.minimum(np.searchsorted(column.times, times), column.times.size - 1)
-        there = column.times[at] == times
-        same = there & (column.values[at].view(np.uint64) == values.view(np.uint64))
-        fresh[start:end] = ~same
-        replaced += int(np.count_nonzero(there & ~same))
-    return fresh, int(len(fresh) - np.count_nonzero(fresh)), replaced
+        there[part] = column.times[at] == times
+        same[part] = there[part] & (column.values[at].view(np.uint64) == values.view(np.uint64))
+    return there, same
+
+
+def _excluded(connection: sqlite3.Connection, ids: Ids, times: Times, new: Flags) -> Flags:
+    """Which of the new samples would change a bucket that can no longer be made from raw samples."""
+    excluded = np.zeros(ids.size, np.bool_)
+    if new.any():
+        t0 = (int(times.min()) - 1) // SEAL_MS * SEAL_MS
+        finals = rebuild.finals(connection, np.unique(ids[new]).tolist(), t0, t0 + 2 * SEAL_MS)
+        for one, part in _by_series(ids) if finals else ():
+            if one in finals:
+                excluded[part] = new[part] & rebuild.excluded(times[part], finals[one])
+    return excluded
+
+
+def _by_series(ids: Ids) -> Iterator[tuple[int, slice]]:
+    """Where each series stands in a span."""
+    starts = np.flatnonzero(np.diff(ids, prepend=ids[:1] - 1)).tolist()
+    for start, end in zip(starts, [*starts[1:], ids.size], strict=True):
+        yield int(ids[start]), slice(start, end)
 
 
 def _json(labels: Mapping[str, str]) -> str:

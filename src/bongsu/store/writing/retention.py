@@ -105,11 +105,16 @@ def collect(connection: sqlite3.Connection) -> bool:
 
 
 def _let_go_of_oldest(connection: sqlite3.Connection, tier: int, before: int | None) -> bool:
-    """Delete the oldest segment of the tier that ends by ``before`` (None: the oldest), or the oldest row of minutes."""
+    """Delete the oldest segment of the tier that ends by ``before`` (None: the oldest), or the oldest row of minutes.
+
+    A segment waits for those that were written before it and reach into its time: what it replaced must not come back.
+    """
     end = np.iinfo(np.int64).max if before is None else before
     found = connection.execute(
-        "SELECT id, t1 FROM segment WHERE tier = ? AND t1 <= ? ORDER BY t1 LIMIT 1", (tier, int(end))
-    ).fetchone()
+        "SELECT id, t1 FROM segment AS one WHERE tier = ? AND t1 <= ? AND NOT EXISTS (SELECT 1 FROM segment WHERE "
+        "tier = one.tier AND t1 BETWEEN one.t1 AND one.t1 + ? AND first <= one.last AND id < one.id) "
+        "ORDER BY t1 LIMIT 1", (tier, int(end), segments.LONGEST_MS),
+    ).fetchone()  # fmt: skip
     row = None
     if tier == MINUTES:
         row = connection.execute(

@@ -13,6 +13,7 @@ from bongsu.store.layout import minutes, segments
 from bongsu.store.layout.schema import SEAL_MS
 from bongsu.store.layout.segments import Flags, Group, Ids
 from bongsu.store.series import Times, Values
+from bongsu.store.writing import rebuild
 
 _log = logging.getLogger("bongsu.store")
 _CELLS = 400_000  # values that are worked on at once
@@ -23,8 +24,8 @@ def seal(connection: sqlite3.Connection, *, before_ms: int) -> bool:
     """Seal the oldest window that ended by ``before_ms``; False if there is none.
 
     Call it until it returns False, and commit what has come in between. Segment, minute buckets and the end of the hot
-    rows are one short transaction; all the work is done before it begins. Windows beyond the next one, of samples that
-    a wrong clock has put into the future, are sealed too.
+    rows are one short transaction; all the work is done before it begins, but where the window has samples already.
+    Windows beyond the next one, of samples that a wrong clock has put into the future, are sealed too.
 
     Raises:
         sqlite3.Error: nothing has changed then.
@@ -62,20 +63,44 @@ def insert(connection: sqlite3.Connection, ids: Ids, times: Times, values: Value
 def _write(
     connection: sqlite3.Connection, t0: int, t1: int, times: Times, groups: Iterable[Group], hot: Sequence[int]
 ) -> None:
-    """Write raw samples of one window with their minute buckets; the hot rows of these numbers go."""
+    """Write raw samples of one window with their minute buckets; the hot rows of these numbers go.
+
+    Where samples are stored already in the window, or so soon after it that a counter's next bucket follows on them,
+    the buckets are made anew from all samples, after these are written.
+    """
     encoder = segments.Encoder(t0, t1, times)
+    anew = rebuild.is_needed(connection, t0, t1)
     builder = minutes.Builder(connection, t0, times)
+    ids: set[int] = set()
     for group in groups:
         encoder.add(group)
-        builder.add(group)
-    prepared = encoder.done() if builder.buckets else None
+        if anew:
+            ids.update(group.ids.tolist())
+        else:
+            builder.add(group)
+    if not ids and not builder.buckets:
+        with segments.transaction(connection):
+            _forget(connection, hot)
+        return
+    prepared = encoder.done()
     data = minutes.encode(builder.buckets)
     with segments.transaction(connection):
-        if prepared is not None:
+        if anew:
+            counters = minutes.counting(connection, np.array(sorted(ids), dtype=np.int64)).tolist()
+            parts = [(some, start, start + SEAL_MS) for some, start in ((ids, t0), (counters, t1))]
+            finals = [rebuild.finals(connection, *part) for part in parts]
+            segments.insert(connection, prepared)
+            for part, stay in zip(parts, finals, strict=True):
+                rebuild.rebuild(connection, *part, stay)
+        else:
             number = segments.insert(connection, prepared)
             connection.execute("INSERT INTO minutes(segment, t0, t1, data) VALUES(?, ?, ?, ?)", (number, t0, t1, data))
-        for first, last in _runs(hot):
-            connection.execute("DELETE FROM hot WHERE seq BETWEEN ? AND ?", (first, last))
+        _forget(connection, hot)
+
+
+def _forget(connection: sqlite3.Connection, hot: Sequence[int]) -> None:
+    for first, last in _runs(hot):
+        connection.execute("DELETE FROM hot WHERE seq BETWEEN ? AND ?", (first, last))
 
 
 def _next_window(connection: sqlite3.Connection, before_ms: int) -> int | None:
