@@ -13,6 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from bongsu.cli.look import owners_last
+from bongsu.collectors.owner import OwnerCollector
+from bongsu.collectors.process import ProcessCollector
+from bongsu.model.process import ProcessRow
+from bongsu.model.usage import OwnerRow
+from bongsu.pipeline import Gatherer
+from bongsu.sources.root import Machine
 from cli.command import ARGV, bongsu, complaint, environment
 
 _ESCAPE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -272,6 +279,22 @@ def test_top_as_json_has_owners() -> None:
         (owner["kind"], owner["id"], "") for owner in known
     }
     assert {"cores", "memory_bytes", "memory_limit_bytes", "read_bytes_per_second"} <= set(document["owners"][0])
+
+
+def test_owners_are_those_of_the_processes_read_with_them() -> None:
+    """Whoever asks for owners just after the processes were read gets new ones: else their rates would be of another time."""
+    machine = Machine.at()
+    gatherer = Gatherer(owners_last([OwnerCollector(machine), ProcessCollector(machine)]))
+    gatherer.gather(only=("process",))
+    with subprocess.Popen(["sleep", "60"]) as newborn:
+        batch = gatherer.gather()
+        newborn.kill()
+    gatherer.close()
+    processes, owners = batch.table("processes"), batch.table("owners")
+    assert processes is not None
+    assert owners is not None
+    assert newborn.pid in {row.pid for row in processes.rows if isinstance(row, ProcessRow)}
+    assert sum(row.usage.processes for row in owners.rows if isinstance(row, OwnerRow)) == len(processes.rows)
 
 
 def test_top_of_mine_and_another_is_one_line() -> None:

@@ -225,7 +225,7 @@ def test_who_uses_the_machine_and_who_is_near_a_limit() -> None:
     assert "kernel" not in text.split("Who uses")[1].split("\n\n")[0]
     assert "and 1 more; the others use less" in text
     assert "job 42 holds 950 MiB of the 1000 MiB of memory that it may" in text
-    assert "job 42 was stopped by its CPU limit of 2 cores in 50.0 % of the time it wanted to run" in text
+    assert "job 42 was stopped by its CPU limit of 2 cores in 50.0 % of its periods" in text
     assert "job 42 has 95 of the 100 processes and threads that it may" in text
     assert not [problem for problem in _machine().problems if "42" in problem.text]
 

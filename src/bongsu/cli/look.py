@@ -13,7 +13,10 @@ import click
 from bongsu.cli.options import ObservingCommand, loaded, machine_options
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from bongsu.model.batch import Batch
+    from bongsu.model.contract import Collector
     from bongsu.model.summary import Summary
     from bongsu.pipeline import Gatherer
     from bongsu.views.rates import Rates
@@ -132,9 +135,8 @@ def top(
     seconds = _seconds("--interval", interval)
     extra = (Given(("collectors", "process", "arguments"), value=True, origin="--arguments"),) if arguments else ()
     settings = loaded(ctx, extra)
-    gatherer = wire.gatherer(
-        settings, wire.collectors(settings, wire.machine(settings), only=(*TOP_COLLECTORS, "owner")), slower=False
-    )
+    collecting = wire.collectors(settings, wire.machine(settings), only=(*TOP_COLLECTORS, "owner"))
+    gatherer = wire.gatherer(settings, owners_last(collecting), slower=False)
 
     def gather(*, owners: bool) -> Batch:
         return gatherer.gather(only=None if owners else TOP_COLLECTORS)
@@ -162,6 +164,15 @@ def top(
         may_signal=settings.settings.paths.procfs == "/proc",
         repeat=ctx.get_parameter_source("interval") is click.core.ParameterSource.COMMANDLINE,
     )
+
+
+def owners_last(collecting: Iterable[Collector]) -> list[Collector]:
+    """The collectors in the order in which `top` asks them.
+
+    Owners are read now and then, and share a look at the processes that is a second old at most. They come after
+    the collector that looks each time, so that their look is as new as the time that stands on it.
+    """
+    return sorted(collecting, key=lambda one: one.name == "owner")
 
 
 def _read(gatherer: Gatherer, rates: Rates, since: float) -> tuple[Summary, float]:

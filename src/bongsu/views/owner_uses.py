@@ -51,6 +51,6 @@ def near_limits(use: OwnerUse) -> Iterator[str]:
     if use.cpu_throttled_ratio is not None and use.cpu_throttled_ratio >= _THROTTLED:
         cores = use.cpu_limit_cores
         limit = "" if cores is None else f" of {cores:.3g} core{'' if cores == 1 else 's'}"
-        yield f"{name} was stopped by its CPU limit{limit} in {ratio_text(use.cpu_throttled_ratio)} of the time it wanted to run"
+        yield f"{name} was stopped by its CPU limit{limit} in {ratio_text(use.cpu_throttled_ratio)} of its periods"
     if use.tasks_limit and use.tasks is not None and use.tasks >= NEAR * use.tasks_limit:
         yield f"{name} has {use.tasks:,} of the {use.tasks_limit:,} processes and threads that it may"
