@@ -110,3 +110,27 @@ def test_a_name_is_text_wherever_it_stands(browser: Browser, kind: str, width: i
             visit.clean()
         running.hold()
         clock.join()
+
+
+def test_what_takes_more_than_some_lines_is_scrolled_to_by_keys(browser: Browser) -> None:
+    """What Health says of a collector is cut after some lines; Tab goes there, and End to its last word."""
+    name, _ = NAMES["words"]
+    with page(make=lambda tick: batch(tick, name), api=nothing_kept) as running:
+        running.tick(4)
+        clock = running.tick_on(0.3)
+        with Visit(browser, running, width=1400) as visit:
+            visit.live()
+            said = visit.page.locator("#health-problems li").last
+            said.scroll_into_view_if_needed()
+            assert said.evaluate("e => e.scrollHeight > 1.2 * e.clientHeight")
+            visit.page.locator("#health .scroll").focus()
+            visit.page.keyboard.press("Shift+Tab")
+            expect(said).to_be_focused()
+            visit.page.keyboard.press("End")
+            deadline = time.monotonic() + 30
+            while not said.evaluate("e => e.scrollTop + e.clientHeight >= e.scrollHeight - 1"):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            visit.clean()
+        running.hold()
+        clock.join()
