@@ -26,7 +26,7 @@ from bongsu.sinks.exposition import Exposition
 from bongsu.sources.procfs.process import Process
 from bongsu.sources.root import Machine
 from one_cgroup import RealCgroup, real_cgroup
-from owned import JOB, USER, House, process
+from usage_house import JOB, USER, House, process
 
 LOOP = "import sys, time\nfor line in sys.stdin:\n    end = time.process_time() + float(line)\n    while time.process_time() < end: pass\n    print(flush=True)"
 V1 = ("cpuacct", "memory", "pids")

@@ -16,7 +16,7 @@ from bongsu.owners.placement import Place, Placed
 from bongsu.owners.rising import Rising
 from bongsu.owners.usage import since, usages_of
 from bongsu.sources.cgroup_use import Directory
-from owned import JOB, USER, V2, House, process
+from usage_house import JOB, USER, V2, House, process
 
 TICK = os.sysconf("SC_CLK_TCK")
 CPU = (

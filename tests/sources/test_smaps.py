@@ -15,7 +15,7 @@ from bongsu.owners.usage import Usages
 from bongsu.sources.procfs.process import parse_stat
 from bongsu.sources.procfs.smaps import pss_bytes
 from bongsu.sources.root import Machine, Root
-from owned import USER, process
+from usage_house import USER, process
 
 
 def start_ticks(pid: int) -> int:
