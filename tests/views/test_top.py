@@ -56,6 +56,7 @@ OWNED = r"""
 import sys, time
 sys.path.insert(0, sys.argv[1])
 from bongsu.views.groups import By
+from bongsu.views.processes import Order
 from bongsu.views.top import run_top
 from owned import look
 
@@ -66,7 +67,8 @@ def gather(*, owners):
         seen.append(time.monotonic())
         print("\x1b[99;1Howners are read\x1b[0m\x1b[K", end="", flush=True)
     return look(time.monotonic() - began, with_owners=owners)
-sys.exit(run_top(gather, interval=0.2 if "--slow" not in sys.argv else 3600, by=By(sys.argv[2]), may_signal=False))
+sys.exit(run_top(gather, interval=0.2 if "--slow" not in sys.argv else 3600, by=By(sys.argv[2]),
+                 order=Order(user="bob" if "--bob" in sys.argv else ""), may_signal=False))
 """
 
 
@@ -479,6 +481,17 @@ def test_only_mine() -> None:
         terminal.wait_for(lambda t: "only mine" in t and "job 42" not in t)
         terminal.press("M")
         terminal.wait_for(has("job 42", "Enter its processes"))
+        terminal.press("q")
+        assert terminal.ended() == 0
+
+
+def test_only_another() -> None:
+    """--user leaves the processes of one user, and M shows all again, as the foot says."""
+    with owned("none", "--bob") as terminal:
+        text = terminal.wait_for(has("only bob: 4 shown, M shows all", "pod ml/trainer-0"))
+        assert "job 42" not in text
+        terminal.press("M")
+        terminal.wait_for(has("job 42", "? help"))
         terminal.press("q")
         assert terminal.ended() == 0
 

@@ -162,7 +162,8 @@ class _Top:
         elif key in {keys.ENTER, keys.ESCAPE, "o", "g"}:
             self._turn(key)
         elif key == "M":
-            self._list.change(replace(order, user="", uid=os.getuid() if order.uid is None else None))
+            everybody = order.uid is None and not order.user
+            self._list.change(replace(order, user="", uid=os.getuid() if everybody else None))
         elif key == "T":
             self._list.change(replace(order, tree=not order.tree))
         elif key == "a":
