@@ -415,16 +415,16 @@ def test_an_answer_is_of_one_moment(tmp_path: Path, stores: list[Store], monkeyp
     store.insert({1: [(T - HOUR, 1.0), (T - WINDOW, 2.0)]})
     store.drop_raw(T - HOUR)
     store.write(store.row(T + 1000, [{1: 3.0}]))
-    read = tier.read
+    read = tier.read_together
 
-    def later(*args: object) -> object:
+    def later(*args: object, **options: object) -> object:
         for minute in range(2, 13):
             store.write(store.row(T + MINUTE * minute, [{1: 9.0}]))
         store.seal(T + WINDOW)
-        monkeypatch.setattr(tier, "read", read)
-        return read(*args)  # type: ignore[arg-type]  # handed on as they are
+        monkeypatch.setattr(tier, "read_together", read)
+        return read(*args, **options)  # type: ignore[arg-type]  # handed on as they are
 
-    monkeypatch.setattr(tier, "read", later)
+    monkeypatch.setattr(tier, "read_together", later)
     assert [v for _, v in plain(Reader(store.path).select(named("a"), 0, 2 * T))[labels("a")]] == [
         bits(1.0), bits(2.0), bits(3.0),
     ]  # fmt: skip

@@ -30,7 +30,7 @@ from bongsu.store.series import Times, Values
 
 Flags = NDArray[np.bool_]
 
-_BITS = 15  # the scale that says: the integers are the floats' own bits
+BITS = 15  # the scale that says: the integers are the floats' own bits
 # What the integers are multiplied or divided by, in turn, to give the value again. Readings are divided in just these
 # ways by what reads them (disk times are multiplied by 0.001, pressure is divided by 1000 twice), and each way has its
 # own last bits.
@@ -39,7 +39,8 @@ _SCALES: tuple[tuple[float, ...], ...] = (
 )  # fmt: skip
 _MOST = 2.0**53  # integers up to here are exact as floats
 _NEGATIVE_ZERO = np.uint64(1 << 63)
-_CONSTANT, _UPPER = 3, 128
+CONSTANT, UPPER = 3, 128
+FACTOR, ODD = 1 << 4, 1 << 5  # what the head says
 _TRIED = 16  # values that a scale is tried on before the whole row is
 
 
@@ -97,7 +98,7 @@ def encode_rows(values: Values) -> list[bytes]:
     values = np.ascontiguousarray(values, dtype=np.float64)
     bits = values.view(np.uint64)
     first = bits[:, 0].astype(">u8").tobytes()
-    constant = bytes([_CONSTANT << 6])
+    constant = bytes([CONSTANT << 6])
     found = [constant + first[i * 8 : i * 8 + 8].rstrip(b"\0") for i in range(rows)]
     varying = np.flatnonzero((bits != bits[:, :1]).any(axis=1))
     if varying.size:
@@ -116,7 +117,7 @@ def scale(values: Values) -> Scaled:
     rows, n = values.shape
     bits = values.view(np.uint64)
     integers = np.empty((rows, n), np.int64)
-    scales = np.full(rows, _BITS, np.int64)
+    scales = np.full(rows, BITS, np.int64)
     with np.errstate(all="ignore"):
         usual = np.isfinite(values.sum(axis=1))  # else some value is not finite, or the sum is too large: look closely
         number = np.isfinite(values) if not usual.all() else None
@@ -145,17 +146,17 @@ def scale(values: Values) -> Scaled:
             integers[done] = rounded[fits].astype(np.int64)
             open_rows = np.setdiff1d(open_rows, done, assume_unique=True)
         for row, (_, k) in second_best.items():
-            if scales[row] == _BITS:
+            if scales[row] == BITS:
                 scales[row] = k
                 integers[row] = _exact(values[row], bits[row], k)[0].astype(np.int64)
-        by_bits = scales == _BITS
+        by_bits = scales == BITS
         if by_bits.any():
             integers[by_bits] = bits[by_bits].view(np.int64)
         odd = None
         if second_best or number is not None:
             odd = np.zeros((rows, n), np.bool_)
             for k in np.unique(scales[~by_bits]).tolist():
-                odd[scales == k] = _descaled(integers[scales == k], k).view(np.uint64) != bits[scales == k]
+                odd[scales == k] = descaled(integers[scales == k], k).view(np.uint64) != bits[scales == k]
             if odd.any():
                 _fill(integers, odd)
             else:
@@ -170,12 +171,13 @@ def _exact(values: Values, bits: Unsigned, scale: int) -> tuple[Values, Flags]:
     if len(factors) > 1:
         rounded = np.rint(values * (factors[0] * factors[1]))
     # rint keeps the sign of zero, the integer does not
-    exact = (_descaled(rounded, scale).view(np.uint64) == bits) & (bits != _NEGATIVE_ZERO)
+    exact = (descaled(rounded, scale).view(np.uint64) == bits) & (bits != _NEGATIVE_ZERO)
     exact &= np.abs(rounded) <= _MOST
     return rounded, exact
 
 
-def _descaled(integers: NDArray[np.int64] | Values, scale: int) -> Values:
+def descaled(integers: NDArray[np.int64] | Values, scale: int) -> Values:
+    """The values that these integers stand for in a scale, any but BITS."""
     values: Values = integers.astype(np.float64)
     if scale:
         for factor in _SCALES[scale]:
@@ -205,7 +207,7 @@ def _pack(scaled: Scaled, values: Values) -> list[bytes]:
         levels.append(levels[1][:, 1:] - levels[1][:, :-1])
     costs = np.stack([_spread(level) + 0.25 * i for i, level in enumerate(levels)])
     # differences of floats' bits mean nothing across zero
-    costs[1:, (scaled.scale == _BITS) & ((integers < 0).any(axis=1) != (integers < 0).all(axis=1))] = np.inf
+    costs[1:, (scaled.scale == BITS) & ((integers < 0).any(axis=1) != (integers < 0).all(axis=1))] = np.inf
     order = costs.argmin(axis=0)
     blobs: list[bytes] = [b""] * rows
     for which, level in enumerate(levels):
@@ -219,16 +221,16 @@ def _pack(scaled: Scaled, values: Values) -> list[bytes]:
             odd = None if scaled.odd is None else np.flatnonzero(scaled.odd[row])
             blob = bytearray((which << 6 | scales[i], packed.low[i]))
             if packed.upper[i]:
-                blob[1] |= _UPPER
+                blob[1] |= UPPER
                 blob.append(packed.width[i] - packed.low[i])
             if packed.factor[i] > 1:
-                blob[0] |= 1 << 4
+                blob[0] |= FACTOR
                 put_varint(blob, packed.factor[i])
             for start in starts:
                 put_varint(blob, zigzag(start[i]))
             put_varint(blob, zigzag(packed.base[i]))
             if odd is not None and odd.size:
-                blob[0] |= 1 << 5
+                blob[0] |= ODD
                 _put_exceptions(blob, odd, values[row])
             blob += packed.bits[i]
             blob += packed.upper[i]
@@ -258,7 +260,7 @@ def _spread(level: NDArray[np.int64]) -> NDArray[np.float64]:
 
 def constant(blob: bytes) -> int | None:
     """The bits of the value that an encoded column repeats; None if it holds several or none."""
-    if blob and blob[0] >> 6 == _CONSTANT:
+    if blob and blob[0] >> 6 == CONSTANT:
         return int.from_bytes(blob[1:9].ljust(8, b"\0"), "big")
     return None
 
@@ -270,7 +272,7 @@ def _decode(blob: bytes, n: int) -> Values:
     if same is not None:
         return np.full(n, same, np.uint64).view(np.float64)
     integers, power, odd = _unpack(blob, n)
-    values = integers.view(np.float64) if power == _BITS else _descaled(integers, power)
+    values = integers.view(np.float64) if power == BITS else descaled(integers, power)
     if odd is not None:
         values[odd[0]] = odd[1]
     return values
@@ -280,19 +282,19 @@ def _unpack(blob: bytes, n: int) -> tuple[NDArray[np.int64], int, tuple[NDArray[
     head, low, at = blob[0], blob[1], 2
     order = head >> 6
     width = 0
-    if low & _UPPER:
-        low &= _UPPER - 1
+    if low & UPPER:
+        low &= UPPER - 1
         width = blob[2]
         at = 3
     factor = 1
-    if head & 1 << 4:
+    if head & FACTOR:
         factor, at = get_varint(blob, at)
     starts = []
     for _ in range(order + 1):
         start, at = get_varint(blob, at)
         starts.append(start >> 1 ^ -(start & 1))
     odd = None
-    if head & 1 << 5:
+    if head & ODD:
         count, at = get_varint(blob, at)
         where = []
         for _ in range(count):
@@ -305,7 +307,7 @@ def _unpack(blob: bytes, n: int) -> tuple[NDArray[np.int64], int, tuple[NDArray[
     size = (count * low + 7) // 8
     if low > 64 or width > 64 or count < 0 or at + size > len(blob):
         raise IndexError("it ends too early")
-    rest = from_bits(blob[at : at + size], count, low) if low else None
+    rest = from_bits(blob[at : at + size], 1, count, low)[0] if low else None
     if width:
         planes = (width + 7) // 8
         raw = np.frombuffer(zlib.decompress(blob[at + size :], -15, planes * count), np.uint8)

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bongsu.store.layout import buckets, codec, segments
+from bongsu.store.layout import abreast, buckets, codec, segments
 from bongsu.store.layout.buckets import FIELDS, LAST, TOTAL, Before, Buckets, Shape
 from bongsu.store.layout.packing import get_varint, put_varint
 from bongsu.store.layout.schema import MINUTE_MS, MINUTES, SEAL_MS
@@ -216,8 +216,8 @@ def _gathered(groups: Sequence[Buckets]) -> Iterable[tuple[Ids, Shape, Values]]:
             rows = [where[one][place][1] for one in members]
             fields = groups[number].fields
             parts.append(fields if rows == list(range(fields.shape[1])) else fields[:, rows])
-        shape = joined([groups[number].shape for number in numbers])
-        fields = np.concatenate(parts, axis=2)
+        shape = joined([groups[number].shape for number in numbers]) if len(numbers) > 1 else groups[numbers[0]].shape
+        fields = np.concatenate(parts, axis=2) if len(parts) > 1 else parts[0]
         if (shape.ends[1:] <= shape.ends[:-1]).any():
             shape, fields = buckets.combined(shape, fields)
         yield np.array(members, dtype=np.int64), shape, fields
@@ -250,10 +250,28 @@ def read(connection: sqlite3.Connection, ids: Iterable[int], start: int, end: in
     Raises:
         sqlite3.DatabaseError: what stands there is damaged.
     """
+    return apart(read_together(connection, ids, start, end))
+
+
+def apart(together: Iterable[Buckets]) -> dict[int, Minutes]:
+    """Buckets series by series, in ascending order."""
+    found = {
+        one: Minutes(part.shape, *part.fields[:, row]) for part in together for row, one in enumerate(part.ids.tolist())
+    }
+    return dict(sorted(found.items()))
+
+
+def read_together(
+    connection: sqlite3.Connection, ids: Iterable[int], start: int, end: int, *, sums: bool = True
+) -> list[Buckets]:
+    """What `read` gives, series of one shape together, each series once, in ascending order.
+
+    Without ``sums`` the totals of series that do not count are NaN: it is quicker.
+    """
     wanted = sorted(set(ids))
     reach = end + MINUTE_MS
     shapes: dict[int, _Shapes] = {}
-    pieces: dict[int, list[tuple[tuple[int, int], Shape, Values]]] = {}
+    groups: list[Buckets] = []
     into: dict[int, bytes] = {}
     alike: dict[tuple[int, int], list[tuple[int, bytes, int]]] = {}
     try:
@@ -264,35 +282,41 @@ def read(connection: sqlite3.Connection, ids: Iterable[int], start: int, end: in
             if segment not in shapes:
                 shapes[segment] = _Shapes(into[segment])
             shape = shapes[segment][which]
-            fields = _folded(shape, _unpacked(members, shape.ends.size))
-            for row, (one, _, _) in enumerate(members):
-                pieces.setdefault(one, []).append(((segment, which), shape, fields[:, row]))
+            fields = _unpacked(members, shape.ends.size, FIELDS if sums or shape.counter else TOTAL)
+            groups.append(Buckets(shape, np.array([one for one, _, _ in members], np.int64), _folded(shape, fields)))
     except (ValueError, IndexError, zlib.error) as error:
         raise sqlite3.DatabaseError(f"a segment of minutes is damaged: {error}") from error
     few = np.array(wanted, dtype=np.int64)
-    for number, data in connection.execute(
-        "SELECT segment, data FROM minutes WHERE t1 >= ? AND t0 < ? ORDER BY t0, segment", (start, reach)
+    for (data,) in connection.execute(
+        "SELECT data FROM minutes WHERE t1 >= ? AND t0 < ? ORDER BY t0, segment", (start, reach)
     ):
-        for which, group in enumerate(decode(data)):
-            _, here, _ = np.intersect1d(group.ids, few, assume_unique=True, return_indices=True)
-            for row in here.tolist():
-                key = (-number, which)
-                pieces.setdefault(int(group.ids[row]), []).append((key, group.shape, group.fields[:, row]))
-    return _cut(pieces, start, reach)
+        for group in decode(data):
+            here = np.flatnonzero(np.isin(group.ids, few, assume_unique=True))
+            if here.size:
+                groups.append(Buckets(group.shape, group.ids[here], group.fields[:, here]))
+    found = []
+    for numbers, shape, fields in _gathered(groups):
+        low, high = int(shape.ends.searchsorted(start)), int(shape.ends.searchsorted(reach))
+        if low < high:
+            some = slice(low, high)
+            cut = Shape(shape.counter, *(column[some] for column in shape[1:]))
+            found.append(Buckets(cut, numbers, fields[:, :, some]))
+    return found
 
 
-def _unpacked(members: Sequence[tuple[int, bytes, int]], size: int) -> Values:
-    """The fields of chunks of one shape, side by side; each comes with its series and with where its columns begin."""
-    fields = np.empty((FIELDS, len(members), size))
-    bits = fields.view(np.uint64)
-    for row, (_, data, at) in enumerate(members):
-        for field in range(FIELDS):
+def _unpacked(members: Sequence[tuple[int, bytes, int]], size: int, count: int) -> Values:
+    """The first ``count`` fields of chunks of one shape, side by side, the others NaN.
+
+    Each chunk comes with its series and with where its columns begin.
+    """
+    columns: list[list[bytes]] = [[] for _ in range(count)]
+    for _, data, at in members:
+        for column in columns:
             part, at = segments.taken(data, at)  # noqa: PLW2901  each column begins where the one before ends
-            same = codec.constant(part)
-            if same is None:
-                fields[field, row] = codec.decode(part, size)
-            else:
-                bits[field, row] = same
+            column.append(part)
+    fields = abreast.decode([part for column in columns for part in column], size).reshape(count, len(members), size)
+    if count < FIELDS:
+        fields = np.concatenate([fields, np.full((FIELDS - count, *fields.shape[1:]), np.nan)])
     return fields
 
 
@@ -322,23 +346,6 @@ def _split(blob: bytes) -> list[bytes]:
         part, at = segments.taken(blob, at)
         found.append(part)
     return found
-
-
-def _cut(pieces: dict[int, list[tuple[tuple[int, int], Shape, Values]]], start: int, reach: int) -> dict[int, Minutes]:
-    signatures = {one: tuple(key for key, _, _ in found) for one, found in sorted(pieces.items())}
-    answer: dict[int, Minutes] = {}
-    for members in segments.by_signature(signatures).values():
-        shape = joined([part for _, part, _ in pieces[members[0]]])
-        fields = np.stack([np.concatenate([part for _, _, part in pieces[one]], axis=1) for one in members], axis=1)
-        if (shape.ends[1:] <= shape.ends[:-1]).any():
-            shape, fields = buckets.combined(shape, fields)
-        low, high = int(shape.ends.searchsorted(start)), int(shape.ends.searchsorted(reach))
-        if low >= high:
-            continue
-        shape = Shape(shape.counter, *(column[low:high] for column in shape[1:]))
-        for row, one in enumerate(members):
-            answer[one] = Minutes(shape, *fields[:, row, low:high])
-    return dict(sorted(answer.items()))
 
 
 def listed(connection: sqlite3.Connection, start: int, end: int) -> set[int]:

@@ -100,15 +100,15 @@ def _to_bits(rest: Unsigned, low: int) -> list[bytes]:
     return [packed[i * step : i * step + step] for i in range(rows)]
 
 
-def from_bits(data: bytes, n: int, low: int) -> Unsigned:
-    """The ``n`` numbers of ``low`` bits each that `Packed` has packed."""
+def from_bits(data: bytes, rows: int, n: int, low: int) -> Unsigned:
+    """A row of ``n`` numbers of ``low`` bits for each of the ``rows`` that `Packed` has packed, one after the other."""
     size = 1 if low <= 8 else 2 if low <= 16 else 4 if low <= 32 else 8
     raw = np.frombuffer(data, np.uint8)
     if low < size * 8:
-        bits = np.zeros((n, size * 8), np.uint8)
-        bits[:, size * 8 - low :] = np.unpackbits(raw, count=n * low).reshape(n, low)
+        bits = np.zeros((rows * n, size * 8), np.uint8)
+        bits[:, size * 8 - low :] = np.unpackbits(raw.reshape(rows, -1), axis=1, count=n * low).reshape(-1, low)
         raw = np.packbits(bits.reshape(-1))
-    return raw.view(f">u{size}").astype(np.uint64)
+    return raw.reshape(rows, -1).view(f">u{size}").astype(np.uint64)
 
 
 def zigzag(number: int) -> int:

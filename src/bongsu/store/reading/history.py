@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from bongsu.model.metric import BASE_UNITS, Kind, MetricSpec, Vocabulary
-from bongsu.model.query import Query
+from bongsu.model.query import Fold, Query
 from bongsu.store.layout.schema import MINUTE_MS, SEAL_MS
+from bongsu.store.reading.canvas import Canvas
 from bongsu.store.reading.coverage import Coverage
 from bongsu.store.reading.index import Entry
 from bongsu.store.reading.lines import Lines, as_array, fits
@@ -91,8 +92,9 @@ class History:
                   first, width, count)
             for query in queries
         ]  # fmt: skip
+        canvas = Canvas(lines, first, width, count)
         if entries:
-            self._fill(lines, entries, stored, first, first + count * width, coarse=coarse)
+            self._fill(canvas, entries, stored, first, first + count * width, coarse=coarse)
         times = (first + width * np.arange(1, count + 1)) / 1000.0
         times[-1] = min(times[-1], end / 1000.0)
         shared = as_array(times)
@@ -116,28 +118,28 @@ class History:
         ids = sorted(one for entry in entries for one in entry.ids)
         spans = [(max(t0, start), min(t1, end)) for t0, t1 in stored.minutes]
         for t0, t1 in [span for span in spans if not kept.holds(*span)]:
-            for columns in self._reader.minutes(ids, t0 + 1, t1):
-                if any((~kept.has(column.shape.ends)).any() for column in columns.values()):
+            for together in self._reader.buckets(ids, t0 + 1, t1, sums=False):
+                if any((~kept.has(part.shape.ends)).any() for part in together):
                     return True
         return False
 
     def _fill(
-        self, lines: Sequence[Lines], entries: Sequence[Entry], stored: Stored, start: int, end: int, *, coarse: bool
+        self, canvas: Canvas, entries: Sequence[Entry], stored: Stored, start: int, end: int, *, coarse: bool
     ) -> None:
         """Reads ``(start, end]`` slice by slice, so that memory does not grow with the time that is asked for."""
         ids = sorted(one for entry in entries for one in entry.ids)
         if coarse:
             fresh = Coverage(stored.hot)
-            for columns in self._reader.minutes(ids, start + 1, end):
-                for one in lines:
-                    one.add_minutes(columns, fresh)
+            sums = any(one.query.fold is Fold.AVG for one in canvas.lines)
+            for together in self._reader.buckets(ids, start + 1, end, sums=sums):
+                canvas.add_minutes(together, fresh)
         slices = _SAMPLES_AT_ONCE // len(ids) * max(stored.spacing, 1000.0)
         width = max(1, int(slices) // SEAL_MS) * SEAL_MS
         for t0, t1 in stored.hot if coarse else [(start, end)]:
             for begin in range(max(t0, start), min(t1, end), width):
                 until = min(begin + width, t1, end)
                 found = {one.labels: one for one in self._reader.raw(entries, begin + 1 - _BEFORE, until)}
-                for one in lines:
+                for one in canvas.lines:
                     one.add_samples(found, begin, until)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +21,41 @@ from bongsu.store.series import Labels, Series, Times, Values
 Group = tuple[str, ...]
 
 
+class Filled(NamedTuple):
+    """What has come together of lines: a row for each in ``count`` buckets. The last two are of each query."""
+
+    sum: Values
+    number: NDArray[np.int32]
+    low: Values
+    high: Values
+    last: Values
+    ends_known: NDArray[np.bool_]  # the bucket's last moment is known
+    newest: Times  # each bucket's last moment; 0 for none
+    spacing: Values  # the usual time between two moments, ms; 0 where it cannot be told
+
+    @classmethod
+    def empty(cls, lines: int, queries: int, count: int) -> Filled:
+        """Nothing yet."""
+        shape = (lines, count)
+        low, high, last = np.full((3, *shape), np.nan)
+        return cls(
+            np.zeros(shape), np.zeros(shape, np.int32), low, high, last, np.zeros(shape, np.bool_),
+            np.zeros((queries, count), np.int64), np.zeros(queries),
+        )  # fmt: skip
+
+    def of_query(self, query: int, lines: slice) -> Filled:
+        """The same places in memory, for one query only."""
+        return Filled(
+            self.sum[lines], self.number[lines], self.low[lines], self.high[lines], self.last[lines],
+            self.ends_known[lines], self.newest[query : query + 1], self.spacing[query : query + 1],
+        )  # fmt: skip
+
+
 class Lines:
     """The lines of one query, which sums series by some of their labels, in ``count`` buckets of time.
 
     Bucket i is of ``(begin + i * width, begin + (i + 1) * width]``, Unix ms. Give the slices in their order.
+    ``lines`` has the number of each series' line, by id.
     """
 
     def __init__(self, query: Query, entries: Sequence[Entry], begin: int, width: int, count: int) -> None:
@@ -32,19 +64,21 @@ class Lines:
         self._begin, self._width, self._count = begin, width, count
         numbers: dict[Group, int] = {}
         self._line_of: dict[Labels, int] = {}
-        self._line_of_id: dict[int, int] = {}
+        self.lines: dict[int, int] = {}
         for entry in entries:
             line = numbers.setdefault(_group(query, entry.labels), len(numbers))
             self._line_of[entry.labels] = line
-            self._line_of_id.update(dict.fromkeys(entry.ids, line))
+            self.lines.update(dict.fromkeys(entry.ids, line))
         self._groups = list(numbers)
-        shape = (len(numbers), count)
-        self._sum = np.zeros(shape)
-        self._number = np.zeros(shape, np.int32)
-        self._low, self._high, self._last = np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape, np.nan)
-        self._ends_known = np.zeros(shape, np.bool_)  # the bucket's last moment is known
-        self._newest = np.zeros(count, np.int64)  # each bucket's last moment; 0 for none
-        self._spacing = 0.0
+        self._filled = Filled.empty(0, 1, 0)
+
+    def __len__(self) -> int:
+        """How many lines there are."""
+        return len(self._groups)
+
+    def fill(self, filled: Filled) -> None:
+        """Where what comes is kept, before any comes."""
+        self._filled = filled
 
     def add_samples(self, found: Mapping[Labels, Series], after: int, until: int) -> None:
         """Take in samples as they were read, those in ``(after, until]``; earlier ones are for rates only."""
@@ -56,7 +90,7 @@ class Lines:
 
     def add_minutes(self, found: Mapping[int, Minutes], but: Coverage) -> None:
         """Take in minute buckets, leaving out those that end in ``but``."""
-        series = [(self._line_of_id[one], column) for one, column in found.items() if one in self._line_of_id]
+        series = [(self.lines[one], column) for one, column in found.items() if one in self.lines]
         made = moments.of_minutes(series, self.query.fold)
         if made is not None:
             self.outer |= made.lines.size < len(series)
@@ -64,14 +98,15 @@ class Lines:
 
     def window(self, times: array[float]) -> Window:
         """What has come together; lines without any value are left out."""
+        filled = self._filled
         with np.errstate(invalid="ignore", divide="ignore"):
-            values = {Fold.LAST: self._last, Fold.MAX: self._high}.get(self.query.fold)
+            values = {Fold.LAST: filled.last, Fold.MAX: filled.high}.get(self.query.fold)
             if values is None:
-                values = self._sum / self._number
-        shown = [line for line in range(len(self._groups)) if self._number[line].any()]
+                values = filled.sum / filled.number
+        shown = np.flatnonzero(filled.number.any(axis=1)).tolist()
         rows, low, high = (
-            {self._groups[line]: as_array(filled[line]) for line in shown}
-            for filled in map(self._held, (values, self._low, self._high))
+            {self._groups[line]: as_array(held[line]) for line in shown}
+            for held in map(self._held, (values, filled.low, filled.high))
         )
         return Window(times, rows, low, high, self.outer)
 
@@ -81,7 +116,8 @@ class Lines:
         some, place = some[inside], place[inside]
         if not some.size:
             return
-        self._spacing = made.spacing or self._spacing
+        filled = self._filled
+        filled.spacing[0] = made.spacing or filled.spacing[0]
         starts = np.flatnonzero(np.diff(place, prepend=place[0] - 1))
         ends = np.append(starts[1:], some.size) - 1
         buckets = place[starts]
@@ -89,26 +125,27 @@ class Lines:
         value = made.value[:, some]
         known = ~np.isnan(value)
         with np.errstate(invalid="ignore"):
-            self._sum[at] += np.add.reduceat(np.where(known, value, 0.0), starts, axis=1)
-            self._low[at] = np.fmin(self._low[at], np.fmin.reduceat(made.low[:, some], starts, axis=1))
-            self._high[at] = np.fmax(self._high[at], np.fmax.reduceat(made.high[:, some], starts, axis=1))
-        self._number[at] += np.add.reduceat(known, starts, axis=1, dtype=np.int32)
+            filled.sum[at] += np.add.reduceat(np.where(known, value, 0.0), starts, axis=1)
+            filled.low[at] = np.fmin(filled.low[at], np.fmin.reduceat(made.low[:, some], starts, axis=1))
+            filled.high[at] = np.fmax(filled.high[at], np.fmax.reduceat(made.high[:, some], starts, axis=1))
+        filled.number[at] += np.add.reduceat(known, starts, axis=1, dtype=np.int32)
         newest = np.maximum.reduceat(np.where(known, np.arange(some.size), -1), starts, axis=1)
         last = np.take_along_axis(value, np.maximum(newest, 0), axis=1)
-        self._last[at] = np.where(newest >= 0, last, self._last[at])
-        self._ends_known[at] = known[:, ends]
-        self._newest[buckets] = made.times[some[ends]]
+        filled.last[at] = np.where(newest >= 0, last, filled.last[at])
+        filled.ends_known[at] = known[:, ends]
+        filled.newest[0, buckets] = made.times[some[ends]]
 
     def _held(self, values: Values) -> Values:
         """What is read less often than a bucket is long stands until it is read again."""
-        if self._spacing <= self._width / 2:
+        spacing, newest = float(self._filled.spacing[0]), self._filled.newest[0]
+        if spacing <= self._width / 2:
             return values
-        filled = np.maximum.accumulate(np.where(self._newest > 0, np.arange(self._count), -1))
-        there = filled >= 0
-        from_where = np.maximum(filled, 0)
+        before = np.maximum.accumulate(np.where(newest > 0, np.arange(self._count), -1))
+        there = before >= 0
+        from_where = np.maximum(before, 0)
         begins = self._begin + self._width * np.arange(self._count)
-        there &= begins - self._newest[from_where] < moments.HELD * self._spacing
-        held: Values = np.where(there & self._ends_known[:, from_where], values[:, from_where], values)
+        there &= begins - newest[from_where] < moments.HELD * spacing
+        held: Values = np.where(there & self._filled.ends_known[:, from_where], values[:, from_where], values)
         return held
 
 

@@ -134,8 +134,8 @@ def _summed(blocks: Sequence[_Block]) -> Moments | None:
         layers = sums
     else:
         layers = layers[:, order]
-    spacing = max(_spacing(block.times) for block in blocks)
-    return Moments(times, lines, layers[0], layers[min(1, len(layers) - 1)], layers[-1], spacing)
+    usual = max(spacing(block.times) for block in blocks)
+    return Moments(times, lines, layers[0], layers[min(1, len(layers) - 1)], layers[-1], usual)
 
 
 def _held(block: _Block, times: Times) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
@@ -144,10 +144,11 @@ def _held(block: _Block, times: Times) -> tuple[NDArray[np.float64], NDArray[np.
     there = place >= 0
     place[~there] = 0
     since = times - block.times[place]
-    there &= (since == 0) | (since < HELD * _spacing(block.times))
+    there &= (since == 0) | (since < HELD * spacing(block.times))
     layers = np.where(there, block.layers[:, :, place], np.nan)
     return layers, None if block.anew is None else block.anew[:, place] & there
 
 
-def _spacing(times: Times) -> float:
+def spacing(times: Times) -> float:
+    """The usual time between two, ms; 0 where it cannot be told."""
     return float(np.median(np.diff(times))) if times.size > 1 else 0.0

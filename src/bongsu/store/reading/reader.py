@@ -16,6 +16,7 @@ from bongsu.model.errors import NotKnown
 from bongsu.model.message import Message
 from bongsu.store.layout import minutes as tier
 from bongsu.store.layout import segments
+from bongsu.store.layout.buckets import LAST, Buckets
 from bongsu.store.layout.catalogue import Unsaved
 from bongsu.store.layout.hot import HotRow
 from bongsu.store.layout.schema import MINUTE_MS, RAW, SEAL_MS
@@ -167,9 +168,13 @@ class Reader:
 
     def minutes(self, ids: Sequence[int], start: int, end: int) -> Iterator[Mapping[int, tier.Minutes]]:
         """The minute buckets of these series that end from ``start`` to ``end``, by id; slices of time in their order."""
+        return map(tier.apart, self.buckets(ids, start, end))
+
+    def buckets(self, ids: Sequence[int], start: int, end: int, *, sums: bool = True) -> Iterator[Sequence[Buckets]]:
+        """The same as `minutes`, series of one shape together; without ``sums`` as `minutes.read_together` has it."""
         with self._sessions.open() as connection:
             spans = listed_spans(connection, start, end)
-        return self._minutes(spans, ids, start, end, time.monotonic() + self._timeout)
+        return self._minutes(spans, ids, start, end, time.monotonic() + self._timeout, sums=sums)
 
     def span(self) -> tuple[int, int] | None:
         """The times of the oldest and the newest sample of any tier, ms; None where there is none."""
@@ -308,26 +313,23 @@ class Reader:
             return []
         planned = Coverage(spans)  # a window that was sealed since then was read as hot rows, or is too new
         found: list[Piece] = []
-        for columns in self._minutes(spans, plan.ids, plan.start, plan.end + MINUTE_MS - 1, plan.deadline):
-            alike: dict[int, list[int]] = {}
-            for one, column in columns.items():
-                alike.setdefault(id(column.shape), []).append(one)
-            for ids in alike.values():
-                shape = columns[ids[0]].shape
+        end = plan.end + MINUTE_MS - 1
+        for parts in self._minutes(spans, plan.ids, plan.start, end, plan.deadline, sums=False):
+            for shape, ids, fields in parts:
                 bare = planned.has(shape.ends) & ~covered.has(shape.ends)
                 if bare.any():
-                    found.append(Piece(ids, shape.at[bare], [columns[one].last[bare] for one in ids]))
+                    found.append(Piece(ids.tolist(), shape.at[bare], fields[LAST][:, bare]))
         return found
 
     def _minutes(
-        self, spans: Sequence[tuple[int, int]], ids: Sequence[int], start: int, end: int, deadline: float
-    ) -> Iterator[Mapping[int, tier.Minutes]]:
+        self, spans: Sequence[tuple[int, int]], ids: Sequence[int], start: int, end: int, deadline: float, *, sums: bool
+    ) -> Iterator[Sequence[Buckets]]:
         for t0, t1 in _slices(spans, len(ids)):
             self._check(deadline)
             with self._sessions.open() as connection:
-                # of `read`, the end is of what a bucket holds
-                columns = tier.read(connection, ids, max(t0 + 1, start), min(t1, end) + 1 - MINUTE_MS)
-            yield columns
+                # of `read_together`, the end is of what a bucket holds
+                parts = tier.read_together(connection, ids, max(t0 + 1, start), min(t1, end) + 1 - MINUTE_MS, sums=sums)
+            yield parts
 
     def _rows(self, start: int, end: int) -> list[HotRow]:
         if self._pending is None:
