@@ -19,8 +19,10 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped,unused-ignore]  # it
 import pytest
 
 from bongsu.model.errors import BadInput
+from bongsu.store.layout.file import open_for_writing
 from bongsu.store.layout.lock import Lock
 from bongsu.store.moving.inventory import take_stock, writer
+from bongsu.store.writing import retention
 from cli.command import ARGV, bongsu, complaint, end, environment, running
 from store.dumped import START, lines, store
 
@@ -169,6 +171,17 @@ def test_an_export_is_imported_again(place: Path, tmp_path: Path) -> None:
     assert told("export", "--store", tmp_path / "other.db") == told("export", "--data-dir", place)
     with closing(sqlite3.connect(tmp_path / "other.db")) as connection:
         assert dict(connection.execute("SELECT name, kind FROM metric")) == {"a_total": "counter", "d": "untyped"}
+
+
+def test_what_minutes_cannot_take_in_is_told(place: Path) -> None:
+    """Where raw samples are gone and minutes are kept, an import says how many samples it had to leave out, and a cure."""
+    with closing(open_for_writing(str(place / "history.db"))) as connection:
+        while retention.enforce(connection, now_ms=START * 2, raw_ms=0, minutes_ms=START * 2, max_bytes=None):
+            pass
+    done = bongsu("store", "import", "-", "--data-dir", str(place), "--json", stdin=lines("d", 50, 20_000))
+    assert (done.returncode, json.loads(done.stdout)["stored"], json.loads(done.stdout)["left_out"]) == (0, 0, 50)
+    assert "50 samples were left out: their time is kept only as values of minutes" in done.stderr
+    assert "(--store)" in done.stderr
 
 
 def test_a_wrong_line_imports_nothing(tmp_path: Path) -> None:
