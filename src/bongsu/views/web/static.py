@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers
@@ -19,6 +21,8 @@ _TYPES = {
     ".svg": "image/svg+xml",
 }
 _STRIPPED = {".css": stripping.style, ".js": stripping.script}
+_MODULE = re.compile(r'<script src="/static/([^"]+)" type="module"></script>')
+_IMPORTED = re.compile(r'\b(?:from|import)\s*"\./([^"]+)"')
 _FOREIGN = "vendor"  # the folder of files that are sent as their authors made them
 FOLDER = os.path.join(os.path.dirname(__file__), "static")
 
@@ -48,14 +52,27 @@ def load(folder: str = FOLDER) -> dict[str, StaticFile]:
     for path, _, names in os.walk(folder):
         for name in names:
             ending = os.path.splitext(name)[1]
-            kind = _TYPES.get(ending)
-            if kind is None:
+            if ending not in _TYPES:
                 continue
             full = os.path.join(path, name)
             with open(full, "rb") as file:
                 plain = file.read()
             if ending in _STRIPPED and os.path.basename(path) != _FOREIGN:
                 plain = _STRIPPED[ending](plain.decode()).encode()
-            tag = f'"{hashlib.sha256(plain).hexdigest()[:16]}"'
-            found[os.path.relpath(full, folder)] = StaticFile(kind, plain, gzip.compress(plain, 9, mtime=0), tag)
-    return found
+            found[os.path.relpath(full, folder)] = plain
+    return {name: _file(os.path.splitext(name)[1], plain, found) for name, plain in found.items()}
+
+
+def _file(ending: str, plain: bytes, all_files: Mapping[str, bytes]) -> StaticFile:
+    if ending == ".html":
+        plain = _MODULE.sub(lambda script: _preloads(script[1], all_files) + script[0], plain.decode()).encode()
+    tag = f'"{hashlib.sha256(plain).hexdigest()[:16]}"'
+    return StaticFile(_TYPES[ending], plain, gzip.compress(plain, 9, mtime=0), tag)
+
+
+def _preloads(script: str, files: Mapping[str, bytes]) -> str:
+    """Names every module that a script imports, so that a browser asks for all at once and not for one after the other."""
+    names = [script]
+    for name in names:  # grows meanwhile
+        names += [one for one in _IMPORTED.findall(files.get(name, b"").decode()) if one not in names]
+    return "".join(f'<link rel="modulepreload" href="/static/{name}">\n' for name in dict.fromkeys(names))
