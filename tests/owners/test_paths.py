@@ -156,3 +156,17 @@ def test_a_path_is_put_together_as_it_was() -> None:
     """The prefix of a hidden path keeps its dots, so that it names the same cgroup to the same reader."""
     assert read("/../../a/b").prefix(1) == "/../../a"
     assert read("/a/b").prefix(2) == "/a/b"
+
+
+def test_only_plain_digits_are_a_number() -> None:
+    """Unicode has other digits; Slurm, systemd and the kernel write none of them."""
+    for path in ("/slurm/uid_1/job_\u0664\u0662", "/slurm/uid_\u0661/job_42", "/user.slice/user-\u0664.slice/a.scope"):
+        found = grouped([Membership((), path)], NOWHERE)
+        assert found.kind is not OwnerKind.SLURM
+        assert found.user in {None, -1}
+
+
+def test_slurms_own_scope_tells_of_no_one() -> None:
+    """Its cgroup has all jobs of the node in it, and remembers those that have ended."""
+    found = grouped([Membership((), "/system.slice/slurmstepd.scope/system")], NOWHERE)
+    assert (found.kind, found.id, found.places) == (OwnerKind.UNIT, "slurmstepd.scope", ())

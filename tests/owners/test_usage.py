@@ -229,6 +229,46 @@ def test_another_owners_child_is_not_its_parents(tmp_path: Path) -> None:
     assert (used.cpu_seconds, used.read_bytes) == (0.0, 0)
 
 
+def test_an_owner_within_another_is_not_counted_twice(tmp_path: Path) -> None:
+    """A cgroup with another owner's below it (kind's container, Slurm's scope) holds both: the outer one is summed."""
+    house = House(tmp_path)
+    whole(house, "/d")
+    node, pod = Owner(OwnerKind.CONTAINER, "d"), Owner(OwnerKind.POD, "p", inside="docker d")
+    first = process(5, cpu_ticks=TICK), Placed(node, (Place((), "/d"),))
+    assert house.take(first)["d"].usage.cpu_seconds == 3.0
+    whole(house, "/d/p")
+    house.cgroup("/d", cpu_stat=CPU.replace("usage_usec 3", "usage_usec 6"), memory_current="2000\n")
+    first = process(5, cpu_ticks=2 * TICK), first[1]
+    both = house.take(first, (process(6), Placed(pod, (Place((), "/d/p"),))))
+    assert (both["p"].usage.cpu_seconds, both["p"].usage.memory_bytes) == (3.0, 1000)
+    assert (both["d"].usage.cpu_seconds, both["d"].usage.memory_bytes) == (4.0, 5 * 4096)
+    assert house.take(first)["p"].ended  # the outer cgroup still holds what the pod used
+    assert house.take(first)["d"].usage.cpu_seconds == 4.0
+
+
+def test_a_process_that_leaves_a_cgroup_counts_elsewhere_from_then_on(tmp_path: Path) -> None:
+    """What the cgroup of its first owner told is not counted once more where processes are summed."""
+    house = House(tmp_path)
+    whole(house)
+    house.take((process(5, cpu_ticks=3 * TICK, system_ticks=TICK, read_bytes=9), Placed(JOB, V2)))
+    moved = process(5, cpu_ticks=5 * TICK, system_ticks=2 * TICK, read_bytes=10)
+    used = house.take((moved, Placed(USER)))["1000"].usage
+    assert (used.cpu_user_seconds, used.cpu_system_seconds, used.read_bytes) == (1.0, 1.0, 1)
+
+
+def test_a_cgroup_that_cannot_be_read_for_once_counts_nothing_twice(tmp_path: Path) -> None:
+    """Its processes are summed meanwhile, from what they were at the last pass."""
+    house = House(tmp_path)
+    whole(house)
+    member = process(5, cpu_ticks=3 * TICK), Placed(JOB, V2)
+    directory = tmp_path / "sys/fs/cgroup/job"
+    assert house.use(member).cpu_seconds == 3.0
+    os.rename(directory, tmp_path / "away")
+    assert house.use(member).cpu_seconds == 3.0
+    os.rename(tmp_path / "away", directory)
+    assert house.use(member).cpu_seconds == 3.0
+
+
 def test_io_that_may_not_be_read_is_not_zero(tmp_path: Path) -> None:
     """Of another user's processes we may not know: None, and from nowhere."""
     used = House(tmp_path).use((process(5, read_bytes=None, write_bytes=None), Placed(USER)))

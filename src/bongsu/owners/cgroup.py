@@ -176,7 +176,8 @@ def _owner(reading: Reading, believed: int) -> tuple[Grouped, int]:
         name = "" if unit is None else f"user@{unit.id}.service" if unit.part is Part.MANAGER else unit.id
         return Grouped(OwnerKind.USER, str(user), unit=name, user=user, hidden=hidden, saw=saw), 0
     if units and _only_slices(reading, units[0].depth - 1):
-        return Grouped(OwnerKind.UNIT, units[0].id, saw=saw), units[0].depth
+        above_jobs = units[0].id.endswith("slurmstepd.scope")  # it has all jobs of the node in it
+        return Grouped(OwnerKind.UNIT, units[0].id, saw=saw), 0 if above_jobs else units[0].depth
     return Grouped(OwnerKind.UNKNOWN), 0
 
 

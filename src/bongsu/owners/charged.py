@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from bongsu.model.usage import DeviceUse, Waits
@@ -48,7 +48,7 @@ class _Cgroup:
 
     __slots__ = (
         "_cpu_rises", "_due", "_io_rises", "_kills_rise", "_last_cpu", "_last_memory", "_throttling_rises", "_waits_rise", "alive", "base", "cpu", "cpus",
-        "io", "kind", "limits", "memory", "path", "rested", "tasks", "throttling", "waits",
+        "io", "kind", "limits", "memory", "path", "rested", "shared", "tasks", "throttling", "waits",
     )  # fmt: skip
 
     def __init__(self, kind: str, path: str, base: str) -> None:
@@ -61,6 +61,7 @@ class _Cgroup:
         self.rested = False  # whether it used no CPU time since it was read before
         self._due = 0.0  # when what seldom changes is read again, monotonic s
         self.alive = False
+        self.shared = False  # whether another owner's was ever below it: then its sums are not one owner's
         self.cpu: Numbers | None = None
         self.throttling: Numbers | None = None
         self.io: dict[str, Numbers] | None = None
@@ -76,7 +77,15 @@ class _Cgroup:
         if self.memory is not None:
             self.memory = Memory(None, peak=self.memory.peak, oom_kills=self.memory.oom_kills)
 
+    def share(self) -> None:
+        """Another owner's cgroup is below this one: it tells no more, and what it had counted stays."""
+        self.shared = True
+        self.alive = self.rested = False
+        self.forget_now()
+
     def read(self, around: Surroundings) -> None:
+        if self.shared:
+            return
         due = around.now >= self._due
         if self.alive and not due and self._may_rest(around):
             return
@@ -213,11 +222,11 @@ class Charged:
         self._included: set[Place] = set()
         self._covering: dict[tuple[Place, ...], list[_Cgroup]] = {}
 
-    def include(self, places: Iterable[Place]) -> None:
-        """Take these cgroups in, once each; one below another is in what that one says."""
+    def include(self, places: Iterable[Place]) -> bool:
+        """Take these cgroups in, once each; one below another is in what that one says. Whether any was new."""
         new = [place for place in places if place not in self._included]
         if not new:
-            return
+            return False
         self._included.update(new)
         for place in new:
             for kind in place.controllers or (UNIFIED,):
@@ -232,6 +241,11 @@ class Charged:
             or [one for one in self._cgroups if one.kind == UNIFIED]
             for controller in _CONTROLLERS
         }
+        return True
+
+    def directories(self) -> Mapping[tuple[str, str], _Cgroup]:
+        """The cgroups by controller and full path."""
+        return {(one.kind, one.path): one for one in self._cgroups}
 
     def _add(self, new: _Cgroup) -> None:
         alike = [one for one in self._cgroups if one.kind == new.kind]
@@ -277,6 +291,20 @@ class Charged:
                 memory |= one.memory is not None
                 io |= one.io is not None
         return Covered(cpu, memory, io)
+
+
+def part(owners: Iterable[Charged]) -> None:
+    """See that no cgroup tells the use of one owner for another: one that lies above another owner's is not read."""
+    held: dict[tuple[str, str], tuple[Charged, _Cgroup]] = {}
+    for owner in owners:
+        held.update({where: (owner, one) for where, one in owner.directories().items()})
+    for (kind, path), (owner, one) in held.items():
+        above = path.rpartition("/")[0]
+        while len(above) >= len(one.base):
+            found = held.get((kind, above))
+            if found is not None and found[0] is not owner and not found[1].shared:
+                found[1].share()
+            above = above.rpartition("/")[0]
 
 
 _NONE = _Cgroup("", "", "")  # what a controller says that is not there: nothing

@@ -162,7 +162,7 @@ def _table(above: Part) -> _Table:
         if not rule.below or above in rule.below:
             patterns.append(f"(?P<r{number}>{rule.pattern.replace('(?P<id>', f'(?P<id{number}>')})")
             rules[f"r{number}"] = (rule, f"id{number}" if "(?P<id>" in rule.pattern else "")
-    return _Table(re.compile("|".join(patterns), re.DOTALL), rules)
+    return _Table(re.compile("|".join(patterns), re.DOTALL | re.ASCII), rules)
 
 
 _TABLES = {part: _table(part) for part in Part}

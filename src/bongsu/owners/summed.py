@@ -57,18 +57,21 @@ class Sums:
     A process counts with all CPU time it ever used itself. Its children that it waited for, and its
     IO (in which the kernel mixes theirs), count from the first pass on, or from its start if that
     is later: those of before may have been another owner's. Of what such children used, only what
-    no pass saw is the parent's: the rest was their own owner's.
+    no pass saw is the parent's: the rest was their own owner's. A process that was there at the pass
+    before and was not added then counts from there on: a cgroup has told the rest.
     """
 
     def __init__(self) -> None:
         self._books: dict[Identity, _Books] = {}
         self._next: dict[Identity, _Books] = {}
         self._present: Mapping[Identity, Process] = {}
+        self._before: Mapping[Identity, Process] = {}  # of the pass before
         self._newest_start: int | None = None  # of the first pass
 
     def begin(self, present: Mapping[Identity, Process]) -> None:
         """Start a pass over these processes."""
         before, self._present = self._present, present
+        self._before = before
         self._books, self._next = self._next, {}
         if self._newest_start is None:
             self._newest_start = max((start for _, start in present), default=0)
@@ -105,8 +108,11 @@ class Sums:
         identity = (process.pid, process.start_ticks)
         books = self._books.get(identity)
         if books is None:
+            was = self._before.get(identity)
             born_later = process.start_ticks > (self._newest_start or 0)
-            books = _Books(process, from_zero=born_later)
+            books = _Books(was or process, from_zero=was is None and born_later)
+            if was is not None:
+                books.user_ticks, books.system_ticks = was.cpu_ticks - was.system_ticks, was.system_ticks
         self._next[identity] = books
         known = process.read_bytes is not None and process.write_bytes is not None
         tally.cpu_known |= cpu

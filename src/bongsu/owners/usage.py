@@ -13,7 +13,7 @@ import msgspec
 
 from bongsu.model.owner import Owner, OwnerKind
 from bongsu.model.usage import DeviceUse, InterfaceUse, OwnerRow, Usage, Waits
-from bongsu.owners.charged import Charged
+from bongsu.owners.charged import Charged, part
 from bongsu.owners.networks import Networks
 from bongsu.owners.placement import Place, Placed
 from bongsu.owners.summed import Identity, Sums, Tally
@@ -70,6 +70,7 @@ class Usages:
         self._kept: dict[Key, OwnerRow] = {}  # of those that are followed
         self._sums = Sums()
         self._networks: Networks[Key] = Networks(machine.proc)
+        self._new_places = False  # whether any owner got a cgroup in this pass
 
     def take(self, processes: Sequence[Process], placed: Mapping[Identity, Placed]) -> list[OwnerRow]:
         """One pass: the use of each owner of these processes, and the last of those that have ended since.
@@ -128,6 +129,9 @@ class Usages:
     def _take(self, processes: Sequence[Process], placed: Mapping[Identity, Placed]) -> list[OwnerRow]:
         self._sums.begin({(process.pid, process.start_ticks): process for process in processes})
         self._sort(processes, placed)
+        if self._new_places:
+            part(state.charged for state in self._states.values())
+            self._new_places = False
         around = Surroundings(self._sys, time.monotonic())
         uptime = time.time() - boot_time(self._proc)
         networks = self._networks.read({key: state.members for key, state in self._states.items()}, uptime)
@@ -171,7 +175,7 @@ class Usages:
             state = self._states[key] = _State(owner, Charged(self._sys, self._hierarchies))
         said.setdefault(key, {})[id(owner)] = owner
         if where.places not in state.places:
-            state.charged.include(where.places)
+            self._new_places |= state.charged.include(where.places)
             state.places[where.places] = []
         return state.places[where.places]
 
