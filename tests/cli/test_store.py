@@ -182,6 +182,8 @@ def test_what_minutes_cannot_take_in_is_told(place: Path) -> None:
     assert (done.returncode, json.loads(done.stdout)["stored"], json.loads(done.stdout)["left_out"]) == (0, 0, 50)
     assert "50 samples were left out: their time is kept only as values of minutes" in done.stderr
     assert "(--store)" in done.stderr
+    done = bongsu("store", "import", "-", "--data-dir", str(place), stdin=lines("new", 5))
+    assert "5 of the samples stored are kept as values of minutes" in done.stderr
 
 
 def test_a_wrong_line_imports_nothing(tmp_path: Path) -> None:
@@ -197,7 +199,7 @@ def test_a_wrong_line_imports_nothing(tmp_path: Path) -> None:
     assert f"passed over {dump}:6: " in done.stderr
     assert json.loads(done.stdout) == {
         "path": path, "format": "prometheus", "lines": 11, "read": 10, "stored": 10, "already": 0, "replaced": 0,
-        "left_out": 0, "new_series": 2, "skipped_lines": 1, "cut_off_lines": 0, "oldest": START,
+        "left_out": 0, "only_minutes": 0, "new_series": 2, "skipped_lines": 1, "cut_off_lines": 0, "oldest": START,
         "newest": START + 60_000,
     }  # fmt: skip
 

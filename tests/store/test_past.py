@@ -100,11 +100,11 @@ def test_all_or_nothing(store: sqlite3.Connection, monkeypatch: pytest.MonkeyPat
     whole = seal.insert
     calls = []
 
-    def interrupted(*given: object) -> None:
+    def interrupted(*given: object, **options: object) -> None:
         calls.append(given)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        whole(*given)  # type: ignore[arg-type]  # handed on as it came
+        whole(*given, **options)  # type: ignore[arg-type]  # handed on as it came
 
     monkeypatch.setattr(seal, "insert", interrupted)
     with pytest.raises(KeyboardInterrupt):

@@ -13,12 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bongsu.store.layout import minutes, segments
-from bongsu.store.layout.schema import SEAL_MS
+from bongsu.store.layout.schema import MINUTE_MS, SEAL_MS
 from bongsu.store.moving import past, verify
 from bongsu.store.moving.importing import read
 from bongsu.store.moving.past import Added
 from bongsu.store.moving.spool import Spool
-from bongsu.store.series import STALE
+from bongsu.store.reading.reader import Reader
+from bongsu.store.series import NAME, STALE
 from bongsu.store.writing import compact, retention, seal
 from plain_minutes import Sample, check
 from store_file import Store
@@ -142,11 +143,25 @@ def test_what_only_minutes_are_left_of_is_left_out(store: Store) -> None:
     dump = [(one, ts, 5.0) for ts in at(15, 40, 399) for one in NAMES] + [(COUNTER, ts, 5.0) for ts in at(110, 350)]
     assert imported(store, dump) == Added(0, 0, 0, 0, 8)
     assert content(store.connection) == before
-    assert imported(store, [(GAUGE, ts, 5.0) for ts in at(110, 350)]) == Added(2, 0, 0, 0)
+    assert imported(store, [(GAUGE, ts, 5.0) for ts in at(110, 350)]) == Added(2, 0, 0, 0, 0, 2)
     checked(store, {
         COUNTER: list(zip(times, (0.0, 1.0, 2.0), strict=True)),
         GAUGE: list(zip(at(15, 30, 110, 350, 400), (0.0, 1.0, 5.0, 5.0, 2.0), strict=True)),
     })  # fmt: skip
+
+
+def test_what_comes_in_hides_no_minutes_of_others(store: Store) -> None:
+    """Where minutes are all that is left, what comes in is kept as minutes too: its raw samples would be of few series."""
+    live(store, [(COUNTER, ts, 1.0) for ts in at(15, 75)])
+    sealed(store)
+    retention.enforce(store.connection, now_ms=EDGE + SEAL_MS, raw_ms=0, minutes_ms=NEVER, max_bytes=None)
+    assert imported(store, [(GAUGE, ts, 5.0) for ts in at(20, 700)]) == Added(2, 0, 0, 0, 0, 1)
+    assert raw(store) == {GAUGE: [(ts, 5.0) for ts in at(700)]}
+    with closing(Reader(str(store.path))) as reader:
+        answer = reader.select([], EDGE, EDGE + 2 * SEAL_MS).series
+    assert {dict(series.labels)[NAME]: series.times.tolist() for series in answer} == {
+        "c_total": at(15, 75), "g": at(20, 700),
+    }  # fmt: skip
 
 
 def test_an_older_segment_goes_before_what_took_its_place(store: Store) -> None:
@@ -228,13 +243,22 @@ def test_minutes_are_of_all_samples_that_ever_came_in(
     """Also where raw samples are gone, minutes are those of what was stored; what could not be is said to be left out."""
     store = Store(tmp_path_factory.mktemp("store"), counters=1, gauges=1)
     truth: dict[int, dict[int, float]] = {}
+    reach = {COUNTER: MINUTE_MS + 300_000, GAUGE: MINUTE_MS}
     for step, samples in [*steps, ("let go", []), ("import", dump)]:
         if step == "import":
-            added = imported(store, samples)
+            sealed(store)
             there = {one: dict(column) for one, column in raw(store).items()}
             wanted = {(one, ts): value for one, ts, value in samples}
-            came = {place: value for place, value in wanted.items() if there.get(place[0], {}).get(place[1]) == value}
-            assert added.left_out == len(wanted) - len(came)
+            lost = {(one, ts) for one, column in truth.items() for ts in column.keys() - there.get(one, {}).keys()}
+            came = {
+                (one, ts): value
+                for (one, ts), value in wanted.items()
+                if there.get(one, {}).get(ts) == value
+                or not any(
+                    one == other and -reach[one] < ts - -(-gone // MINUTE_MS) * MINUTE_MS <= 0 for other, gone in lost
+                )
+            }
+            assert imported(store, samples).left_out == len(wanted) - len(came)
             for (one, ts), value in came.items():
                 truth.setdefault(one, {})[ts] = value
         elif step == "live":

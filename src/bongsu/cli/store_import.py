@@ -104,9 +104,9 @@ def import_(
                 {
                     "path": path, "format": read.format, "lines": read.lines, "read": read.samples,
                     "stored": added.samples, "already": added.already, "replaced": added.replaced,
-                    "left_out": added.left_out, "new_series": added.series, "skipped_lines": read.skipped,
-                    "cut_off_lines": read.cut_off, "oldest": span and span[0],
-                    "newest": span and span[1],
+                    "left_out": added.left_out, "only_minutes": added.coarse, "new_series": added.series,
+                    "skipped_lines": read.skipped, "cut_off_lines": read.cut_off,
+                    "oldest": span and span[0], "newest": span and span[1],
                 }
             )
         )  # fmt: skip
@@ -116,6 +116,8 @@ def import_(
         say(f"passed over {problem}")
     if read.skipped > _SOME_WRONG:
         say(f"passed over {read.skipped - _SOME_WRONG} more wrong lines")
+    if added.coarse:
+        say(f"{added.coarse} of the samples stored are kept as values of minutes, as all else of their time is")
     if added.left_out:
         say(
             f"{added.left_out} samples were left out: their time is kept only as values of minutes, which cannot take "

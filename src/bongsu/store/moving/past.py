@@ -3,7 +3,8 @@
 Both tiers answer of the same samples afterwards: `seal.insert` makes the minute buckets that are touched from all raw
 samples of their minute. Where raw samples are gone already and a bucket is all that is left, what would change that is
 left out: a sample's place among those that are gone cannot be known. It may be one of them, so that it would be counted
-twice; or it may stand between two of them, of which a counter's bucket has told the increase.
+twice; or it may stand between two of them, of which a counter's bucket has told the increase. What can come in at such
+a time is kept as minutes too: raw samples of some series would be taken for those of all.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bongsu.model.metric import Kind, Vocabulary
-from bongsu.store.layout import segments
-from bongsu.store.layout.schema import SEAL_MS
+from bongsu.store.layout import minutes, segments
+from bongsu.store.layout.schema import MINUTES, RAW, SEAL_MS
 from bongsu.store.layout.segments import Flags, Ids
 from bongsu.store.moving.spool import Known, Span, Spool
 from bongsu.store.series import NAME, Labels, Times
@@ -31,7 +32,8 @@ _FOREVER = 2**62
 class Added(NamedTuple):
     """What an import changed. ``already`` samples stood there with the same value, ``replaced`` with another.
 
-    ``left_out`` are of minutes, or stand right before some, of which only buckets are kept.
+    ``left_out`` are of minutes, or stand right before some, of which only buckets are kept. ``coarse`` of the samples
+    went only into buckets of minutes.
     """
 
     samples: int
@@ -39,6 +41,7 @@ class Added(NamedTuple):
     already: int
     replaced: int
     left_out: int = 0
+    coarse: int = 0
 
 
 def add(
@@ -52,7 +55,7 @@ def add(
     Raises:
         sqlite3.Error: nothing has changed then.
     """
-    samples, already, replaced, left_out, read = 0, 0, 0, 0, 0
+    samples, already, replaced, left_out, coarse, read = 0, 0, 0, 0, 0, 0
     with segments.transaction(connection):
         _seal_between(connection, spool)
         (before,) = connection.execute("SELECT count(*) FROM series").fetchone()
@@ -63,7 +66,9 @@ def add(
             excluded = _excluded(connection, series, span.times, ~same)
             fresh = ~same & ~excluded
             if fresh.any():
-                seal.insert(connection, series[fresh], span.times[fresh], span.values[fresh])
+                bare = _has_only_minutes(connection, int(span.times[0]))
+                seal.insert(connection, series[fresh], span.times[fresh], span.values[fresh], keep_raw=not bare)
+                coarse += bare * int(np.count_nonzero(fresh))
             samples += int(np.count_nonzero(fresh))
             already += int(np.count_nonzero(same))
             replaced += int(np.count_nonzero(there & fresh))
@@ -71,7 +76,7 @@ def add(
             read += series.size + span.doubled
             progress(read / max(spool.samples, 1))
         (after,) = connection.execute("SELECT count(*) FROM series").fetchone()
-    return Added(samples, after - before, already, replaced, left_out)
+    return Added(samples, after - before, already, replaced, left_out, coarse)
 
 
 def _seal_between(connection: sqlite3.Connection, spool: Spool) -> None:
@@ -165,6 +170,26 @@ def _excluded(connection: sqlite3.Connection, ids: Ids, times: Times, new: Flags
             if one in finals:
                 excluded[part] = new[part] & rebuild.excluded(times[part], finals[one])
     return excluded
+
+
+def _has_only_minutes(connection: sqlite3.Connection, time: int) -> bool:
+    """Whether the sealing window of this time has minute buckets of some series and raw samples of none."""
+    t0 = (time - 1) // SEAL_MS * SEAL_MS
+    t1 = t0 + SEAL_MS
+    if connection.execute(
+        "SELECT 1 FROM segment WHERE tier = ? AND t1 BETWEEN ? AND ? AND t0 < ? LIMIT 1",
+        (RAW, t0 + 1, t1 + segments.LONGEST_MS, t1),
+    ).fetchone():
+        return False
+    if connection.execute("SELECT 1 FROM minutes WHERE t1 > ? AND t0 < ? LIMIT 1", (t0, t1)).fetchone():
+        return True
+    merged = connection.execute(
+        "SELECT times FROM segment WHERE tier = ? AND t1 BETWEEN ? AND ? AND first <= ? AND last > ?",
+        (MINUTES, t0 + 1, t1 + segments.LONGEST_MS, t1, t0),
+    )
+    return any(
+        ((shape.at > t0) & (shape.at <= t1)).any() for (blob,) in merged for shape in minutes.decode_shapes(blob)
+    )
 
 
 def _by_series(ids: Ids) -> Iterator[tuple[int, slice]]:

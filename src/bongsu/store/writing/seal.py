@@ -39,8 +39,8 @@ def seal(connection: sqlite3.Connection, *, before_ms: int) -> bool:
     return True
 
 
-def insert(connection: sqlite3.Connection, ids: Ids, times: Times, values: Values) -> None:
-    """Store samples of the past: raw segments, and their minute buckets.
+def insert(connection: sqlite3.Connection, ids: Ids, times: Times, values: Values, *, keep_raw: bool = True) -> None:
+    """Store samples of the past: raw segments, and their minute buckets; without ``keep_raw`` only these.
 
     The arrays are of one length: series id (as in the table ``series``, which must have it), Unix ms, value. Of two
     samples of one series and time the later in the arrays is kept. Each sealing window is a transaction of its own, so
@@ -57,12 +57,13 @@ def insert(connection: sqlite3.Connection, ids: Ids, times: Times, values: Value
         part = order[start:end]
         t0 = int(windows[start]) * SEAL_MS
         some = np.unique(times[part])
-        _write(connection, t0, t0 + SEAL_MS, some, _of_samples(ids[part], times[part], values[part]), [])
+        _write(connection, t0, t0 + SEAL_MS, some, _of_samples(ids[part], times[part], values[part]), [], keep_raw)
 
 
 def _write(
-    connection: sqlite3.Connection, t0: int, t1: int, times: Times, groups: Iterable[Group], hot: Sequence[int]
-) -> None:
+    connection: sqlite3.Connection, t0: int, t1: int, times: Times, groups: Iterable[Group], hot: Sequence[int],
+    keep_raw: bool = True,
+) -> None:  # fmt: skip
     """Write raw samples of one window with their minute buckets; the hot rows of these numbers go.
 
     Where samples are stored already in the window, or so soon after it that a counter's next bucket follows on them,
@@ -89,12 +90,14 @@ def _write(
             counters = minutes.counting(connection, np.array(sorted(ids), dtype=np.int64)).tolist()
             parts = [(some, start, start + SEAL_MS) for some, start in ((ids, t0), (counters, t1))]
             finals = [rebuild.finals(connection, *part) for part in parts]
-            segments.insert(connection, prepared)
+        number = segments.insert(connection, prepared)
+        if anew:
             for part, stay in zip(parts, finals, strict=True):
                 rebuild.rebuild(connection, *part, stay)
         else:
-            number = segments.insert(connection, prepared)
             connection.execute("INSERT INTO minutes(segment, t0, t1, data) VALUES(?, ?, ?, ?)", (number, t0, t1, data))
+        if not keep_raw:
+            segments.remove(connection, number)
         _forget(connection, hot)
 
 
