@@ -29,7 +29,7 @@ NAN = float("nan")
 QUERIES = [
     *(Query(WORK, Fold.RATE, by=by) for by in ((), ("kind",), ("core", "kind"))),
     *(Query(HEAT, fold, by=by) for fold in (Fold.LAST, Fold.AVG, Fold.MAX) for by in ((), ("room",))),
-    Query(HEAT, Fold.RATE, by=("room",)), Query(WORK, Fold.LAST, by=("core",)), Query(WORK, Fold.MAX),
+    Query(HEAT, Fold.RATE), Query(HEAT, Fold.RATE, by=("room",)), Query(WORK, Fold.LAST, by=("core",)), Query(WORK, Fold.MAX),
     Query(WORK, Fold.RATE, where=(("core", "9"),)), Query(HEAT, Fold.AVG, where_not=(("room", "a"),)),
 ]  # fmt: skip
 SERIES = [

@@ -312,8 +312,14 @@ def _unpacked(members: Sequence[tuple[int, bytes, int]], size: int, count: int) 
     columns: list[list[bytes]] = [[] for _ in range(count)]
     for _, data, at in members:
         for column in columns:
-            part, at = segments.taken(data, at)  # noqa: PLW2901  each column begins where the one before ends
-            column.append(part)
+            length = data[at]
+            at += 1  # noqa: PLW2901  each column begins where the one before ends
+            if length > 127:
+                length, at = get_varint(data, at - 1)  # noqa: PLW2901  as above
+            column.append(data[at : at + length])
+            at += length  # noqa: PLW2901  as above
+        if at > len(data):
+            raise IndexError("it ends too early")
     fields = abreast.decode([part for column in columns for part in column], size).reshape(count, len(members), size)
     if count < FIELDS:
         fields = np.concatenate([fields, np.full((FIELDS - count, *fields.shape[1:]), np.nan)])

@@ -71,8 +71,8 @@ class Canvas:
             there.append(part.ids[row] == self._series)
             here = np.unique(self._query[there[-1]])
             seen[here] += 1
-            # Of what does not count, rates are told from minute to minute; what counts is seldom asked for otherwise.
-            simple[here] &= (self._fold[here] == _FOLDS.index(Fold.RATE)) == part.shape.counter
+            if part.shape.counter:  # of which seldom anything but rates is asked
+                simple[here] &= self._fold[here] == _FOLDS.index(Fold.RATE)
         simple &= seen == 1  # others have to be brought to common times
         plan = _Plan([], [self.lines[query] for query in np.flatnonzero((seen > 0) & ~simple).tolist()], [])
         for row, here in zip(rows, there, strict=True):
@@ -157,6 +157,9 @@ class _Stroke:
     def layers(self, part: Buckets, some: _Places) -> tuple[Values, Values, Values]:
         """Value, low and high of each line at these minutes."""
         shape, fields = part.shape, part.fields
+        if self.fold is Fold.RATE and not shape.counter:
+            value = self._minutely(part)[:, some]
+            return value, (nothing := np.full(value.shape, np.nan)), nothing
         if some.size < shape.ends.size:
             fields = fields[:, :, some]
         middle = fields[_MIDDLE[self.fold]]
@@ -166,6 +169,17 @@ class _Stroke:
             elif self.fold is Fold.AVG:
                 middle = middle / shape.counts[some]
         return self._lines(middle), self._lines(fields[LOW]), self._lines(fields[HIGH])
+
+    def _minutely(self, part: Buckets) -> Values:
+        """Rates from minute to minute: what is not known to be a counter has no others."""
+        rows = np.concatenate([self.alone, self.summed])
+        rates, anew = moments.rates(part.shape.at, moments.quiet(part.fields[LAST, rows]))
+        if not self.sums.size:
+            return rates
+        alone = self.alone.size
+        sums = _sums(rates[alone:], self.sums)
+        sums[np.logical_or.reduceat(anew[alone:], self.sums, axis=0)] = np.nan
+        return np.concatenate([rates[:alone], sums])
 
     def _lines(self, values: Values) -> Values:
         alone: Values = values[self.alone]

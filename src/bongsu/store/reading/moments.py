@@ -48,10 +48,10 @@ def of_samples(series: Sequence[tuple[int, Series]], fold: Fold) -> Moments | No
     blocks = []
     for members in _alike([(id(one.times), (line, one)) for line, one in series]):
         times = members[0][1].times
-        values = _quiet(np.stack([one.values for _, one in members]))
+        values = quiet(np.stack([one.values for _, one in members]))
         anew = None
         if fold is Fold.RATE:
-            values, anew = _rates(times, values)
+            values, anew = rates(times, values)
         blocks.append(_Block(times, [line for line, _ in members], values[None], anew))
     return _summed(blocks)
 
@@ -65,13 +65,13 @@ def of_minutes(series: Sequence[tuple[int, Minutes]], fold: Fold) -> Moments | N
         last, low, high, total = (
             np.stack([getattr(one, name) for _, one in members]) for name in ("last", "low", "high", "total")
         )
-        last = _quiet(last)
+        last = quiet(last)
         layers = (last, last, last)
         anew = None if fold is not Fold.RATE or counted else np.zeros(last.shape, np.bool_)
         with np.errstate(divide="ignore", invalid="ignore"):
             if fold is Fold.RATE and not shape.counter:
                 # What is not known to be a counter has no rates of its own: only those from minute to minute.
-                value, anew = _rates(shape.at, last)
+                value, anew = rates(shape.at, last)
                 layers = (value, np.full(value.shape, np.nan), np.full(value.shape, np.nan))
             elif fold is Fold.RATE:
                 layers = (total / (shape.covered / 1000.0), low, high)
@@ -89,24 +89,24 @@ def _alike(series: Sequence[tuple[int, tuple[int, _T]]]) -> list[list[tuple[int,
     return list(found.values())
 
 
-def _quiet(values: Values) -> Values:
+def quiet(values: Values) -> Values:
     """Stale marks as common NaNs: a signalling one would not be passed over by fmin and fmax."""
     values[np.isnan(values)] = np.nan
     return values
 
 
-def _rates(times: Times, values: Values) -> tuple[Values, NDArray[np.bool_]]:
+def rates(times: Times, values: Values) -> tuple[Values, NDArray[np.bool_]]:
     """Per second since the reading before, NaN where that is none; and where a counter went backwards."""
-    rates = np.full(values.shape, np.nan)
+    found = np.full(values.shape, np.nan)
     anew = np.zeros(values.shape, np.bool_)
     spans = np.diff(times)
     with np.errstate(invalid="ignore"):
         steps = np.diff(values, axis=1)
         anew[:, 1:] = steps < 0
-        rates[:, 1:] = steps / (spans / 1000.0)
-    rates[:, 1:][:, spans > FARTHEST_MS] = np.nan
-    rates[anew] = np.nan
-    return rates, anew
+        found[:, 1:] = steps / (spans / 1000.0)
+    found[:, 1:][:, spans > FARTHEST_MS] = np.nan
+    found[anew] = np.nan
+    return found, anew
 
 
 def _summed(blocks: Sequence[_Block]) -> Moments | None:
