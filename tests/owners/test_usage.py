@@ -131,6 +131,20 @@ def test_v1_hierarchies_are_put_together(tmp_path: Path) -> None:
     assert (used.cpu_from, used.memory_from, used.io_from) == (From.CGROUP, From.CGROUP, From.PROCESSES)
 
 
+def test_throttling_on_v1_is_seen_from_its_first_period(tmp_path: Path) -> None:
+    """Who has a limit is asked each time, although nothing was counted yet: a short job must not be missed."""
+    house = House(tmp_path, v2=False)
+    cpu = "sys/fs/cgroup/cpu/slurm/uid_1/job_42"
+    house.write(f"{cpu}/cpu.cfs_quota_us", "150000\n")
+    house.write(f"{cpu}/cpu.cfs_period_us", "100000\n")
+    house.write(f"{cpu}/cpu.stat", "nr_periods 0\nnr_throttled 0\nthrottled_time 0\n")
+    member = (process(5), Placed(JOB, (Place(("cpu",), "/slurm/uid_1/job_42"),)))
+    assert house.use(member).cpu_periods == 0
+    house.write(f"{cpu}/cpu.stat", "nr_periods 9\nnr_throttled 4\nthrottled_time 500000000\n")
+    used = house.use(member)
+    assert (used.cpu_periods, used.cpu_throttled_periods, used.cpu_throttled_seconds) == (9, 4, 0.5)
+
+
 def test_hybrid_takes_pressure_from_v2_and_the_rest_from_v1(tmp_path: Path) -> None:
     """Of a machine with both, CPU time comes from cpuacct and is not counted twice."""
     house = House(tmp_path, v2=False)

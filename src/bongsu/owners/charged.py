@@ -106,7 +106,7 @@ class _Cgroup:
     def _may_rest(self, around: Surroundings) -> bool:
         """Whether there is nothing here that changes from pass to pass."""
         if self.kind == "cpu":  # without a limit no periods are counted
-            return self.throttling is None or not self.throttling[0]
+            return self.limits.cores is None and (self.throttling is None or not self.throttling[0])
         return self.kind == "cpuset" or (self.kind == "blkio" and around.io_policy(self.base) is None)
 
     def _settle(self, directory: Directory, around: Surroundings) -> None:
