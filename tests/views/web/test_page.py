@@ -30,7 +30,7 @@ def test_it_shows_the_machine_live(browser: Browser, server: Server, scheme: str
         expect(work.locator("canvas")).to_have_count(1)
         expect(work.locator("tbody tr")).to_have_count(2)
         before = server.ticks
-        cpu = visit.page.locator('tr:has(th[title="train.py"]) td').nth(2)
+        cpu = visit.page.locator('tr:has(th[title="train.py"]) td.cpu')
         expect(cpu).to_contain_text("%", timeout=5000)
         first = visit.page.locator('[data-tile="work"] .spark').get_attribute("d")
         expect(visit.page.locator('[data-tile="work"] .spark')).not_to_have_attribute("d", first or "")
@@ -211,8 +211,10 @@ def test_the_keyboard_reaches_everything(browser: Browser, server: Server) -> No
     with Visit(browser, server) as visit:
         visit.live()
         seen = set()
-        for _ in range(36):
+        for _ in range(100):
             visit.page.keyboard.press("Tab")
+            if visit.page.evaluate("document.activeElement === document.body"):
+                break  # all round
             seen.add(visit.page.evaluate("document.activeElement.textContent || document.activeElement.id"))
             outline = visit.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
             assert outline != "none"

@@ -112,7 +112,7 @@ def test_all_colours_are_named_once() -> None:
 
 
 @in_browser
-@pytest.mark.parametrize("section", ["overview", "processes", "health"])
+@pytest.mark.parametrize("section", ["overview", "owners", "processes", "health"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 768, 1400])
 def test_nobody_is_shut_out(browser: Browser, server: Server, width: int, scheme: str, section: str) -> None:

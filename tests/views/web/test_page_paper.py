@@ -86,8 +86,8 @@ def test_a_question_mark_opens_the_sheet_of_keys(browser: Browser, server: Serve
         assert found == []
         visit.page.keyboard.press("Escape")
         expect(sheet).to_be_hidden()
-        visit.page.get_by_role("searchbox").press("?")
-        expect(visit.page.get_by_role("searchbox")).to_have_value("?")
+        visit.page.locator("#processes-search").press("?")
+        expect(visit.page.locator("#processes-search")).to_have_value("?")
         expect(sheet).to_be_hidden()
         visit.page.get_by_role("button", name="Keys and gestures (?)").click()
         expect(sheet).to_be_visible()

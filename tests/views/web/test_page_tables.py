@@ -79,23 +79,25 @@ def test_every_column_sorts_by_mouse_and_keyboard(browser: Browser, server: Serv
     with Visit(browser, server) as visit:
         visit.live()
         heads = visit.page.locator("#processes-table thead th")
-        assert heads.count() == 10
+        assert heads.count() == 11
         for name in heads.evaluate_all("all => all.map(each => each.dataset.column)"):
             head = visit.page.locator(f'#processes-table th[data-column="{name}"]')
-            usual = "ascending" if name in {"user", "executable", "state"} else "descending"
+            usual = "ascending" if name in {"user", "executable", "owner", "state"} else "descending"
             head.locator("button").click()
             expect(head).to_have_attribute("aria-sort", usual)
             expect(visit.page.locator('#processes-table th[aria-sort$="ending"]')).to_have_count(1)
             head.locator("button").press("Enter")
             expect(head).to_have_attribute("aria-sort", "descending" if usual == "ascending" else "ascending")
-        visit.page.locator('th[data-column="pid"] button').click()
+        visit.page.locator('#processes-table th[data-column="pid"] button').click()
         expect(rows(visit.page).first.locator("td").first).to_have_text("159")
-        visit.page.locator('th[data-column="pid"] button').click()
+        visit.page.locator('#processes-table th[data-column="pid"] button').click()
         expect(rows(visit.page).first.locator("td").first).to_have_text("7")
         expect(visit.page.locator("#processes-said")).to_have_text("Sorted by PID, smallest first.")
-        visit.page.locator('th[data-column="read"] button').click()
+        visit.page.locator("#processes-table th[data-column=read] button").click()
         expect(rows(visit.page).first.locator("th")).to_have_text("train.py")
-        visit.page.locator('th[data-column="read"] button').click()  # what is not known stands last either way
+        visit.page.locator(
+            "#processes-table th[data-column=read] button"
+        ).click()  # what is not known stands last either way
         expect(rows(visit.page).first.locator("th")).to_have_text("train.py")
         visit.clean()
 
@@ -105,11 +107,11 @@ def test_search_and_sort_are_in_the_address(browser: Browser, server: Server) ->
     with Visit(browser, server) as visit:
         visit.live()
         expect(visit.page.locator("#processes-count")).to_have_text("62")
-        search = visit.page.get_by_role("searchbox")
+        search = visit.page.locator("#processes-search")
         search.fill("WORKER alice")
         expect(visit.page.locator("#processes-count")).to_have_text("60 of 62")
-        visit.page.locator('th[data-column="pid"] button').click()
-        visit.page.locator('th[data-column="pid"] button').click()
+        visit.page.locator('#processes-table th[data-column="pid"] button').click()
+        visit.page.locator('#processes-table th[data-column="pid"] button').click()
         visit.page.wait_for_url("**search=WORKER*sort=-pid*")
         visit.page.reload()
         visit.live()
@@ -124,7 +126,9 @@ def test_search_and_sort_are_in_the_address(browser: Browser, server: Server) ->
     with Visit(browser, server, at="&sort=<b>height</b>") as visit:
         visit.live()
         expect(visit.page.locator("#notice")).to_contain_text("sort=<b>height</b>, which is no column")
-        expect(visit.page.locator('th[data-column="cpu"]')).to_have_attribute("aria-sort", "descending")
+        expect(visit.page.locator('#processes-table th[data-column="cpu"]')).to_have_attribute(
+            "aria-sort", "descending"
+        )
         assert visit.page.locator("b").count() == 0
         visit.clean()
 
@@ -172,7 +176,7 @@ def test_groups_are_in_the_address(browser: Browser, server: Server) -> None:
     with Visit(browser, server, at="&group=<b>moon</b>") as visit:
         visit.live()
         expect(visit.page.locator("#notice")).to_contain_text(
-            "group=<b>moon</b>; processes can be grouped by user, program."
+            "group=<b>moon</b>; processes can be grouped by user, program, owner."
         )
         expect(visit.page.get_by_label("Group by")).to_have_value("none")
         visit.clean()
@@ -203,7 +207,7 @@ def test_the_order_rests_under_the_keyboard(browser: Browser) -> None:
             expect(row(visit.page, "p8").locator("td.cpu")).to_have_text("0.5 %", timeout=10_000)
             expect(rows(visit.page).first).to_contain_text("p8")
             expect(visit.page.locator("#processes-table button:focus")).to_have_text("p8")
-            visit.page.get_by_role("searchbox").focus()
+            visit.page.locator("#processes-search").focus()
             expect(rows(visit.page).first).to_contain_text("p9")
             visit.clean()
         running.hold()
@@ -303,8 +307,8 @@ def test_thousands_of_processes_stay_smooth(browser: Browser) -> None:
             assert rows(visit.page).count() < 60
             scroll = visit.page.locator("#processes-scroll")
             scroll.scroll_into_view_if_needed()
-            visit.page.locator('th[data-column="pid"] button').click()
-            visit.page.locator('th[data-column="pid"] button').click()
+            visit.page.locator('#processes-table th[data-column="pid"] button').click()
+            visit.page.locator('#processes-table th[data-column="pid"] button').click()
             scroll.evaluate("box => box.scrollTop = 1e6")
             expect(rows(visit.page).last.locator("th")).to_have_text("rank-2299")
             assert rows(visit.page).count() < 60

@@ -1,4 +1,4 @@
-"""What is left out of scripts and styles before they are sent: comments and indentation, nothing else."""
+"""What is left out of scripts and styles before they are sent: comments and needless spaces, nothing else."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from playwright.sync_api import Browser
 from pygments.lexer import Lexer  # type: ignore[import-untyped]  # it has no py.typed
 from pygments.lexers.css import CssLexer  # type: ignore[import-untyped]  # it has no py.typed
 from pygments.lexers.javascript import JavascriptLexer  # type: ignore[import-untyped]  # it has no py.typed
-from pygments.token import Comment, Text  # type: ignore[import-untyped]  # it has no py.typed
+from pygments.token import Comment  # type: ignore[import-untyped]  # it has no py.typed
 
 from bongsu.views.web import stripping
 from bongsu.views.web.static import FOLDER, load
@@ -29,19 +29,21 @@ def stripper(path: Path) -> Callable[[str], str]:
 @pytest.mark.parametrize(
     ("written", "sent"),
     [
-        ("a = 1; // why\n  b = 2;", "a = 1;\nb = 2;"),
+        ("a = 1; // why\n  b = 2;", "a=1;\nb=2;"),
         ("/* one\n   two */ a", "\na"),
         ("a /* in between */ b", "a b"),
-        ("a = 'it\\'s // none'; // one", "a = 'it\\'s // none';"),
-        ('a = "/* none */";', 'a = "/* none */";'),
-        ('a = /[/"]\\/\\// // one\n.test(b)', 'a = /[/"]\\/\\//\n.test(b)'),
-        ("return /  '/.test(a)", "return /  '/.test(a)"),
-        ("a / b / c // one", "a / b / c"),
-        ("(a) / b; c = '/'", "(a) / b; c = '/'"),
-        ("a[0] / 2 + b.of / 3 // '", "a[0] / 2 + b.of / 3"),
-        ("a = `  // none\n  /* none */ \\` `; // one", "a = `  // none\n  /* none */ \\` `;"),
-        ("`$${a /* one */ + `  ${{ b: '}' }.b}  // none`}  // none`", "`$${a + `  ${{ b: '}' }.b}  // none`}  // none`"),
-        ("`${a.replace(/`/g, (c) => `\\x${c}`)}  //`  // one", "`${a.replace(/`/g, (c) => `\\x${c}`)}  //`"),
+        ("a = 'it\\'s // none'; // one", "a='it\\'s // none';"),
+        ('a = "/* none */";', 'a="/* none */";'),
+        ('a = /[/"]\\/\\// // one\n.test(b)', 'a=/[/"]\\/\\//\n.test(b)'),
+        ("return /  '/.test(a)", "return/  '/.test(a)"),
+        ("a / b / c // one", "a/b/c"),
+        ("(a) / b; c = '/'", "(a)/b;c='/'"),
+        ("a[0] / 2 + b.of / 3 // '", "a[0]/2+b.of/3"),
+        ("a + +b - -c / /d/.e", "a+ +b- -c/ /d/.e"),
+        ("const { a } = await b; return $ in c", "const{a}=await b;return $ in c"),
+        ("a = `  // none\n  /* none */ \\` `; // one", "a=`  // none\n  /* none */ \\` `;"),
+        ("`$${a /* one */ + `  ${{ b: '}' }.b}  // none`}  // none`", "`$${a+`  ${{b:'}'}.b}  // none`}  // none`"),
+        ("`${a.replace(/`/g, (c) => `\\x${c}`)}  //`  // one", "`${a.replace(/`/g,(c)=>`\\x${c}`)}  //`"),
         ("a\n\n\n  // one\n  b", "a\n\n\n\nb"),
     ],
 )  # fmt: skip
@@ -53,10 +55,11 @@ def test_a_script_keeps_all_that_it_does(written: str, sent: str) -> None:
 @pytest.mark.parametrize(
     ("written", "sent"),
     [
-        ("a {\n  b: c; /* why */\n}", "a {\nb: c;\n}"),
-        ('a::before { content: "/* none */  //"; } /* one\ntwo */ b', 'a::before { content: "/* none */  //"; }\nb'),
-        ("a { b: url(//c/*.svg) } /**/", "a { b: url(//c/*.svg) } "),
+        ("a {\n  b: c; /* why */\n}", "a{\nb:c;\n}"),
+        ('a::before { content: "/* none */  //"; } /* one\ntwo */ b', 'a::before{content:"/* none */  //";}\nb'),
+        ("a { b: url(//c/*.svg) } /**/", "a{b:url(//c/*.svg)} "),
         ("a/**/b", "a b"),
+        ("a > b :is(c, .d) + e { f: calc(1px + 2px) }", "a > b :is(c,.d) + e{f:calc(1px + 2px)}"),
     ],
 )
 def test_a_style_keeps_all_that_it_says(written: str, sent: str) -> None:
@@ -73,17 +76,22 @@ def test_what_has_no_end_is_refused(broken: str) -> None:
 
 def tokens(lexer: Lexer, text: str) -> list[tuple[object, str]]:
     """All of the text but spaces and comments, as somebody else parts it."""
-    return [(kind, value) for kind, value in lexer.get_tokens(text) if kind not in Comment and kind not in Text]
+    style = isinstance(lexer, CssLexer)  # which calls a colon this or that, as spaces are around it
+    return [
+        ("" if style else kind, value)
+        for kind, value in lexer.get_tokens(text)
+        if kind not in Comment and value.strip()
+    ]
 
 
 @pytest.mark.parametrize("path", OURS, ids=lambda path: path.name)
-def test_our_files_lose_comments_and_indentation_only(path: Path) -> None:
+def test_our_files_lose_comments_and_spaces_only(path: Path) -> None:
     """Another's lexer finds the same tokens in the same lines, and no comment."""
     written = path.read_text()
     sent = stripper(path)(written)
     lexer = JavascriptLexer() if path.suffix == ".js" else CssLexer()
     for before, after in zip(written.split("\n"), sent.split("\n"), strict=True):
-        assert after in before or "/*" in before
+        assert "".join(after.split()) in "".join(before.split()) or "/*" in before
     assert tokens(lexer, sent) == tokens(lexer, written)
     assert not [value for kind, value in lexer.get_tokens(sent) if kind in Comment and value != "!important"]
     assert load()[path.name].plain == sent.encode()

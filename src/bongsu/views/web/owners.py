@@ -100,7 +100,7 @@ def _told(row: OwnerRow, rates: OwnerRates, killed: float | None, ended: int | N
     memory = usage.memory_bytes if usage.working_set_bytes is None else usage.working_set_bytes
     waits = (rates.cpu_waiting, rates.memory_waiting, rates.io_waiting)
     return [
-        key_of(owner), owner.kind.value, short(owner), printable(owner.user), usage.processes, _brief(rates.cores),
+        key_of(owner), owner.kind.value, short(owner), printable(owner.user), None if ended else usage.processes, _brief(rates.cores),
         usage.cpu_limit_cores, _brief(rates.throttled), None if ended else memory, usage.memory_limit_bytes,
         None if killed is None else round(killed), _brief(rates.read_bytes), _brief(rates.write_bytes),
         None if ended else usage.tasks, usage.tasks_limit, None if waits == (None, None, None) else list(map(_brief, waits)),

@@ -1,4 +1,4 @@
-"""Takes comments and indentation out of the page's own scripts and styles as they are loaded, so that less is sent.
+"""Takes comments and spaces out of the page's own scripts and styles as they are loaded, so that less is sent.
 
 Lines stay lines: a fault that a browser reports in line 70 is in line 70 of the file.
 """
@@ -40,7 +40,7 @@ _TEMPLATE = re.compile(r"(?:[^`\\$]|\\.|\$(?!\{))*(?:`|\$\{)", re.DOTALL)  # up 
 
 
 def script(text: str) -> str:
-    """A module of JavaScript without comments and indentation. Raises ValueError where a text in it has no end.
+    """A module of JavaScript without comments and needless spaces. Raises ValueError where a text in it has no end.
 
     A slash after ``)`` or ``}`` is taken for a division, which it nearly always is.
     """
@@ -71,6 +71,8 @@ def script(text: str) -> str:
             if open_braces:
                 open_braces[-1] += (piece == "{") - (piece == "}")
             last = f".{piece}" if last == "." else piece  # a.of is a name
+        if made and made[-1] == " " and not _apart(made[-2], piece):
+            made.pop()
         made.append(piece)
         at += len(piece)
     if open_braces:
@@ -79,13 +81,17 @@ def script(text: str) -> str:
 
 
 def style(text: str) -> str:
-    """A style sheet without comments and indentation."""
+    """A style sheet without comments and needless spaces."""
     made: list[str] = []
     for found in _STYLE.finditer(text):
+        piece = found[0]
         if found.lastgroup in {"comment", "space"}:
-            _gap(made, found[0])
-        else:
-            made.append(found[0])
+            _gap(made, piece)
+            continue
+        # A space before ":" or "(", and around "+" or ">", may mean something.
+        if made and made[-1] == " " and (made[-2][-1] in "{};,:" or piece[0] in "{};"):
+            made.pop()
+        made.append(piece)
     return "".join(made)
 
 
@@ -98,6 +104,12 @@ def _gap(made: list[str], piece: str) -> None:
         made.append("\n" * lines)
     elif made and not made[-1].endswith(("\n", " ")):
         made.append(" ")
+
+
+def _apart(one: str, other: str) -> bool:
+    """Whether two things of a script would be something else without the space between them."""
+    a, b = one[-1], other[0]
+    return (a in "+-/" and b in "+-/") or all(c.isalnum() or c in "_$" for c in (a, b))
 
 
 def _operand_after(last: str) -> bool:

@@ -3,7 +3,7 @@
 const RETRY_FROM = 1000;
 const RETRY_UP_TO = 10000;
 
-// `on` has values, processes, health (each takes the event's data), catchUp (asks for everything; a promise of
+// `on` has values, processes, owners, health (each takes the event's data), catchUp (asks for everything; a promise of
 // whether the server has no room for one more stream, that rejects with an Error whose `status` is its answer), and state(name, since), where name is one of
 // connecting, live, stale-silent, stale-gone, stale-token, stale-full, stale-dropped.
 export class Feed {
@@ -67,6 +67,7 @@ export class Feed {
       this.on.state("live", this.lastNews);
     });
     take("processes", (data) => this.on.processes(data));
+    take("owners", (data) => this.on.owners(data));
     take("health", (data) => this.on.health(data));
     take("again", () => this.start());
     take("dropped", () => this.later("stale-dropped"));

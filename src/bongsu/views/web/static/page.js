@@ -6,6 +6,7 @@ import { Feed } from "./feed.js";
 import { Health } from "./health.js";
 import { offerKeys } from "./keys_sheet.js";
 import { notice } from "./notice.js";
+import { Owners } from "./owners.js";
 import { Processes } from "./processes.js";
 import { Ranges } from "./ranges.js";
 import { spreadRows } from "./rows.js";
@@ -17,6 +18,7 @@ import { moment } from "./timeline.js";
 import { Travel } from "./travel.js";
 import { clock, span } from "./units.js";
 import { view } from "./view.js";
+import { Whose } from "./whose.js";
 
 const ASK_AGAIN = 10000; // ms at least between two requests for everything because of a new line
 const ASK_MOVING = 150; // ms without another move before what it moved to is asked for
@@ -31,6 +33,8 @@ const crosshair = new Crosshair();
 const travel = new Travel(series);
 const charts = new Charts({ series, crosshair, travel });
 const tiles = new Tiles(series);
+const whose = new Whose();
+const owners = new Owners();
 const processes = new Processes();
 const health = new Health();
 watchSections();
@@ -127,7 +131,12 @@ const feed = new Feed({
     tiles.add(event.tiles);
     charts.tick();
   },
-  processes: (data) => processes.take(data),
+  processes(data) {
+    whose.take(data);
+    processes.take(data);
+    if (owners.history.dialog.open) owners.history.takeProcesses(processes.newest());
+  },
+  owners: (data) => owners.take(data),
   health: (data) => health.take(data),
   state,
 });

@@ -7,9 +7,9 @@ export const SHORTEST = 10;
 export const LONGEST = 366 * 86400;
 const AHEAD = 86400; // the machine's clock may differ from the browser's by so much
 const TRAIL = 50; // spans that one can go back to
-const LONGEST_TEXT = 200;
-const TEXTS = ["theme", "search", "sort", "group"];
-const KNOWN = new Set(["range", "from", "to", "theme", "search", "sort", "group", "token"]);
+const LONGEST_TEXT = 600; // an owner in a container has two names
+const TEXTS = ["theme", "search", "sort", "group", "user", "owner", "owner-search", "owner-sort"];
+const KNOWN = new Set(["range", "from", "to", "token", ...TEXTS]);
 const THEMES = new Set(["light", "dark", "system"]);
 
 export const brief = (text) => (text.length > 40 ? `${text.slice(0, 40)}…` : text);
@@ -24,7 +24,7 @@ export function spanProblem(from, to) {
   return "";
 }
 
-// `range` in seconds; `from` and `to` in Unix seconds, null while live; `theme`, `search`, `sort`, `group` as given, or null;
+// `range` in seconds; `from` and `to` in Unix seconds, null while live; the others as given, or null;
 // `problems`: sentences about what the address asked for that cannot be.
 class View {
   constructor() {
@@ -47,7 +47,7 @@ class View {
     this.listeners.push(listener);
   }
 
-  // Any of range, from and to, live: true, theme, search, sort, group. A span that cannot be is brought to one that can.
+  // Any of range, from and to, live: true, and texts. A span that cannot be is brought to one that can.
   set(change, { replace = false } = {}) {
     const left = { range: this.range, from: this.from, to: this.to };
     this.tell(() => {
