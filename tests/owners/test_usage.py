@@ -355,6 +355,21 @@ def test_a_namespace_that_was_left_is_not_read(tmp_path: Path) -> None:
     assert house.use((process(5), Placed(pod))).network is None
 
 
+def test_interfaces_without_number_make_no_series_without_number(tmp_path: Path) -> None:
+    """Any user may make thousands in a namespace of his own: some are told, the same ones each time, and vanished ones make room."""
+    house = House(tmp_path)
+    pod = Owner(OwnerKind.POD, "u")
+    space(house, 1, 1, netdev())
+    space(house, 5, 2, netdev(*((f"a{n}", n, n) for n in range(500))))
+    member = (process(5), Placed(pod))
+    first = house.use(member).network
+    assert first is not None and len(first) == 32
+    assert house.use(member).network == first
+    space(house, 5, 2, netdev(*((f"b{n}", n, n) for n in range(3))))
+    told = house.use(member).network
+    assert told == tuple(InterfaceUse(f"b{n}", n, n) for n in range(3))
+
+
 def test_a_recorder_asks_what_was_used_since_a_mark(tmp_path: Path) -> None:
     """Counters are differences, a new disk counts whole, all else is as now; what was not known at the mark is not known."""
     mark = Usage(1, 0.0, cpu_seconds=3.0, io=(DeviceUse("sda", 5, 5, 1, 1),), memory_bytes=7, cpu_waits=Waits(1.0))

@@ -16,6 +16,8 @@ Identity = tuple[int, int]
 Key = TypeVar("Key", bound=Hashable)
 _SETTLED_SECONDS = 10.0  # a container's first process enters its namespaces in its first moments
 _LOOPBACK = b"lo"
+# Interfaces of one owner that are told. Any user may make a namespace and in it as many as he likes, with any names.
+_MOST_DEVICES = 32
 
 
 class Networks(Generic[Key]):
@@ -84,8 +86,16 @@ class Networks(Generic[Key]):
 
     def _counted(self, key: Key, devices: dict[str, tuple[float, float]]) -> tuple[InterfaceUse, ...]:
         rises = self._rises[key]
+        if len(rises) + len(devices) > _MOST_DEVICES:
+            for gone in rises.keys() - devices.keys():
+                del rises[gone]
         counted = []
         for device, (received, sent) in devices.items():
-            numbers = rises.setdefault(device, Rising()).take(received, sent)
+            rise = rises.get(device)
+            if rise is None:
+                if len(rises) >= _MOST_DEVICES:
+                    continue
+                rise = rises[device] = Rising()
+            numbers = rise.take(received, sent)
             counted.append(InterfaceUse(device, int(numbers[0] or 0), int(numbers[1] or 0)))
         return tuple(counted)
