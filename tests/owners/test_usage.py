@@ -363,7 +363,8 @@ def test_interfaces_without_number_make_no_series_without_number(tmp_path: Path)
     space(house, 5, 2, netdev(*((f"a{n}", n, n) for n in range(500))))
     member = (process(5), Placed(pod))
     first = house.use(member).network
-    assert first is not None and len(first) == 32
+    assert first is not None
+    assert len(first) == 32
     assert house.use(member).network == first
     space(house, 5, 2, netdev(*((f"b{n}", n, n) for n in range(3))))
     told = house.use(member).network
