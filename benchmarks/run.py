@@ -10,7 +10,20 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SUBJECTS = ("scrape", "exposition", "agent", "day", "startup", "process_scan", "owners", "owner_usage", "store", "promql", "week", "page")
+SUBJECTS = (
+    "scrape",
+    "exposition",
+    "agent",
+    "day",
+    "startup",
+    "process_scan",
+    "owners",
+    "owner_usage",
+    "store",
+    "promql",
+    "week",
+    "page",
+)
 
 
 def _machine() -> str:

@@ -54,7 +54,9 @@ def test_a_filter_holds_for_json_too() -> None:
     document = json.loads(process_json(look(1), look(3), Order(words="job 42")))
     assert [p["pid"] for p in document["processes"]] == [10, 11]
     assert [owner["id"] for owner in document["owners"]] == [JOB.id]
-    assert {owner["user"] for owner in json.loads(process_json(look(1), look(3), Order(uid=61001)))["owners"]} == {"bob"}
+    assert {owner["user"] for owner in json.loads(process_json(look(1), look(3), Order(uid=61001)))["owners"]} == {
+        "bob"
+    }
 
 
 def test_without_processes_there_is_a_reason() -> None:

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from bongsu.model.process import ProcessRow
 from bongsu.views import processes
-from bongsu.views.processes import Entry, Order, Sort, arrange
+from bongsu.views.processes import Entry, Order, arrange
 from bongsu.views.rates import NO_RATES, ProcessRates
+from bongsu.views.ruled import Sort
 
 
 def row(
