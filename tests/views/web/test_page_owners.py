@@ -107,17 +107,12 @@ def machine(tick: int) -> Batch:
 @pytest.fixture
 def owned(kept: Writer) -> Iterator[Server]:
     """A machine with owners, and the history of some."""
-    with page(make=machine, api=functools.partial(query_api.answer, source=api_source(kept))) as running:
+    with page(make=machine, api=functools.partial(query_api.answer, source=Reader(kept.path))) as running:
         running.tick(4)
         clock = running.tick_on(0.5)
         yield running
         running.hold()
         clock.join()
-
-
-def api_source(writer: Writer) -> Reader:
-    """What answers PromQL over a writer's history."""
-    return Reader(writer.path)
 
 
 @pytest.fixture
@@ -279,6 +274,18 @@ def test_a_row_opens_the_page_of_its_owner(browser: Browser, owned: Server) -> N
         expect(dialog).to_be_hidden()
         visit.page.wait_for_url(lambda url: "owner=" not in url)
         visit.clean()
+
+
+def test_a_link_to_an_owner_needs_no_second_look(browser: Browser, kept: Writer) -> None:
+    """What the page is told as it opens is enough for the note, the processes and the charts."""
+    with page(make=machine, api=functools.partial(query_api.answer, source=Reader(kept.path))) as running:
+        running.tick(4)
+        with Visit(browser, running, at="&owner=slurm/42") as visit:
+            dialog = visit.page.get_by_role("dialog", name="job 42 train (alice)")
+            expect(dialog).to_contain_text("96.9 % of its limit of memory")
+            expect(dialog.locator(".members tbody th")).to_have_text(["train.py"] * 3)
+            expect(dialog.locator("canvas")).to_have_count(7)
+            visit.clean()
 
 
 def test_what_has_ended_keeps_its_page(browser: Browser, owned: Server) -> None:

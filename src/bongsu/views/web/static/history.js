@@ -44,6 +44,7 @@ export class History {
     this.subject = subject;
     this.charts.replaceChildren(make("p", { class: "quiet" }, words.historyAsking));
     this.write(subject);
+    this.tell(subject);
     if (!this.dialog.open) this.dialog.showModal();
     this.draw();
   }
@@ -54,6 +55,10 @@ export class History {
     const now = all.find((each) => each.key === this.subject.key);
     if (now) this.subject = now;
     this.write(this.subject);
+    this.tell(now);
+  }
+
+  tell(now) {
     say(this.note, this.state(now));
   }
 

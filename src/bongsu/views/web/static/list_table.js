@@ -19,7 +19,7 @@ export class ListTable {
     Object.assign(this, {
       search: part("search"), scroll: part("scroll"), table: part("table"), counted: part("count"), spoken: part("said"),
       none: part("none"), noted: part("note"), head: make("tr", { "aria-rowindex": "1" }), body: make("tbody"),
-      data: null, all: [], list: [], columns: [], active: null, pointed: false, seen: true, unread: false, spacing: 1,
+      data: null, all: [], list: [], columns: [], active: null, pointed: false, seen: true, unread: false, spacing: 5,
     });
     this.top = make("thead", {}, this.head);
     this.table.append(make("caption", { class: "hidden" }, words[name]), this.top, this.body);

@@ -40,7 +40,8 @@ export class OwnerHistory extends History {
   said = words.ownerHistoryHelp;
   nothing = words.ownerHistoryNone;
 
-  constructor(table) {
+  // processesNow() gives all processes, of which its own stand below.
+  constructor(table, processesNow) {
     super(table, "owner", FACTS, { ...words.tables.owners.columns, ...words.ownerFacts });
     this.evidence = make("ul", { class: "said quiet evidence" });
     this.body = make("tbody");
@@ -52,7 +53,7 @@ export class OwnerHistory extends History {
         this.body)));
     this.facts.after(this.evidence);
     this.dialog.append(this.members);
-    this.processes = [];
+    this.processesNow = processesNow;
   }
 
   called({ name }) {
@@ -60,9 +61,9 @@ export class OwnerHistory extends History {
   }
 
   state(now) {
-    const { found, state, unseen } = this.subject;
+    const { found, last, state, unseen } = this.subject;
     this.note.className = found?.[0]?.[0] || "quiet";
-    return now ? state : unseen ? words.ownerUnseen : words.ownerGone;
+    return unseen ? (last ?? words.ownerUnseen) : now ? state : words.ownerGone;
   }
 
   write(owner) {
@@ -73,14 +74,9 @@ export class OwnerHistory extends History {
     this.list();
   }
 
-  // All processes there are now; its own stand below.
-  takeProcesses(all) {
-    this.processes = all;
-    if (this.subject) this.list();
-  }
-
   list() {
-    const mine = this.processes.filter(({ owned }) => owned === this.subject.key).sort((a, b) => b.cpu - a.cpu || b.memory - a.memory);
+    if (!this.subject) return;
+    const mine = this.processesNow().filter(({ owned }) => owned === this.subject.key).sort((a, b) => b.cpu - a.cpu || b.memory - a.memory);
     this.members.hidden = !mine.length;
     say(this.count, mine.length > PROCESSES ? words.ownerCut(PROCESSES, mine.length) : "");
     const rows = mine.slice(0, PROCESSES);
@@ -107,9 +103,10 @@ export class OwnerHistory extends History {
     const { name, namespace, user } = series.at(-1)?.labels ?? {};
     if (name || user) Object.assign(subject, { name: plain(words.ownerCalled(subject.key, name, namespace)), user: user ? plain(user) : null });
     const times = found.flatMap((chart) => chart.lines.flatMap(({ values }) => chart.times[values.findLastIndex((v) => v !== null)] ?? []));
+    if (times.length) subject.last = words.ownerLast(when(Math.max(...times)));
     if (subject === this.subject) {
       this.write(subject);
-      say(this.note, times.length ? words.ownerLast(when(Math.max(...times))) : words.ownerUnseen);
+      this.tell(subject);
     }
     return found;
   }

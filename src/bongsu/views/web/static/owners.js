@@ -13,13 +13,13 @@ const MOST_PROBLEMS = 4;
 const BARS = new Set(["cpu", "memory", "tasks"]);
 
 export class Owners extends ListTable {
-  constructor() {
+  constructor(processesNow) {
     super("owners", {
       naming: "name", texts: new Set(["name", "user", "state", "known"]), standard: { sort: "cpu", down: true },
       terms: { search: "owner-search", sort: "owner-sort" }, searched: ["name", "user", "key", "state"],
       keeps: ({ user, name }) => !view.user || view.user === user || name === `user ${view.user}`,
     });
-    this.history = new OwnerHistory(this);
+    this.history = new OwnerHistory(this, processesNow);
     this.history.dialog.addEventListener("close", () => view.set({ owner: null }));
     view.on((changed) => changed.has("owner") && this.come());
   }

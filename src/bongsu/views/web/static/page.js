@@ -34,7 +34,7 @@ const travel = new Travel(series);
 const charts = new Charts({ series, crosshair, travel });
 const tiles = new Tiles(series);
 const whose = new Whose();
-const owners = new Owners();
+const owners = new Owners(() => processes.newest());
 const processes = new Processes();
 const health = new Health();
 watchSections();
@@ -134,7 +134,7 @@ const feed = new Feed({
   processes(data) {
     whose.take(data);
     processes.take(data);
-    if (owners.history.dialog.open) owners.history.takeProcesses(processes.newest());
+    owners.history.list();
   },
   owners: (data) => owners.take(data),
   health: (data) => health.take(data),
