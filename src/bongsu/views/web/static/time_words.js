@@ -47,7 +47,7 @@ export const words = {
       [["drag"], "zooms in on what is marked; with Shift it moves through time"],
       [["double-click"], "to the time that was shown before"],
     ]],
-    ["In the processes", [
+    ["In owners and processes", [
       [["↑", "↓", "Page ↑", "Page ↓", "Home", "End"], "from row to row"],
       [["Enter"], "the history of a row; a group opens or closes"],
       [["←", "→"], "close and open a group"],
