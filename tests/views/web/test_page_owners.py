@@ -230,6 +230,29 @@ def test_owners_are_found_and_sorted_by_the_address(browser: Browser, owned: Ser
         visit.clean()
 
 
+def test_who_runs_it_stands_first_among_users(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One choice leaves what is one's own, in both tables; root is offered everybody and no self."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)  # alice
+    with page(make=machine) as running:
+        running.tick(3)
+        with Visit(browser, running, at="#owners") as visit:
+            choice = visit.page.locator("#owners select.whose")
+            expect(choice.locator("option").nth(1)).to_have_text("mine (alice)")
+            expect(choice.locator("option", has_text="alice")).to_have_count(1)
+            choice.select_option(label="mine (alice)")
+            expect(visit.page.locator("#owners-table tbody th")).to_have_text(["job 42 train (alice)", "user alice"])
+            expect(visit.page.locator("#processes select.whose")).to_have_value("alice")
+            expect(visit.page.locator("#processes-count")).to_have_text("4 of 6")
+            visit.clean()
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    with page(make=machine) as running:
+        running.tick(3)
+        with Visit(browser, running, at="#owners") as visit:
+            expect(visit.page.locator("#owners-count")).to_have_text("8")
+            assert "mine" not in visit.page.locator("#owners select.whose").inner_text()
+            visit.clean()
+
+
 def test_processes_say_whose_they_are(browser: Browser, owned: Server) -> None:
     """A column, groups with their sums, and the search by what the owner is called or is in."""
     with Visit(browser, owned, at="&group=owner#processes") as visit:
