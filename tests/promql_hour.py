@@ -17,7 +17,7 @@ EVERY_MS = 15_000
 
 
 def real() -> list[Series]:
-    """The hour of three programs, as scripts/promql_hour.py wrote it: restarts, a gap, series that come and go."""
+    """The hour of three programs, as scripts/make_promql_hour.py wrote it: restarts, a gap, series that come and go."""
     lines = gzip.decompress(FIXTURE.read_bytes()).decode().splitlines()
     times = {target: np.array(stamps, dtype=np.int64) for target, stamps in json.loads(lines[0])["times"].items()}
     found = []
