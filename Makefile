@@ -37,6 +37,7 @@ docs: $(VENV)/.dev-ready ## regenerate docs/metrics.md and docs/commands.md
 
 screenshots: $(VENV)/.dev-ready debian ## docs/images
 	$(BIN)/python scripts/screenshot.py
+	$(BIN)/python scripts/job_pictures.py
 	$(BIN)/python scripts/terminal_pictures.py
 
 debian: ## the Debian packages that tests and benchmarks use, and a newer Prometheus in .cache; says what is missing

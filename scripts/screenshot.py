@@ -1,14 +1,13 @@
 """Takes the pictures of the live page for README and docs: run it by `make screenshots`.
 
 Starts `bongsu up` on a free port, gives the machine something to do for a minute or two, and opens
-the page in Debian's Chromium, in both themes and on a small screen. As root there is a job too: real cgroups
-of the shape that Slurm makes them, of a user who is called alice as long as it runs.
+the page in Debian's Chromium, in both themes and on a small screen. The pictures with a Slurm job
+are made by job_pictures.py.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import re
 import signal
@@ -17,9 +16,9 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-import shaped_job
 from playwright.sync_api import sync_playwright
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
@@ -28,15 +27,14 @@ FLAGS = [
     "--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run",
     "--disable-quic", "--disable-gpu", "--disable-dev-shm-usage",
 ]  # fmt: skip
-PICTURES = (
+Picture = tuple[str, int, int, str, str]  # name, width, height, theme, how the address goes on
+PICTURES: tuple[Picture, ...] = (
     ("up", 1400, 1000, "light", ""),
     ("up-dark", 1400, 1000, "dark", ""),
     ("up-processes", 1400, 800, "light", "#processes"),
-    ("up-owners", 1400, 700, "light", "#owners"),
-    ("up-owner", 1400, 1180, "light", f"&owner=slurm/{shaped_job.JOB}#owners"),
     ("up-health-dark", 1400, 800, "dark", "#health"),
     ("up-phone", 390, 844, "light", ""),
-)  # name, width, height, theme, how the address goes on
+)
 
 
 def work(folder: Path, until: float) -> None:
@@ -57,14 +55,12 @@ def work(folder: Path, until: float) -> None:
         time.sleep(turn % 5)
 
 
-def shoot(url: str, seconds: float) -> None:
+def shoot(url: str, seconds: float, pictures: Sequence[Picture] = PICTURES, chromium: str = CHROMIUM) -> None:
     """The pictures of the page at ``url``, of the last ``seconds``."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        for name, width, height, theme, at in PICTURES:
-            if "owner" in name and not shaped_job.can():
-                continue
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        for name, width, height, theme, at in pictures:
             page = browser.new_page(viewport={"width": width, "height": height})
             page.goto(url)  # it holds the token, which the address loses
             page.goto(f"{url.split('?', maxsplit=1)[0]}?range={seconds:.0f}&theme={theme}{at}")
@@ -76,25 +72,13 @@ def shoot(url: str, seconds: float) -> None:
         browser.close()
 
 
-def named(folder: str, argv: list[str]) -> list[str]:
-    """The command, in a world of its own in which the job's user has a name."""
-    users = Path("/etc/passwd").read_text().splitlines()
-    others = [line for line in users if line.split(":")[2] != str(shaped_job.USER)]
-    passwd = Path(folder, "passwd")
-    passwd.write_text("\n".join([*others, f"alice:x:{shaped_job.USER}:{shaped_job.USER}::/:/bin/sh", ""]))
-    return ["unshare", "--mount", "sh", "-c", f'mount --bind {passwd} /etc/passwd && exec "$0" "$@"', *argv]
-
-
 def main() -> int:
     """Watch for ``--seconds``, then take the pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=100, help="how long the machine is watched before")
     seconds = parser.parse_args().seconds
-    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as running:
+    with tempfile.TemporaryDirectory() as folder:
         argv = [sys.executable, "-m", "bongsu", "up", "--port", "0", "--data-dir", folder]
-        if shaped_job.can():
-            running.enter_context(shaped_job.shaped_job(Path(folder)))
-            argv = named(folder, argv)
         with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as up:
             try:
                 assert up.stdout

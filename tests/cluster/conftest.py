@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -12,11 +11,9 @@ from pathlib import Path
 import pytest
 
 from cluster import slurm as slurm_by_hand
-from cluster.cluster import STATE, Cluster
+from cluster.cluster import Cluster
 
 HERE = Path(__file__).parent
-# The head and one node see cgroups as most machines of Slurm's age do; on the other one systemd has the unified tree.
-NODES = {"head01": "v1", "compute01": "v1", "compute02": "v2"}
 _PROGRAMS = ("mmdebstrap", "dpkg-scanpackages", "ssh", "ip", "unshare", "setpriv")
 
 
@@ -36,7 +33,7 @@ def machines() -> Iterator[Cluster]:
     for program in _PROGRAMS:
         if shutil.which(program) is None:
             raise FileNotFoundError(errno.ENOENT, "not installed", program)  # tests/conftest.py knows its package
-    made = Cluster(NODES)
+    made = Cluster(slurm_by_hand.NODES)
     try:
         yield made
     finally:
@@ -45,17 +42,8 @@ def machines() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def slurm_layer(machines: Cluster) -> Cluster:
-    """The nodes with Slurm installed, running. What the installation wrote is kept until an input of it changes."""
-    inputs = [machines.key.encode(), *(HERE.joinpath(name).read_bytes() for name in ("slurm.py", "boot.sh"))]
-    kept = STATE / "layers"
-    place = kept / f"slurm-{hashlib.sha256(b'/'.join(inputs)).hexdigest()[:12]}"
-    if not place.is_dir():
-        shutil.rmtree(kept, ignore_errors=True)
-        kept.mkdir()
-        machines.up()
-        slurm_by_hand.install(machines)
-        machines.keep(place)
-    machines.up([place])
+    """The nodes with Slurm installed, running."""
+    slurm_by_hand.up_with_slurm(machines)
     return machines
 
 
