@@ -55,6 +55,7 @@ class Visit:
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self.page.unroute_all(behavior="ignoreErrors")  # an answer on its way may come when there is no page any more
         self.context.close()
 
     def live(self) -> None:

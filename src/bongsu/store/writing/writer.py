@@ -59,8 +59,7 @@ class Writer:
         most_bytes: bytes that may wait in memory.
         most_seconds: seconds of batches that may wait in memory.
         threaded: without a thread nothing is written but by `flush`.
-        tell: for tests: hears what is done at this moment ("committing", "committed", "sealing" …) and the number of
-            the newest row that is committed.
+        tell: for tests: hears what is done now ("committing", "sealing" …) and the number of the newest committed row.
 
     Raises:
         BadInput: another process writes this store, or it cannot be used.
@@ -112,7 +111,8 @@ class Writer:
         self._clock = Clock(self._left.newest)
         self._intake = Intake(self._catalogue)
         self._thread: threading.Thread | None = None
-        if threaded:
+        if threaded:  # before anyone can ask: what the one before read last is no reading of now
+            self._mark_end_of_the_last(round(time.time() * 1000))
             self._thread = threading.Thread(target=self._work, name="bongsu-store", daemon=True)
             self._thread.start()
 
