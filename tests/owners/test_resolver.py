@@ -282,6 +282,19 @@ def test_a_job_comes_before_units_users_and_containers(tree: Tree) -> None:
     assert owner(resolver, tree.process(8, POD)).kind is OwnerKind.POD
 
 
+def test_other_owners_cgroups_that_have_a_jobs_processes_are_told(tree: Tree) -> None:
+    """By its lines, where Slurm uses few hierarchies; and where the job is known by slurmd's word alone."""
+    unit = "/system.slice/slurmd.service"
+    task = tree.process(7, f"5:memory:/slurm/uid_1000/job_42/step_0\n2:pids:{unit}\n0::{unit}\n")
+    placed = tree.resolver().resolve([task])[task.pid, task.start_ticks]
+    assert placed.places == (Place(("memory",), "/slurm/uid_1000/job_42"),)
+    assert placed.others == (Place(("pids",), unit), Place((), unit))
+    claimed = tree.process(8, f"0::{unit}\n")
+    jobs = Slurm({8: Owner(OwnerKind.SLURM, "42")})
+    placed = tree.resolver(jobs=jobs).resolve([claimed])[claimed.pid, claimed.start_ticks]
+    assert (placed.owner.id, placed.places, placed.others) == ("42", (), (Place((), unit),))
+
+
 def test_a_job_that_is_named_by_a_number_of_slurms_own_gets_its_id(tree: Tree) -> None:
     """By the title of what runs its steps, else by what its processes say, else the number itself is the id."""
     scope = "/system.slice/slurmstepd.scope/sEKNKTV3WPV500"

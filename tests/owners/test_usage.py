@@ -260,6 +260,20 @@ def test_an_owner_within_another_is_not_counted_twice(tmp_path: Path) -> None:
     assert house.take(first)["d"].usage.cpu_seconds == 4.0
 
 
+def test_a_cgroup_with_another_owners_processes_in_it_is_not_read(tmp_path: Path) -> None:
+    """Slurmd's unit has the jobs in the hierarchies that Slurm does not use: it is summed there from the first job on."""
+    house = House(tmp_path)
+    whole(house, "/u")
+    unit, places = Owner(OwnerKind.UNIT, "slurmd.service"), (Place((), "/u"),)
+    daemon = process(5, cpu_ticks=TICK), Placed(unit, places)
+    assert house.take(daemon)["slurmd.service"].usage.cpu_seconds == 3.0
+    house.cgroup("/u", cpu_stat=CPU.replace("usage_usec 3", "usage_usec 9"))
+    both = house.take(daemon, (process(6, cpu_ticks=6 * TICK), Placed(JOB, (), places)))
+    assert (both["slurmd.service"].usage.cpu_seconds, both["42"].usage.cpu_seconds) == (3.0, 6.0)
+    assert (both["slurmd.service"].usage.memory_bytes, both["slurmd.service"].usage.tasks) == (5 * 4096, None)
+    assert house.take(daemon)["slurmd.service"].usage.cpu_seconds == 3.0  # the job has ended, its use stays in there
+
+
 def test_a_process_that_leaves_a_cgroup_counts_elsewhere_from_then_on(tmp_path: Path) -> None:
     """What the cgroup of its first owner told is not counted once more where processes are summed."""
     house = House(tmp_path)

@@ -41,6 +41,7 @@ class Grouped(NamedTuple):
     sluid: str = ""  # the path of a job's directory that is named by a SLUID
     saw: str = ""  # the path that told
     places: tuple[Place, ...] = ()
+    others: tuple[Place, ...] = ()  # as in Placed
 
     @property
     def key(self) -> tuple[OwnerKind, str, str]:
@@ -130,7 +131,8 @@ def grouped(lines: Iterable[Membership], belief: Belief) -> Grouped:
         return Grouped(OwnerKind.UNKNOWN)
     best = max(told, key=_worth)[1].owner
     places = tuple(Place(line.controllers, one.place) for line, one in told if one.place and one.owner.key == best.key)
-    return best._replace(places=places)
+    others = tuple(Place(line.controllers, one.place) for line, one in told if one.place and one.owner.key != best.key)
+    return best._replace(places=places, others=others)
 
 
 def _worth(told: tuple[Membership, _Said]) -> tuple[int, bool, bool, int]:

@@ -293,8 +293,12 @@ class Charged:
         return Covered(cpu, memory, io)
 
 
-def part(owners: Iterable[Charged]) -> None:
-    """See that no cgroup tells the use of one owner for another: one that lies above another owner's is not read."""
+def part(owners: Iterable[Charged], crowded: Iterable[tuple[str, str]] = ()) -> None:
+    """See that no cgroup tells the use of one owner for another.
+
+    One is not read that lies above another owner's, or that has another owner's processes in it: ``crowded``, by
+    controller and full path.
+    """
     held: dict[tuple[str, str], tuple[Charged, _Cgroup]] = {}
     for owner in owners:
         held.update({where: (owner, one) for where, one in owner.directories().items()})
@@ -305,6 +309,10 @@ def part(owners: Iterable[Charged]) -> None:
             if found is not None and found[0] is not owner and not found[1].shared:
                 found[1].share()
             above = above.rpartition("/")[0]
+    for where in crowded:
+        found = held.get(where)
+        if found is not None and not found[1].shared:
+            found[1].share()
 
 
 _NONE = _Cgroup("", "", "")  # what a controller says that is not there: nothing

@@ -23,3 +23,4 @@ class Placed(msgspec.Struct, frozen=True, gc=False):
 
     owner: Owner
     places: tuple[Place, ...] = ()
+    others: tuple[Place, ...] = ()  # cgroups of others with these processes in them: slurmd's has its jobs'

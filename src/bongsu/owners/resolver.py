@@ -280,12 +280,13 @@ class Resolver:
             if job is not None:
                 container = job.container or (told.id if told.kind is OwnerKind.CONTAINER else "")
                 job = msgspec.structs.replace(job, user=self._users.name(process.uid), container=container)
-                if job != entry.placed.owner:
-                    entry.placed = Placed(job)
+                theirs = Placed(job, (), told.places + told.others)
+                if theirs != entry.placed:
+                    entry.placed = theirs
                 return
         placed = group.placed.get(process.uid)
         if placed is None:
-            placed = Placed(self._owner(process, group), told.places)
+            placed = Placed(self._owner(process, group), told.places, told.others)
             if placed.owner.name or told.kind is not OwnerKind.SLURM:  # another process of the job may know its name
                 group.placed[process.uid] = placed
         if placed != entry.placed:

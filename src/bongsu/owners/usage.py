@@ -19,12 +19,13 @@ from bongsu.owners.placement import Place, Placed
 from bongsu.owners.summed import Identity, Sums, Tally
 from bongsu.owners.surroundings import Surroundings
 from bongsu.owners.used import Present, of_all, usage_of
-from bongsu.sources.cgroup import Hierarchies
+from bongsu.sources.cgroup import UNIFIED, Hierarchies
 from bongsu.sources.procfs.process import Process, boot_time
 from bongsu.sources.procfs.smaps import pss_bytes
 from bongsu.sources.root import Machine
 
 Key = tuple[OwnerKind, str, str]
+_MOST_OTHERS = 10_000  # before they are forgotten, and found again
 
 
 class _State:
@@ -71,6 +72,8 @@ class Usages:
         self._sums = Sums()
         self._networks: Networks[Key] = Networks(machine.proc)
         self._new_places = False  # whether any owner got a cgroup in this pass
+        self._others: set[tuple[Place, ...]] = set()  # cgroups that were seen with processes of more than one owner
+        self._crowded: set[tuple[str, str]] = set()  # these by controller and full path
 
     def take(self, processes: Sequence[Process], placed: Mapping[Identity, Placed]) -> list[OwnerRow]:
         """One pass: the use of each owner of these processes, and the last of those that have ended since.
@@ -130,7 +133,7 @@ class Usages:
         self._sums.begin({(process.pid, process.start_ticks): process for process in processes})
         self._sort(processes, placed)
         if self._new_places:
-            part(state.charged for state in self._states.values())
+            part((state.charged for state in self._states.values()), self._crowded)
             self._new_places = False
         around = Surroundings(self._sys, time.monotonic())
         uptime = time.time() - boot_time(self._proc)
@@ -174,10 +177,25 @@ class Usages:
         if state is None:
             state = self._states[key] = _State(owner, Charged(self._sys, self._hierarchies))
         said.setdefault(key, {})[id(owner)] = owner
+        if where.others and where.others not in self._others:
+            self._crowd(where.others)
         if where.places not in state.places:
             self._new_places |= state.charged.include(where.places)
             state.places[where.places] = []
         return state.places[where.places]
+
+    def _crowd(self, others: tuple[Place, ...]) -> None:
+        """Remember that these cgroups have processes of somebody else in them."""
+        if len(self._others) >= _MOST_OTHERS:
+            self._others.clear()
+            self._crowded.clear()
+        self._others.add(others)
+        for place in others:
+            for kind in place.controllers or (UNIFIED,):
+                where = self._hierarchies.directory(kind, place.path)
+                if where is not None:
+                    self._crowded.add((kind, self._sys.join(where)))
+        self._new_places = True
 
     def _used(self, state: _State, around: Surroundings, network: tuple[InterfaceUse, ...] | None) -> OwnerRow:
         charge = state.charged.read(around)
