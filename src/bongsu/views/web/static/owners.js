@@ -16,7 +16,7 @@ export class Owners extends ListTable {
   constructor(processesNow) {
     super("owners", {
       naming: "name", texts: new Set(["name", "user", "state", "known"]), standard: { sort: "cpu", down: true },
-      terms: { search: "owner-search", sort: "owner-sort" }, searched: ["name", "user", "key", "state"],
+      terms: { search: "owner-search", sort: "owner-sort" }, searched: ["name", "user", "key"],
       keeps: ({ user, name }) => !view.user || view.user === user || name === `user ${view.user}`,
     });
     this.history = new OwnerHistory(this, processesNow);
