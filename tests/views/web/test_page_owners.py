@@ -211,7 +211,9 @@ def test_owners_are_found_and_sorted_by_the_address(browser: Browser, owned: Ser
         ):  # fmt: skip
             visit.page.locator("#owners-search").fill(text)
             expect(names).to_have_text([found])
-        visit.page.locator("#owners-search").fill("ended")  # a state, with a clock time in it that may hold a job's number
+        visit.page.locator("#owners-search").fill(
+            "ended"
+        )  # a state, with a clock time in it that may hold a job's number
         expect(names).to_have_count(0)
         visit.page.locator("#owners-search").fill("job")
         visit.page.locator('#owners-table [data-column="name"] button').click()
