@@ -63,7 +63,7 @@ def test_a_pod_without_a_name_says_why(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[2:] == [
         (
-            f"  no name (kubelet Pods API): there is no socket {tmp_path}/root/var/lib/kubelet/pods-api/pods-api.sock; the Pods "
+            f"  no name (kubelet Pods API): there is no socket {tmp_path / 'root'}/var/lib/kubelet/pods-api/pods-api.sock; the Pods "
             "API is on by default since Kubernetes 1.37; before, set the kubelet's feature gate PodsAPI"
         ),
         "  no name (kubelet PodResources): it tells no UID, so it can name no pod",

@@ -16,8 +16,8 @@ from bongsu.model.settings import OwnerSettings
 from bongsu.owners import resolver as module
 from bongsu.owners import slurm
 from bongsu.owners.kubernetes import Way
-from bongsu.owners.placement import Place, Placed
-from bongsu.owners.resolver import Jobs, Known, PodNames, Resolver, configure, resolver_of
+from bongsu.owners.placement import Known, Place, Placed
+from bongsu.owners.resolver import Jobs, PodNames, Resolver, configure, resolver_of
 from bongsu.sources.root import Machine, Root
 
 UID = "9aac5b5c-8815-4ef0-9a2e-f9e37b89da55"

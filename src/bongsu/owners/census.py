@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from bongsu.owners.each_machine import one_for_each
 from bongsu.owners.placement import Placed
 from bongsu.owners.resolver import resolver_of
 from bongsu.sources.procfs.process import Process, Processes
@@ -66,12 +67,4 @@ class Censuses:
             return found
 
 
-_CENSUSES: weakref.WeakKeyDictionary[Machine, Censuses] = weakref.WeakKeyDictionary()
-
-
-def censuses_of(machine: Machine) -> Censuses:
-    """The one `Censuses` of a machine."""
-    found = _CENSUSES.get(machine)
-    if found is None:
-        found = _CENSUSES[machine] = Censuses(machine)
-    return found
+censuses_of = one_for_each(Censuses)

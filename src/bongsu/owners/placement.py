@@ -1,10 +1,27 @@
-"""What the parts of this room hand each other: an owner as far as a cgroup path tells, and its own directories."""
+"""What the parts of this room hand each other: a process that is asked about, its owner, and that one's own cgroups."""
 
 from __future__ import annotations
+
+from typing import Protocol
 
 import msgspec
 
 from bongsu.model.owner import Owner
+
+
+class Known(Protocol):
+    """What a caller that has read a process knows of it; sources.procfs.process.Process is one."""
+
+    @property
+    def pid(self) -> int: ...  # noqa: D102  as in Process
+    @property
+    def ppid(self) -> int: ...  # noqa: D102  as in Process
+    @property
+    def start_ticks(self) -> int: ...  # noqa: D102  as in Process
+    @property
+    def uid(self) -> int: ...  # noqa: D102  as in Process
+    @property
+    def kernel(self) -> bool: ...  # noqa: D102  as in Process
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):

@@ -15,7 +15,8 @@ from bongsu.model.settings import OwnerSettings
 from bongsu.owners import kubernetes, slurm
 from bongsu.owners.cgroup import Belief, Grouped, grouped
 from bongsu.owners.container import ContainerNames
-from bongsu.owners.placement import Placed
+from bongsu.owners.each_machine import one_for_each
+from bongsu.owners.placement import Known, Placed
 from bongsu.sources.cgroup import memberships
 from bongsu.sources.names import Users
 from bongsu.sources.procfs.process import TICKS_PER_SECOND, Process, Processes, parse_stat
@@ -25,21 +26,6 @@ _YOUNG_SECONDS = 10.0  # how old a process is that is looked at again each time
 _LOOK_AGAIN_SECONDS = 30.0  # on average; it is spread from half of it to one and a half
 _FORGET_SECONDS = 60.0
 _MOST = 250_000  # processes, and as many sets of lines, before half are forgotten early
-
-
-class Known(Protocol):
-    """What a caller that has read a process knows of it; sources.procfs.process.Process is one."""
-
-    @property
-    def pid(self) -> int: ...  # noqa: D102  as in Process
-    @property
-    def ppid(self) -> int: ...  # noqa: D102  as in Process
-    @property
-    def start_ticks(self) -> int: ...  # noqa: D102  as in Process
-    @property
-    def uid(self) -> int: ...  # noqa: D102  as in Process
-    @property
-    def kernel(self) -> bool: ...  # noqa: D102  as in Process
 
 
 class PodName(Protocol):
@@ -358,8 +344,6 @@ def _unknown(user: str, why: str) -> Placed:
 _SCHEDULED = {OwnerKind.SLURM, OwnerKind.POD}
 _KERNEL = Placed(Owner(OwnerKind.UNKNOWN, "kernel", "kernel", evidence=(Evidence(By.KERNEL, ""),)))
 _SETTINGS: weakref.WeakKeyDictionary[Machine, OwnerSettings] = weakref.WeakKeyDictionary()
-_RESOLVERS: weakref.WeakKeyDictionary[Machine, Resolver] = weakref.WeakKeyDictionary()
-_MAKING = threading.Lock()
 
 
 def configure(machine: Machine, settings: OwnerSettings) -> None:
@@ -367,15 +351,13 @@ def configure(machine: Machine, settings: OwnerSettings) -> None:
     _SETTINGS[machine] = settings
 
 
-def resolver_of(machine: Machine) -> Resolver:
-    """The one resolver of a machine, so that what one collector found out the next one knows."""
-    with _MAKING:
-        found = _RESOLVERS.get(machine)
-        if found is None:
-            settings = _SETTINGS.get(machine, OwnerSettings())
-            found = _RESOLVERS[machine] = Resolver(
-                machine,
-                pods=kubernetes.PodNames(machine) if settings.kubelet else None,
-                jobs=slurm.Jobs(machine, settings.environment),
-            )
-        return found
+def _configured(machine: Machine) -> Resolver:
+    settings = _SETTINGS.get(machine, OwnerSettings())
+    return Resolver(
+        machine,
+        pods=kubernetes.PodNames(machine) if settings.kubelet else None,
+        jobs=slurm.Jobs(machine, settings.environment),
+    )
+
+
+resolver_of = one_for_each(_configured)

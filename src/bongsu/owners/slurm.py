@@ -6,9 +6,10 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from bongsu.model.owner import By, Evidence, Owner, OwnerKind
+from bongsu.owners.placement import Known
 from bongsu.sources.cgroup import UNIFIED, Hierarchies
 from bongsu.sources.names import Users
 from bongsu.sources.procfs.environ import environment
@@ -31,21 +32,6 @@ _DEEPEST = 128  # ancestors
 _ANCESTORS_SECONDS = 1.0
 _LOOK_AGAIN_SECONDS = 1.0  # how soon after a look at all processes the next one may be
 _MOST_NAMES = 4096  # of jobs, remembered
-
-
-class Asked(Protocol):
-    """What is known of a process that is asked about; sources.procfs.process.Process is one."""
-
-    @property
-    def pid(self) -> int: ...  # noqa: D102  as in Process
-    @property
-    def ppid(self) -> int: ...  # noqa: D102  as in Process
-    @property
-    def start_ticks(self) -> int: ...  # noqa: D102  as in Process
-    @property
-    def uid(self) -> int: ...  # noqa: D102  as in Process
-    @property
-    def kernel(self) -> bool: ...  # noqa: D102  as in Process
 
 
 class Step(NamedTuple):
@@ -91,7 +77,7 @@ class Jobs:
         self._ancestors: dict[int, tuple[int, Step | None]] = {}  # pid → its start, and whose step it is or is below
         self._ancestors_since = float("-inf")
 
-    def claimed(self, process: Asked) -> Owner | None:
+    def claimed(self, process: Known) -> Owner | None:
         """The job of a process that has no cgroup of one: proctrack/linuxproc, or a daemon that left its step."""
         if process.kernel:
             return None
@@ -113,7 +99,7 @@ class Jobs:
             Evidence(By.ENVIRONMENT, f"SLURM_JOB_ID={job}"), Evidence(By.STEPD_TITLE, (told or running[0]).title),
         )  # fmt: skip
 
-    def name(self, process: Asked, job: str) -> str:
+    def name(self, process: Known, job: str) -> str:
         """What its user called the job that this process certainly belongs to; "" if that is not known.
 
         It is the user's own word, from the environment of the process, and taken only where that
@@ -160,18 +146,18 @@ class Jobs:
                     continue
                 yield from (int(number) for number in numbers if number.isdigit() and number != b"0")
 
-    def _owner(self, process: Asked, job: str, step: str, *evidence: Evidence) -> Owner:
+    def _owner(self, process: Known, job: str, step: str, *evidence: Evidence) -> Owner:
         return Owner(
             OwnerKind.SLURM, job, self.name(process, job), step=step, user=self._users.name(process.uid),
             evidence=evidence,
         )  # fmt: skip
 
-    def _variables(self, process: Asked) -> dict[str, str]:
+    def _variables(self, process: Known) -> dict[str, str]:
         if not self._environment:
             return {}
         return environment(self._proc, process.pid, process.start_ticks) or {}
 
-    def _above(self, process: Asked) -> Step | None:
+    def _above(self, process: Known) -> Step | None:
         """The step whose slurmstepd the process is or descends from.
 
         What was found for an ancestor serves its other descendants for a second: a child of slurmd

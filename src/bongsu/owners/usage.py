@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
@@ -14,6 +13,7 @@ import msgspec
 from bongsu.model.owner import Owner, OwnerKind
 from bongsu.model.usage import DeviceUse, InterfaceUse, OwnerRow, Usage, Waits
 from bongsu.owners.charged import Charged, part
+from bongsu.owners.each_machine import one_for_each
 from bongsu.owners.networks import Networks
 from bongsu.owners.placement import Place, Placed
 from bongsu.owners.summed import Identity, Sums, Tally
@@ -212,15 +212,7 @@ class Usages:
         return OwnerRow(state.owner, usage_of(present, charge, state.tally, network), ended)
 
 
-_USAGES: weakref.WeakKeyDictionary[Machine, Usages] = weakref.WeakKeyDictionary()
-
-
-def usages_of(machine: Machine) -> Usages:
-    """The one `Usages` of a machine, so that all that ask see the same counters."""
-    found = _USAGES.get(machine)
-    if found is None:
-        found = _USAGES[machine] = Usages(machine)
-    return found
+usages_of = one_for_each(Usages)
 
 
 def since(now: Usage, mark: Usage) -> Usage:
