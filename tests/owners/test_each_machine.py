@@ -14,7 +14,7 @@ def test_two_that_ask_at_once_get_the_same() -> None:
 
     def make(_: Machine) -> object:
         begun.release()
-        go.wait(1)
+        go.wait(10)
         return object()
 
     of, machine, got = one_for_each(make), Machine.at(), []
@@ -22,8 +22,9 @@ def test_two_that_ask_at_once_get_the_same() -> None:
     for thread in threads:
         thread.start()
     begun.acquire()
+    assert not begun.acquire(timeout=0.3)  # the other one waits
     go.set()
     for thread in threads:
         thread.join()
     assert got[0] is got[1]
-    assert of(Machine.at(rootfs="/tmp")) is not got[0]  # noqa: S108  another machine, not a file
+    assert of(Machine.at(rootfs="/tmp")) is not got[0]
