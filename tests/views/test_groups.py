@@ -11,7 +11,7 @@ from bongsu.model.owner import Owner
 from bongsu.views import groups, processes
 from bongsu.views.groups import By
 from bongsu.views.listing import Listing
-from bongsu.views.owner_words import called, searched
+from bongsu.views.owned import called, searched
 from bongsu.views.processes import Order
 from bongsu.views.ruled import Sort
 from owned import ALICE, EVIL, JOB, KERNEL, KIND, MIB, OLLAMA, POD, WEB, look

@@ -7,7 +7,7 @@ import pytest
 from bongsu.model.batch import Batch, Table
 from bongsu.model.owner import Owner, OwnerKind
 from bongsu.model.usage import DeviceUse, OwnerRow, Usage, Waits
-from bongsu.views.owned import short
+from bongsu.views.owned import called, short
 from bongsu.views.owner_rates import NO_OWNER_RATES, OwnerRates
 from bongsu.views.rates import Rates
 from readings import part
@@ -70,3 +70,10 @@ def test_an_owner_that_is_new_or_fell_back() -> None:
                  OwnerRow(new, usage(cpu_seconds=1.0, since=1e9)))  # fmt: skip
     rates.take(later)
     assert rates.owners() == {JOB.key: NO_OWNER_RATES, new.key: NO_OWNER_RATES._replace(cores=0.5)}
+
+
+def test_only_a_containers_number_is_cut() -> None:
+    """An id that is a name (LXC's, nspawn's) is whole in a column too: cut, two of them could be one."""
+    number, name = Owner(OwnerKind.CONTAINER, "4f" * 32, runtime="docker"), "training-of-this-week"
+    assert called(number) == f"docker {'4f' * 6}"
+    assert called(Owner(OwnerKind.CONTAINER, name, runtime="lxc")) == f"lxc {name}"

@@ -14,7 +14,7 @@ from bongsu.model.process import ProcessRow
 from bongsu.model.summary import OwnerUse
 from bongsu.model.usage import From
 from bongsu.views import ruled
-from bongsu.views.owner_words import called, searched
+from bongsu.views.owned import called, searched
 from bongsu.views.printable import printable
 from bongsu.views.processes import Order, Words
 from bongsu.views.rates import NO_RATES, Identity, ProcessRates

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from bongsu.model.owner import By, Owner, OwnerKind
+from bongsu.model.summary import OwnerUse
 from bongsu.owners.kubernetes import Way
 from bongsu.sources.procfs.process import Process
 from bongsu.views.printable import printable
@@ -16,8 +17,7 @@ _SHORT = 12  # characters of a container's id that people compare
 def document(process: Process, owner: Owner) -> dict[str, Any]:
     """What `bongsu owner --json` prints: an object whose keys stay; a text is "" where it is not known."""
     return {
-        "kind": owner.kind, "id": owner.id, "name": owner.name, "namespace": owner.namespace,
-        "container": owner.container, "step": owner.step, "user": owner.user,
+        **keys(owner),
         "evidence": [{"by": evidence.by, "saw": evidence.saw} for evidence in owner.evidence],
         "runtime": owner.runtime, "unit": owner.unit, "inside": owner.inside,
         "pid": process.pid, "start_time": process.start_time, "command": process.executable,
@@ -87,6 +87,44 @@ def short(owner: Owner) -> str:
         case OwnerKind.UNKNOWN:
             text = "the kernel" if owner.name else "unknown"
     return printable(text)
+
+
+def called(owner: Owner | OwnerUse) -> str:
+    """A few words: ``job 42``, ``pod ml/trainer-0``, ``docker web``, ``ollama.service``, ``alice``."""
+    match owner.kind:
+        case OwnerKind.SLURM:
+            words = f"job {owner.id}"
+        case OwnerKind.POD:
+            words = f"pod {owner.namespace}/{owner.name}" if owner.name else f"pod {owner.id}"
+        case OwnerKind.CONTAINER:
+            words = f"{owner.runtime or 'container'} {owner.name or _shortened(owner.id)}"
+        case OwnerKind.USER:
+            words = owner.name or owner.id
+        case OwnerKind.UNIT:
+            words = owner.id
+        case OwnerKind.UNKNOWN:
+            words = "kernel" if owner.name else "unknown"
+    if owner.inside and not owner.inside.startswith("user "):
+        words += f" in {_shortened(owner.inside)}"
+    return words
+
+
+def searched(owner: Owner) -> str:
+    """All by which somebody may look for it, in small letters."""
+    return " ".join(
+        (
+            called(owner), owner.kind, owner.id, owner.name, owner.namespace, owner.container, owner.step, owner.user,
+            owner.unit, owner.runtime, owner.inside,
+        )
+    ).lower()  # fmt: skip
+
+
+def keys(owner: Owner) -> dict[str, Any]:
+    """A process's owner in JSON; a text is "" where it does not apply or is not known."""
+    return {
+        "kind": owner.kind, "id": owner.id, "name": owner.name, "namespace": owner.namespace,
+        "container": owner.container, "step": owner.step, "user": owner.user,
+    }  # fmt: skip
 
 
 def _container(owner: Owner) -> str:

@@ -8,8 +8,8 @@ from bongsu.model.batch import Batch
 from bongsu.model.owner import Owner
 from bongsu.model.summary import OwnerUse
 from bongsu.model.usage import OwnerRow
+from bongsu.views.owned import called
 from bongsu.views.owner_rates import NO_OWNER_RATES, OwnerRates
-from bongsu.views.owner_words import called
 from bongsu.views.rates import Rates
 from bongsu.views.units import bytes_text, ratio_text
 

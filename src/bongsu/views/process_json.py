@@ -10,8 +10,8 @@ from bongsu.views.groups import By, Key
 from bongsu.views.groups import arrange as arranged_groups
 from bongsu.views.json_text import json_text
 from bongsu.views.listing import rows_of
+from bongsu.views.owned import keys
 from bongsu.views.owner_uses import owner_uses
-from bongsu.views.owner_words import keys
 from bongsu.views.processes import Order, arrange
 from bongsu.views.rates import Rates
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from bongsu.model.process import ProcessRow
 from bongsu.views import ruled
-from bongsu.views.owner_words import called, searched
+from bongsu.views.owned import called, searched
 from bongsu.views.printable import printable
 from bongsu.views.rates import NO_RATES, Identity, ProcessRates
 from bongsu.views.ruled import Column, Sort

@@ -10,8 +10,8 @@ from rich.text import Text
 from bongsu.model.owner import OwnerKind
 from bongsu.model.summary import OwnerUse, Process, Summary
 from bongsu.views.columns import GAP, fitted, plain_console, short
+from bongsu.views.owned import called
 from bongsu.views.owner_uses import near_limits
-from bongsu.views.owner_words import called
 from bongsu.views.printable import printable
 from bongsu.views.units import UNKNOWN, bytes_text, rate_text, ratio_text, seconds_text, when_text
 
