@@ -1,0 +1,1 @@
+"""Recording a program: started or attached to, watched, summed up, compared."""
