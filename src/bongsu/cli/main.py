@@ -20,11 +20,12 @@ FINE, PROBLEMS, BAD_INPUT, NOT_KNOWN = 0, 1, 2, 3
 INTERRUPTED = 130  # 128 + SIGINT, what a shell reports for Ctrl-C
 PIPE_CLOSED = 141  # 128 + SIGPIPE, what a shell reports for `yes | head -1`
 
-WATCH, LOOK, MAKE = "Watch this machine", "Look once", "Set up"
+WATCH, RECORD, LOOK, MAKE = "Watch this machine", "Record a program", "Look once", "Set up"
 COMMANDS = {
     "up": Entry("bongsu.cli.observe:up", WATCH, "Everything on this machine: live page and /metrics, Ctrl-C stops it."),
     "agent": Entry("bongsu.cli.observe:agent", WATCH, "The same without the page: for servers and services."),
     "top": Entry("bongsu.cli.look:top", WATCH, "Processes live in the terminal."),
+    "run": Entry("bongsu.cli.run:run", RECORD, "Record what a program and all its children cost."),
     "status": Entry("bongsu.cli.look:status", LOOK, "One summary of this machine, and what is wrong with it."),
     "collect": Entry("bongsu.cli.collect:collect", LOOK, "Read everything once, for Prometheus, programs or eyes."),
     "query": Entry("bongsu.cli.query:query", LOOK, "Ask the history in PromQL: a table, a chart, JSON or CSV."),

@@ -1,0 +1,54 @@
+"""What the command line hands to the monitor of a run, across exec: everything is decided before, and checked.
+
+Standard library only, as all that the monitor imports.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import NamedTuple
+
+
+class Plan(NamedTuple):
+    """How a run is to be recorded. Texts may hold lone surrogates (bytes that are not UTF-8)."""
+
+    folder: str  # absolute; exists and holds run.json
+    run: str  # its id
+    argv: tuple[str, ...] = ()  # the command as it is executed, secrets and all: never written anywhere
+    attach: int = 0  # the pid to record instead of starting argv
+    interval_seconds: float = 1.0
+    memory_interval_seconds: float = 10.0  # how often PSS and USS are read: they cost much more
+    started: float = 0.0  # Unix s
+    started_boottime: float = 0.0  # the same on CLOCK_BOOTTIME, s
+    environment: dict[str, str] = {}  # noqa: RUF012  never changed; what is added to the command's environment
+    quiet: bool = False
+    capture: bool = False
+    wait_all: bool = False
+    timeout_seconds: float = 0.0  # 0: none
+    thresholds: tuple[tuple[str, float, str, tuple[str, ...]], ...] = ()  # what, above, "warn" "run" or "end", argv
+    output: str = ""  # file to export the report to at the end
+    path: tuple[str, ...] = ()  # sys.path of the command line, for what is imported only at the end
+    log_level: str = "info"
+
+    def sealed(self) -> int:
+        """A descriptor that holds the plan and is inherited across exec.
+
+        Raises:
+            OSError: no memory or no descriptor is left.
+        """
+        fd = os.memfd_create("bongsu-plan", 0)
+        with os.fdopen(os.dup(fd), "wb") as file:
+            file.write(json.dumps(self._asdict()).encode())
+        return fd
+
+    @classmethod
+    def opened(cls, fd: int) -> Plan:
+        """The plan of a descriptor that `sealed` gave; closes it."""
+        with os.fdopen(fd, "rb") as file:
+            file.seek(0)
+            fields = json.loads(file.read())
+        for name in ("argv", "path"):
+            fields[name] = tuple(fields[name])
+        fields["thresholds"] = tuple((a, b, c, tuple(d)) for a, b, c, d in fields["thresholds"])
+        return cls(**fields)
