@@ -1,0 +1,172 @@
+"""What a run cost, in words and tables: true, safe to print, and plain where it is piped."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+import run_reports
+from bongsu.model.run import RunReport
+from bongsu.views.run_report import clock_of, command, short, started, state
+from bongsu.views.run_summary import By, draw
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "report"
+Make = Callable[[], RunReport]
+
+
+def drawn(report: RunReport, width: int = 80, encoding: str = "utf-8", **how: object) -> str:
+    """The report as it is piped."""
+    raw = io.BytesIO()
+    file = io.TextIOWrapper(raw, encoding=encoding, errors="backslashreplace")
+    draw(report, Console(file=file, width=width, highlight=False, markup=False, emoji=False), **how)  # type: ignore[arg-type]  # named as there
+    file.flush()
+    return raw.getvalue().decode(encoding)
+
+
+@pytest.mark.parametrize(
+    "make", [run_reports.build, run_reports.training, run_reports.unknown], ids=lambda one: one.__name__
+)
+def test_a_report_is_drawn_as_the_golden_file_says(make: Make) -> None:
+    """Both forms, word for word: who changes them sees it here."""
+    report = make()
+    lines = [line.rstrip() for line in f"{short(report)}\n\n{drawn(report)}".splitlines()]
+    assert "\n".join(lines) + "\n" == (GOLDEN / f"{make.__name__}.txt").read_text()
+
+
+@pytest.mark.parametrize("make", run_reports.ALL, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_nothing_printed_steers_a_terminal(make: Make, encoding: str) -> None:
+    """Whatever a command is called: no escape sequence, no line of its own, and only characters that the terminal has."""
+    report = make()
+    text = drawn(report, encoding=encoding)
+    text += short(report)
+    assert not [c for c in text if (ord(c) < 32 and c != "\n") or 127 <= ord(c) < 160 or c in "\u202e\u2028"]
+    assert "\\u2" not in drawn(run_reports.build(), encoding="ascii"), "a bar or dots that ASCII does not have"
+
+
+def test_what_is_not_known_is_never_drawn_as_zero() -> None:
+    """Where nothing was read, no figure stands."""
+    text = drawn(run_reports.unknown())
+    facts = text[text.index("CPU") : text.index("Recording")]
+    assert facts.count("not known") == 4
+    assert not any(c.isdigit() for c in facts)
+    assert "0 B" not in text
+    assert short(run_reports.unknown()).count("not known") == 5
+
+
+def test_the_short_report_has_four_to_six_lines() -> None:
+    """It is the end of somebody else's output: small, and it says where the rest is."""
+    for make in run_reports.ALL:
+        lines = short(make()).splitlines()
+        assert 4 <= len(lines) <= 6, make
+        assert lines[-1].split()[:4] == ["report", "bongsu", "report", "show"]
+
+
+def test_the_short_report_loads_no_terminal_library() -> None:
+    """The monitor prints it: it starts in a bare interpreter and has no use for colour."""
+    code = "import sys, bongsu.views.run_report; print([m for m in ('rich', 'click', 'numpy') if m in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (run_reports.sleeping, "exit code 0"), (run_reports.killed, "ended by SIGKILL, exit code 137"),
+        (run_reports.running, "running"), (run_reports.lost, "lost: its recorder ended before it did"),
+        (run_reports.attached, "ended, how is not known"), (run_reports.empty, "how it ended is not known"),
+    ],
+)  # fmt: skip
+def test_how_it_ended_is_said(make: Make, said: str) -> None:
+    """A code, a signal, running, lost and not known are five answers."""
+    assert state(make()) == said
+
+
+def test_the_residual_has_its_words_and_a_negative_one_others() -> None:
+    """CPU time that nobody is charged with is told; if the processes add up to more than the total, that is."""
+    report = run_reports.build()
+    assert "residual: 26.5 s (13.3 %) short-lived, unseen by name" in drawn(report)
+    cpu = msgspec.structs.replace(report.summary.cpu, residual_seconds=-1.5)
+    more = msgspec.structs.replace(report, summary=msgspec.structs.replace(report.summary, cpu=cpu))
+    assert "processes by name add up to 1.5 s more than that" in drawn(more)
+    cpu = msgspec.structs.replace(cpu, residual_seconds=None)
+    none = msgspec.structs.replace(report, summary=msgspec.structs.replace(report.summary, cpu=cpu))
+    assert "how much of it is charged to processes by name is not known" in drawn(none)
+
+
+def test_functions_are_sorted_as_asked_and_what_is_not_known_comes_last() -> None:
+    """Total, self and CPU are three orders."""
+    report = run_reports.training()
+    stats = dict(report.function_stats)
+    stats["load"] = msgspec.structs.replace(stats["load"], self_time=1750.0)
+    stats["forward"] = msgspec.structs.replace(stats["forward"], cpu_time=1.0)
+    report = msgspec.structs.replace(report, function_stats=stats)
+    orders = {
+        by: [line.split()[0] for line in drawn(report, by=by).split("Functions", 1)[1].splitlines()[1:4]] for by in By
+    }
+    assert orders == {
+        By.TOTAL: ["forward", "load", "checkpoint"], By.SELF: ["load", "forward", "checkpoint"],
+        By.CPU: ["load", "forward", "checkpoint"],
+    }  # fmt: skip
+    assert "and 2 more; sorted by total" in drawn(report, functions=1)
+
+
+def test_tables_fit_eighty_columns_and_numbers_are_never_cut() -> None:
+    """Names give way; a cut number would be another one."""
+    for make in run_reports.ALL:
+        report = make()
+        tables = drawn(report).split("Recording")[1].splitlines()[2:]
+        assert max((cell_len(line.rstrip()) for line in tables), default=0) <= 80, make
+    assert "1,000" in drawn(run_reports.build(), width=40)
+
+
+def test_a_wide_terminal_shows_more_of_a_function() -> None:
+    """The mean, the longest call and how far the CPU time may be off stand where there is room."""
+    text = drawn(run_reports.training(), width=120)
+    assert "average" in text
+    assert "25 min ±1.2 s" not in text  # a thousandth is below what one reads
+    stats = {"f": msgspec.structs.replace(run_reports.training().function_stats["forward"], cpu_error=90.0)}
+    assert "25 min ±1 min 30 s" in drawn(
+        msgspec.structs.replace(run_reports.training(), function_stats=stats), width=120
+    )
+
+
+def test_thousands_of_processes_are_summed_by_program() -> None:
+    """Nobody reads 3 000 lines: programs first, then those that used most, then how many there are more."""
+    text = drawn(run_reports.build())
+    assert text.index("cc1           1,000") < text.index("make -j4 ", 100)
+    assert "and 2,990 more" in text
+
+
+def test_the_command_can_be_typed_again() -> None:
+    """Words that a shell would take apart are quoted."""
+    assert command(run_reports.metadata(("sh", "-c", "echo it's $HOME", ""))) == "sh -c 'echo it'\\''s $HOME' ''"
+
+
+@pytest.mark.parametrize(
+    ("zone", "said"),
+    [("+0900", "2026-01-01 09:00:00 +0900"), ("-0330", "2025-12-31 20:30:00 -0330"), ("", "2026-01-01 00:00:00 UTC"),
+     ("odd", "2026-01-01 00:00:00 UTC")],
+)  # fmt: skip
+def test_the_start_is_told_in_the_zone_of_its_machine(zone: str, said: str) -> None:
+    """A report is read elsewhere and later: the reader's zone would be wrong for the log beside it."""
+    assert started(run_reports.metadata(zone=zone)) == said
+
+
+def test_times_since_the_start_stay_short() -> None:
+    """Tenths while they matter, then a clock."""
+    assert [clock_of(s) for s in (0, 99.94, 99.96, 3661, -86400 - 60)] == [
+        "0.0 s",
+        "99.9 s",
+        "1:40",
+        "1:01:01",
+        "-1 d 0:01:00",
+    ]
