@@ -14,6 +14,7 @@ from bongsu.views.columns import fitted, short
 from bongsu.views.owned import sentence
 from bongsu.views.printable import printable
 from bongsu.views.run_report import clock_of, command, facts, heading
+from bongsu.views.run_rows import by_program
 from bongsu.views.units import UNKNOWN, bytes_text, count_text, ratio_text, seconds_text
 
 _MOST_EVENTS = 20
@@ -128,14 +129,6 @@ def _programs(rows: Sequence[ProcessRow], console: Console, most: int) -> tuple[
     ]  # fmt: skip
     titles = ("Programs", "processes", "CPU", "share", "largest RSS", "failed")
     return fitted(titles, drawn, console, give=((0, 12), (4, 0), (5, 0))), _left(len(ranked), most)
-
-
-def by_program(rows: Sequence[ProcessRow]) -> dict[str, list[ProcessRow]]:
-    """The processes of each executable, in the order in which the first of each began."""
-    found: dict[str, list[ProcessRow]] = {}
-    for row in sorted(rows, key=lambda one: one.start_seconds):
-        found.setdefault(row.executable, []).append(row)
-    return found
 
 
 def _processes(rows: Sequence[ProcessRow], console: Console, most: int) -> tuple[Table, str] | None:

@@ -1,0 +1,92 @@
+"""Which processes of a run get a row of their own in a picture of bounded height, and which share one by their program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from bongsu.model.run import ProcessRow
+
+_LONG = 0.05  # of the run: who lives as long is looked for by name
+
+
+class Lane(NamedTuple):
+    """One row: a process, or many of one program."""
+
+    label: str
+    processes: tuple[ProcessRow, ...]
+
+    @property
+    def start(self) -> float:
+        """When the first of them began."""
+        return min(row.start_seconds for row in self.processes)
+
+
+def lanes(rows: Sequence[ProcessRow], most: int, seconds: float) -> list[Lane]:
+    """At most so many rows for all processes, in the order in which the first of each began.
+
+    Args:
+        rows: the processes.
+        most: rows, at least two.
+        seconds: how long the record is.
+    """
+    if len(rows) <= most:
+        return sorted((_alone(row) for row in rows), key=_begin)
+    alone = [row for row in rows if lived(row, seconds) >= _LONG * seconds]
+    alone.sort(key=lambda row: (-(row.cpu_seconds or 0.0), row.index))
+    alone = alone[: most // 2]
+    named = {row.index for row in alone}
+    groups = sorted(
+        by_program(row for row in rows if row.index not in named).items(), key=lambda item: _weight(item[1])
+    )
+    room = most - len(alone)
+    shown, rest = (groups, []) if len(groups) <= room else (groups[: room - 1], groups[room - 1 :])
+    made = [_alone(row) for row in alone]
+    made += [Lane(name or "?", tuple(group)) if len(group) > 1 else _alone(group[0]) for name, group in shown]
+    made.sort(key=_begin)
+    if rest:
+        made.append(Lane(f"{len(rest)} other programs", tuple(row for _, group in rest for row in group)))
+    return made
+
+
+def by_program(rows: Iterable[ProcessRow]) -> dict[str, list[ProcessRow]]:
+    """The processes of each executable, in the order in which the first of each began."""
+    found: dict[str, list[ProcessRow]] = {}
+    for row in sorted(rows, key=lambda one: one.start_seconds):
+        found.setdefault(row.executable, []).append(row)
+    return found
+
+
+def lived(row: ProcessRow, seconds: float) -> float:
+    """How much of the record a process lived."""
+    return max(0.0, (seconds if row.end_seconds is None else row.end_seconds) - max(0.0, row.start_seconds))
+
+
+def at_once(rows: Iterable[ProcessRow], seconds: float, cells: int) -> list[float]:
+    """How many of them lived, on average over each of so many equal parts of the time."""
+    wide = seconds / cells if seconds > 0 else 1.0
+    found = [0.0] * cells
+    for row in rows:
+        begin = min(max(0.0, row.start_seconds), seconds)
+        end = min(max(begin, seconds if row.end_seconds is None else row.end_seconds), seconds)
+        first, last = min(cells - 1, int(begin / wide)), min(cells - 1, int(end / wide))
+        if first == last:
+            found[first] += (end - begin) / wide or 1e-9  # it was there, be it ever so short
+            continue
+        found[first] += first + 1 - begin / wide
+        found[last] += end / wide - last
+        for cell in range(first + 1, last):
+            found[cell] += 1
+    return found
+
+
+def _alone(row: ProcessRow) -> Lane:
+    return Lane(row.command or row.executable or f"process {row.pid}", (row,))
+
+
+def _begin(lane: Lane) -> tuple[float, int]:
+    return lane.start, lane.processes[0].index
+
+
+def _weight(group: Sequence[ProcessRow]) -> tuple[float, int]:
+    return -sum(row.cpu_seconds or 0.0 for row in group), -len(group)
