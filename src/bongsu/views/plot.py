@@ -18,8 +18,8 @@ from bongsu.views.units import UNKNOWN
 COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#f0e442", "#d55e00", "#0072b2", "#999999")
 MARKS = "ABCDEFGH"
 MOST_LINES = len(MARKS)
-_BRAILLE = 0x2800
-_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # by row and column of a cell (Unicode, block 2800)
+BRAILLE = 0x2800
+DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # by row and column of a cell (Unicode, block 2800)
 _TICKS = (
     1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 2 * 86400, 7 * 86400,
     14 * 86400, 28 * 86400, 91 * 86400, 182 * 86400, 365 * 86400,
@@ -67,7 +67,7 @@ def chart(
         return []
     legend = _legend(lines, scale, width, ".." if ascii_only else "…")
     rows = max(_LEAST_ROWS, height - 2 - len(legend))
-    ticks = _value_ticks(min(finite), max(finite), scale.base, max(2, rows // 3))
+    ticks = value_ticks(min(finite), max(finite), scale.base, max(2, rows // 3))
     margin = max(len(scale.text(tick)) for tick in ticks)
     cells = max(_LEAST_CELLS, width - margin - 2)
     canvas = _Canvas(cells, rows, (1, 1) if ascii_only else (2, 4))
@@ -142,11 +142,11 @@ class _Canvas:
             elif ascii_only or (row, column) in self._marks:
                 yield f"bold {COLOURS[number]}", letters[number]
             else:
-                yield COLOURS[number], chr(_BRAILLE | bits)
+                yield COLOURS[number], chr(BRAILLE | bits)
 
     def _dot(self, x: int, y: int, number: int) -> None:
         column, row = x // self._dots[0], y // self._dots[1]
-        self._bits[row][column] |= _DOTS[y % self._dots[1]][x % self._dots[0]]
+        self._bits[row][column] |= DOTS[y % self._dots[1]][x % self._dots[0]]
         self._owner[row][column] = number
 
 
@@ -169,7 +169,7 @@ def _between(start: tuple[int, int], end: tuple[int, int]) -> Iterator[tuple[int
         yield round(x0 + (x1 - x0) * step / steps), round(y0 + (y1 - y0) * step / steps)
 
 
-def _value_ticks(low: float, high: float, base: int, count: int) -> list[float]:
+def value_ticks(low: float, high: float, base: int, count: int) -> list[float]:
     """Round values from below the lowest to above the highest; zero is among them where it is not far."""
     low, high = max(low, -_FARTHEST), min(high, _FARTHEST)
     if low >= 0 and low <= high / 2:
