@@ -9,18 +9,29 @@ from typing import NamedTuple
 
 import msgspec
 
+from bongsu.sources.procfs.pid_texts import (
+    PAGE_BYTES,
+    TICKS_PER_SECOND,
+    parse_io,
+    parse_uid,
+    program_name,
+    start_ticks,
+    stat_fields,
+)
 from bongsu.sources.root import Root
 
+__all__ = [
+    "KERNEL_THREAD", "PAGE_BYTES", "TICKS_PER_SECOND", "Process", "Processes", "Stat", "boot_time", "parse_io",
+    "parse_stat", "parse_uid", "program_name", "start_ticks",
+]  # fmt: skip
+
 KERNEL_THREAD = 0x0020_0000  # PF_KTHREAD in the kernel's include/linux/sched.h
-TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
-PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _GONE = frozenset({errno.ENOENT, errno.ESRCH, errno.ENOTDIR})
 _REFUSED = frozenset({errno.EACCES, errno.EPERM})
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_CLOEXEC
 _CHUNK = 4096  # stat, statm and io are each far shorter
 _LONGEST_ARGUMENTS = 4096
-_CUT = 15  # bytes of a name that the kernel keeps (TASK_COMM_LEN less the end mark)
 
 
 class Stat(NamedTuple):
@@ -216,18 +227,13 @@ class Processes:
 def parse_stat(line: bytes) -> Stat:
     """Read one /proc/PID/stat.
 
-    The name in it may hold spaces and parentheses, so fields are counted from the last ``)``.
-
     Raises:
         ValueError: it is not what the kernel writes.
     """
-    opened, closed = line.find(b"("), line.rfind(b")")
-    fields = line[closed + 2 :].split(None, 22)
-    if opened < 0 or closed < opened or len(fields) < 22:
-        raise ValueError(f"stat of a process has {len(fields)} fields after the name, expected 22 or more")
+    comm, fields = stat_fields(line, 22)
     system, children_system = int(fields[12]), int(fields[14])
     return Stat(
-        line[opened + 1 : closed],
+        comm,
         fields[0].decode("ascii"),
         int(fields[1]),
         int(fields[6]),
@@ -240,55 +246,6 @@ def parse_stat(line: bytes) -> Stat:
         system,
         children_system,
     )
-
-
-def start_ticks(line: bytes) -> int:
-    """When the process of a /proc/PID/stat started, in clock ticks after boot: `parse_stat` for that alone.
-
-    Raises:
-        ValueError, IndexError: it is not what the kernel writes.
-    """
-    return int(line[line.rindex(b")") + 2 :].split(None, 20)[19])
-
-
-def parse_io(text: bytes) -> tuple[int, int]:
-    """Bytes that /proc/PID/io says were read from and sent to storage.
-
-    Raises:
-        ValueError: it is not what the kernel writes.
-    """
-    words = text.split()
-    if len(words) < 12 or words[8] != b"read_bytes:" or words[10] != b"write_bytes:":
-        raise ValueError("io of a process lacks read_bytes or write_bytes")
-    return int(words[9]), int(words[11])
-
-
-def parse_uid(text: bytes) -> int:
-    """The effective user in /proc/PID/status: the second number of its Uid line.
-
-    Raises:
-        ValueError: there is no such line.
-    """
-    start = text.find(b"\nUid:")
-    words = text[start + 5 :].split(None, 2) if start >= 0 else []
-    if len(words) < 2:
-        raise ValueError("status of a process has no Uid line")
-    return int(words[1])
-
-
-def program_name(comm: bytes, exe: bytes, arguments: bytes) -> bytes:
-    """The base name of the program: by its link, else by its first argument where that completes a cut name.
-
-    ``exe`` and ``arguments`` are empty where they cannot be read. The first argument is the
-    program's own claim and is believed only as far as the kernel's short name agrees with it.
-    """
-    if exe and not exe.startswith(b"/memfd:"):  # a program that was never in a file has a made-up name
-        return exe.removesuffix(b" (deleted)").rpartition(b"/")[2] or comm
-    if len(comm) == _CUT:
-        claimed = arguments.split(b"\0", 1)[0].rpartition(b"/")[2]
-        if claimed.startswith(comm):
-            return claimed
-    return comm
 
 
 def boot_time(proc: Root) -> float:
