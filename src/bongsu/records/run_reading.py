@@ -1,0 +1,291 @@
+"""Reads the record of a run, whatever happened to its end: samples, processes, events, and what the last lines say."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import msgspec
+
+from bongsu.model.message import Message
+from bongsu.model.run import Event, Point, ProcessRow, Survivor, Use
+from bongsu.records import segment
+from bongsu.records.run_folder import RECORD, check_schema
+
+_Row = TypeVar("_Row")
+
+
+class Born(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A process was seen for the first time."""
+
+    at_seconds: float
+    process: int
+    pid: int | None = None
+    start_seconds: float | None = None
+    parent: int | None = None
+    uid: int | None = None
+    executable: str | None = None
+    command: str | None = None
+
+
+class Became(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A process became another program."""
+
+    at_seconds: float
+    process: int
+    executable: str | None = None
+    command: str | None = None
+
+
+class UseOf(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One process at one time."""
+
+    at_seconds: float
+    process: int
+    cpu_seconds: float | None = None
+    rss_bytes: int | None = None
+    pss_bytes: int | None = None
+    threads: int | None = None
+    read_bytes: int | None = None
+    write_bytes: int | None = None
+
+
+class Exited(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A process ended."""
+
+    at_seconds: float
+    process: int
+    exit_code: int | None = None
+    signal: str | None = None
+    cpu_seconds: float | None = None
+    known_by: str | None = None
+
+
+class Own(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What the monitor had used by then."""
+
+    at_seconds: float
+    cpu_seconds: float | None = None
+    rss_bytes: int | None = None
+    samples: int | None = None
+    missed: int | None = None
+    late_seconds: float | None = None
+
+
+class End(msgspec.Struct, frozen=True, kw_only=True):
+    """The first process ended."""
+
+    at_seconds: float
+    exit_code: int | None = None
+    signal: str | None = None
+    cpu_source: str | None = None
+    sources: dict[str, float | None] | None = None
+    user_cpu_seconds: float | None = None
+    system_cpu_seconds: float | None = None
+    maxrss_bytes: int | None = None
+    cgroup_peak_bytes: int | None = None
+    survivors: list[tuple[int, str | None, float | None]] | None = None
+
+
+#: The kinds of records of schema 1 and what each is read as; the fields stand in the order of its columns.
+KINDS: dict[str, type[msgspec.Struct]] = {
+    "sample": Point,
+    "born": Born,
+    "became": Became,
+    "use": UseOf,
+    "exited": Exited,
+    "event": Event,
+    "monitor": Own,
+    "end": End,
+}
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run's record holds. ``until_seconds`` is the time of its last word, ``damaged`` counts torn lines."""
+
+    points: tuple[Point, ...] = ()
+    processes: tuple[ProcessRow, ...] = ()
+    events: tuple[Event, ...] = ()
+    own: Own | None = None
+    end: End | None = None
+    until_seconds: float | None = None
+    damaged: int = 0
+
+    @property
+    def survivors(self) -> tuple[Survivor, ...]:
+        """The processes that lived on."""
+        rows = (self.end.survivors or ()) if self.end else ()
+        return tuple(Survivor(pid=pid, command=command or "", cpu_seconds=used) for pid, command, used in rows)
+
+
+def read_record(folder: str, schema: str, user_of: Callable[[int], str] = str) -> Record:
+    """The record of a run; an empty one where there is none yet.
+
+    Args:
+        folder: of the run.
+        schema: that its metadata names; "" where those are lost, which is read as the newest one.
+        user_of: the name of a user id.
+
+    Raises:
+        BadInput: the record is of a newer schema.
+        OSError: it may not be read.
+    """
+    path = os.path.join(folder, RECORD)
+    check_schema(schema, path)
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except FileNotFoundError:
+        return Record()
+    reader = _READERS.get(schema, read_1)
+    return reader(data, user_of)
+
+
+def read_1(data: bytes, user_of: Callable[[int], str] = str) -> Record:
+    """The bytes of a record of schema 1."""
+    damaged = 0
+    names: dict[str, tuple[str, ...]] = {kind: kept.__struct_fields__ for kind, kept in KINDS.items()}
+    found: dict[str, list[Any]] = {kind: [] for kind in KINDS}
+    starts = {b'["' + kind.encode() + b'"': kind for kind in (*KINDS, "columns")}
+    waiting: dict[str, list[bytes]] = {kind: [] for kind in KINDS}
+
+    def take() -> int:
+        lost = 0
+        for kind, texts in waiting.items():
+            rows, bad = _rows(kind, names[kind], texts)
+            found[kind] += rows
+            lost += bad
+            texts.clear()
+        return lost
+
+    for text in segment.texts(data):
+        if text is None:
+            damaged += 1
+            continue
+        kind = starts.get(text[: text.find(b'"', 2) + 1])
+        if kind == "columns":
+            damaged += take()
+            names |= _columns(text)
+        elif kind is not None:
+            waiting[kind].append(text)
+        elif text[:2] != b'["':
+            damaged += 1
+    damaged += take()
+    return _record(found, damaged, user_of)
+
+
+def _columns(text: bytes) -> dict[str, tuple[str, ...]]:
+    try:
+        said = msgspec.json.decode(text, type=tuple[str, dict[str, tuple[str, ...]]])[1]
+    except msgspec.MsgspecError:
+        return {}
+    return {kind: columns for kind, columns in said.items() if kind in KINDS}
+
+
+def _rows(kind: str, columns: tuple[str, ...], texts: list[bytes]) -> tuple[list[Any], int]:
+    """The rows of one kind, and how many cannot be understood."""
+    if not texts:
+        return [], 0
+    wanted = KINDS[kind]
+    types = {field.name: field.type for field in msgspec.structs.fields(wanted)}
+    needed = {field.name for field in msgspec.structs.fields(wanted) if field.required}
+    if not needed <= set(columns):
+        return [], len(texts)
+    fields: list[Any] = []
+    for place, name in enumerate(columns):
+        if name not in types or name in columns[:place]:
+            fields.append((f"unknown_{place}", Any, None))
+        else:
+            fields.append((name, types[name]) if name in needed else (name, types[name], None))
+    row = msgspec.defstruct(kind, fields, array_like=True, tag=kind, kw_only=True, gc=False)
+    try:
+        many = msgspec.json.decode(b"[" + b",".join(texts) + b"]", type=list[row])  # type: ignore[valid-type]  # made just above
+        return msgspec.convert(many, list[wanted], from_attributes=True), 0  # type: ignore[valid-type]  # one of KINDS
+    except msgspec.MsgspecError:  # texts that are not UTF-8, or something that is no such row
+        pass
+    rows: list[Any] = []
+    for text in texts:
+        try:
+            one = msgspec.convert(json.loads(text), row)
+            rows.append(msgspec.convert(one, wanted, from_attributes=True))
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            continue
+    return rows, len(texts) - len(rows)
+
+
+def _record(found: dict[str, list[Any]], damaged: int, user_of: Callable[[int], str]) -> Record:
+    until = max((row.at_seconds for rows in found.values() for row in rows[-1:]), default=None)
+    events = list(found["event"])
+    if damaged:
+        text = Message("{count} lines of the record are torn or damaged and left out", count=damaged)
+        events.append(Event(at_seconds=until or 0.0, what="torn", text=str(text)))
+    return Record(
+        points=tuple(found["sample"]), processes=_processes(found, user_of), events=tuple(events),
+        own=_last(found["monitor"]), end=_last(found["end"]), until_seconds=until, damaged=damaged,
+    )  # fmt: skip
+
+
+def _last(rows: list[_Row]) -> _Row | None:
+    return rows[-1] if rows else None
+
+
+def _by_process(rows: Iterable[Any]) -> dict[int, list[Any]]:
+    kept: dict[int, list[Any]] = {}
+    for row in rows:
+        kept.setdefault(row.process, []).append(row)
+    return kept
+
+
+def _processes(found: dict[str, list[Any]], user_of: Callable[[int], str]) -> tuple[ProcessRow, ...]:
+    """Each process of the record; one whose birth was on a torn line is known by its number only."""
+    born = {row.process: row for row in reversed(found["born"])}
+    became = _by_process(found["became"])
+    uses = _by_process(found["use"])
+    exited = {row.process: row for row in found["exited"]}
+    names: dict[int, str] = {}
+    rows = []
+    for index in sorted(born.keys() | became.keys() | uses.keys() | exited.keys()):
+        birth: Born | None = born.get(index)
+        used: list[UseOf] = uses.get(index, [])
+        end: Exited | None = exited.get(index)
+        first = birth or (used[0] if used else end) or became[index][0]
+        texts = [text for text in (birth, *became.get(index, ())) if text is not None]
+        uid = birth.uid if birth else None
+        if uid is not None and uid not in names:
+            names[uid] = user_of(uid)
+        rows.append(
+            ProcessRow(
+                index=index,
+                pid=(birth.pid if birth else None) or 0,
+                start_seconds=birth.start_seconds if birth and birth.start_seconds is not None else first.at_seconds,
+                parent=birth.parent if birth else None,
+                command=_latest([text.command for text in texts]) or "",
+                executable=_latest([text.executable for text in texts]) or "",
+                user=names[uid] if uid is not None else "",
+                end_seconds=end.at_seconds if end else None,
+                exit_code=end.exit_code if end else None,
+                signal=(end.signal if end else None) or "",
+                known_by=(end.known_by if end else None) or "",
+                cpu_seconds=_latest([*(use.cpu_seconds for use in used), end.cpu_seconds if end else None]),
+                peak_rss_bytes=_most(use.rss_bytes for use in used),
+                peak_pss_bytes=_most(use.pss_bytes for use in used),
+                threads=_most(use.threads for use in used),
+                read_bytes=_latest([use.read_bytes for use in used]),
+                write_bytes=_latest([use.write_bytes for use in used]),
+                uses=tuple(msgspec.convert(used, list[Use], from_attributes=True)),
+            )
+        )
+    return tuple(rows)
+
+
+def _latest(values: list[_Row | None]) -> _Row | None:
+    return next((value for value in reversed(values) if value is not None), None)
+
+
+def _most(values: Iterable[int | None]) -> int | None:
+    return max((value for value in values if value is not None), default=None)
+
+
+_READERS: dict[str, Callable[[bytes, Callable[[int], str]], Record]] = {"bongsu-run/1": read_1}

@@ -1,0 +1,105 @@
+"""Writes a report as the JSON that the source document describes, with our own keys beside its own, and reads it back."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import msgspec
+
+from bongsu.model.errors import BadInput
+from bongsu.model.message import Message
+from bongsu.model.run import RunReport
+from bongsu.model.utf8 import valid_text
+from bongsu.records.run_folder import check_schema
+
+#: The order of the keys; a reader finds what matters first.
+KEYS = ("schema", "metadata", "summary", "function_stats", "monitor", "events", "processes", "samples")
+#: Those of them that summary.json keeps.
+SUMMED_UP = ("schema", "metadata", "summary", "function_stats", "monitor")
+_MOST_BYTES = 4 * 1024**3
+
+
+def document(report: RunReport) -> dict[str, Any]:
+    """The report as JSON holds it. Bytes that were not UTF-8 become U+FFFD, since no parser has another answer."""
+    built = msgspec.to_builtins(report)
+    return {key: _valid(built[key]) for key in KEYS}
+
+
+def text(report: RunReport, *, indent: int | None = None) -> str:
+    """The report as JSON, in ASCII."""
+    return json.dumps(document(report), allow_nan=False, indent=indent)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the document; it lies in the package as records/report.schema.json."""
+    made = msgspec.json.schema(RunReport)
+    definitions = made["$defs"]
+    for one in definitions.values():
+        one.pop("title", None)
+    definitions["RunReport"]["required"] = list(KEYS)
+    definitions["RunReport"]["properties"]["schema"] = {"const": "bongsu-run/1"}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Report of a run recorded by Bongsu",
+        "description": "Times are in seconds since the start of the run, sizes in bytes, unless a name says otherwise; "
+        "null is not known. Later versions may add keys.",
+        **made,
+    }
+
+
+def read(path: str) -> RunReport:
+    """The report that a file holds.
+
+    Raises:
+        BadInput: it holds none, or one of a newer version.
+    """
+    try:
+        with open(path, "rb") as file:
+            if not os.path.isfile(path):
+                raise BadInput(Message("{path}: this is not a file", path=path))
+            data = file.read(_MOST_BYTES)
+    except OSError as error:
+        raise BadInput(
+            Message("{path}: it cannot be read: {reason}", path=path, reason=(error.strerror or "").lower())
+        ) from None
+    if not data.strip():
+        raise BadInput(
+            Message("{path}: the file is empty; its writing was cut off, export the report again", path=path)
+        )
+    try:
+        known = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        torn = data.lstrip()[:1] == b"{" and data.rstrip()[-1:] != b"}"
+        raise BadInput(
+            Message("{path}: the file is cut off; export the report again", path=path) if torn
+            else Message("{path}: this is not JSON: {reason}", path=path, reason=str(error).lower())
+        ) from None  # fmt: skip
+    if not isinstance(known, dict) or not str(known.get("schema", "")).startswith("bongsu-run/"):
+        raise BadInput(_foreign(path, known))
+    check_schema(known["schema"], path)
+    try:
+        return msgspec.convert(known, RunReport)
+    except msgspec.ValidationError as error:
+        raise BadInput(
+            Message("{path}: this is no report of a run: {reason}", path=path, reason=str(error).lower())
+        ) from None
+
+
+def _foreign(path: str, known: object) -> Message:
+    if isinstance(known, dict) and "execution_summary" in known:
+        return Message("{path}: this is a log of duct; `bongsu report import-duct PREFIX` takes it over", path=path)
+    return Message(
+        "{path}: another tool wrote this; give a report that `bongsu report export --format json` wrote", path=path
+    )
+
+
+def _valid(value: Any) -> Any:
+    if isinstance(value, str):
+        return valid_text(value)
+    if isinstance(value, dict):
+        return {valid_text(key): _valid(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_valid(item) for item in value]
+    return value

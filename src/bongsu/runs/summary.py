@@ -1,0 +1,181 @@
+"""Sums up a run: what its record says becomes a report. Pure: reads nothing, invents nothing."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+import msgspec
+
+from bongsu.model.run import (
+    ChildrenUse,
+    CpuUse,
+    FunctionStat,
+    IoUse,
+    MemoryUse,
+    Metadata,
+    MonitorUse,
+    Point,
+    RunReport,
+    Summary,
+)
+from bongsu.records.run_reading import Record
+
+MEGABYTE = 1_000_000  # the source document's "MB"
+_SAMPLED, _NOT_SAID = "sampled", "unknown"
+_ERRORS = ("error", "disk full", "unreadable")
+
+
+def report(metadata: Metadata, record: Record, functions: Mapping[str, FunctionStat] | None = None) -> RunReport:
+    """The report of a run. Of one that goes on or was lost, the last sample is what is known."""
+    end, points = record.end, record.points
+    last = points[-1] if points else None
+    wall = end.at_seconds if end else record.until_seconds
+    if end is not None:
+        metadata = msgspec.structs.replace(
+            metadata, ended=metadata.started + end.at_seconds if metadata.started else None,
+            exit_code=end.exit_code, signal=end.signal or "",
+        )  # fmt: skip
+    cpu = _cpu(metadata, record, wall)
+    total = cpu.total_seconds
+    processes = tuple(
+        msgspec.structs.replace(row, cpu_share_ratio=min(1.0, row.cpu_seconds / total))
+        if total and row.cpu_seconds is not None
+        else row
+        for row in record.processes
+    )
+    summary = Summary(
+        wall_seconds=wall, cpu=cpu, memory=_memory(record), children=_children(record, wall), io=_io(points),
+        voluntary_switches=_last(points, "voluntary_switches"), involuntary_switches=_last(points, "involuntary_switches"),
+        max_threads=_most(points, "threads"), max_open_files=_most(points, "open_files"), samples=len(points),
+        survivors=record.survivors,
+    )  # fmt: skip
+    return RunReport(
+        metadata=metadata, summary=summary, function_stats=dict(functions or {}), samples=points, processes=processes,
+        monitor=_monitor(record, 0 if last is None else len(points)), events=record.events,
+    )  # fmt: skip
+
+
+def percents(
+    points: Sequence[Point], value: Callable[[Point], float | None], interval_seconds: float
+) -> Iterator[float | None]:
+    """CPU use between each point and the one before it, in percent of one CPU; None where that is not known.
+
+    The first counts from the start of the run. Points that are closer than half an interval say what the stretch
+    up to them says, since the clocks behind them tick too coarsely for less.
+    """
+    before_at, before, percent = 0.0, 0.0, None
+    for point in points:
+        now = value(point)
+        if now is None:
+            yield None
+            continue
+        past = point.at_seconds - before_at
+        if past > 0 and (past >= interval_seconds / 2 or percent is None):
+            percent = max(0.0, now - before) / past * 100
+            before_at, before = point.at_seconds, now
+        yield percent
+
+
+def _cpu(metadata: Metadata, record: Record, wall: float | None) -> CpuUse:
+    end, points = record.end, record.points
+    sources = {way: used for way, used in ((end.sources if end else None) or {}).items() if used is not None}
+    source = (end.cpu_source if end else None) or ""
+    total = sources.get(source)
+    attributed = _attributed(record)
+    if total is None:
+        exact = _last(points, "cpu_seconds")
+        if exact is not None:
+            total, source = exact, source or _NOT_SAID
+        elif attributed is not None:
+            total, source = attributed, _SAMPLED
+    known = [p for p in percents(points, lambda point: point.cpu_seconds, metadata.interval_seconds) if p is not None]
+    if not known:
+        by_name = percents(points, lambda point: point.attributed_cpu_seconds, metadata.interval_seconds)
+        known = [p for p in by_name if p is not None]
+    average = total / wall * 100 if total is not None and wall else None
+    highest = max(known, default=None)
+    if highest is not None and average is not None:
+        highest = max(highest, average)
+    if highest is not None and metadata.cpus:
+        highest = min(highest, 100.0 * metadata.cpus)  # what a dead child leaves its parent comes all at once
+    return CpuUse(
+        total_seconds=total, source=source or _NOT_SAID, sources=sources,
+        residual_seconds=total - attributed if total is not None and attributed is not None else None,
+        user_seconds=end.user_cpu_seconds if end else None, system_seconds=end.system_cpu_seconds if end else None,
+        avg_percent=average, max_percent=highest,
+    )  # fmt: skip
+
+
+def _attributed(record: Record) -> float | None:
+    """CPU time of the processes that are known by name; their own last words are newer than the last sample."""
+    used = [row.cpu_seconds for row in record.processes if row.cpu_seconds is not None]
+    sampled = _last(record.points, "attributed_cpu_seconds")
+    if not used:
+        return sampled
+    return max(sum(used), sampled or 0.0)
+
+
+def _memory(record: Record) -> MemoryUse:
+    points, end = record.points, record.end
+    rss, highest = _average(points, "rss_bytes"), _most(points, "rss_bytes")
+    cgroup_peak = (end.cgroup_peak_bytes if end else None) or _most(points, "cgroup_bytes")
+    return MemoryUse(
+        peak_rss_bytes=highest, avg_rss_bytes=rss, peak_pss_bytes=_most(points, "pss_bytes"),
+        avg_pss_bytes=_average(points, "pss_bytes"), peak_uss_bytes=_most(points, "uss_bytes"),
+        cgroup_peak_bytes=cgroup_peak, cgroup_peak_anon_bytes=_most(points, "cgroup_anon_bytes"),
+        largest_process_rss_bytes=end.maxrss_bytes if end else None,
+        avg_rss_mb=None if rss is None else rss / MEGABYTE, max_rss_mb=None if highest is None else highest / MEGABYTE,
+    )  # fmt: skip
+
+
+def _children(record: Record, wall: float | None) -> ChildrenUse:
+    points = record.points
+    others = [max(0, point.processes - 1) for point in points if point.processes is not None]
+    started, exited = _last(points, "started"), _last(points, "exited")
+    used, size = _last(points, "children_cpu_seconds"), _average(points, "children_rss_bytes")
+    return ChildrenUse(
+        max_count=max(others, default=None), started=started, exited=exited,
+        avg_cpu_percent=used / wall * 100 if used is not None and wall else None,
+        avg_memory_mb=None if size is None else size / MEGABYTE,
+    )  # fmt: skip
+
+
+def _io(points: Sequence[Point]) -> IoUse:
+    return IoUse(**{name: _last(points, name) for name in IoUse.__struct_fields__})
+
+
+def _monitor(record: Record, samples: int) -> MonitorUse:
+    own = record.own
+    errors = tuple(dict.fromkeys(event.text for event in record.events if event.what in _ERRORS))
+    if own is None:
+        return MonitorUse(samples=samples, errors=errors)
+    return MonitorUse(
+        cpu_seconds=own.cpu_seconds, rss_bytes=own.rss_bytes, samples=max(samples, own.samples or 0),
+        missed_samples=own.missed or 0, late_seconds=own.late_seconds, errors=errors,
+    )  # fmt: skip
+
+
+def _values(points: Iterable[Point], name: str) -> Iterator[int]:
+    return (value for point in points if (value := getattr(point, name)) is not None)
+
+
+def _last(points: Sequence[Point], name: str) -> int | None:
+    return next(_values(reversed(points), name), None)
+
+
+def _most(points: Sequence[Point], name: str) -> int | None:
+    return max(_values(points, name), default=None)
+
+
+def _average(points: Sequence[Point], name: str) -> float | None:
+    """Over time: each value holds until the next one. The last, which holds for no time, counts only if it is alone."""
+    known = [(point.at_seconds, value) for point in points if (value := getattr(point, name)) is not None]
+    if not known:
+        return None
+    span = known[-1][0] - known[0][0]
+    if span <= 0:
+        return statistics.fmean(value for _at, value in known)
+    area: float = sum(value * (after - at) for (at, value), (after, _next) in itertools.pairwise(known))
+    return area / span
