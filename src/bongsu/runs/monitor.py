@@ -10,15 +10,15 @@ import contextlib
 import ctypes
 import fcntl
 import os
-import signal
 import sys
-import time
 from typing import NoReturn
 
 from bongsu.records.segment import Segment
-from bongsu.runs.launch import Launch, exec_failed
+from bongsu.runs.launch import Launch, exec_failed, original_environment
 from bongsu.runs.plan import Plan
 from bongsu.runs.recorder import Recorder
+from bongsu.runs.signals import Signals, Witness, take
+from bongsu.runs.watch import Watch
 
 OUR_FAILURE = 125  # as env(1), timeout(1) and nohup(1)
 _START = "import sys; sys.path.insert(0, sys.argv[1]); from bongsu.runs.monitor import main; main(int(sys.argv[2]))"
@@ -35,49 +35,60 @@ def become(plan: Plan) -> NoReturn:
     os.set_inheritable(fd, True)
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     argv = [sys.executable, "-I", "-S", "-c", _START, package, str(fd)]
-    os.execv(sys.executable, argv)  # noqa: S606  no shell: that is the point
+    os.execve(sys.executable, argv, original_environment())  # noqa: S606  no shell: that is the point
 
 
 def main(fd: int) -> NoReturn:
     """Record the run whose plan the descriptor holds, and end with the command's exit code."""
     plan = Plan.opened(fd)
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-    segment = Segment(os.path.join(plan.folder, "record.seg"))
-    with contextlib.suppress(OSError):  # a file system without locks: readers then say what they can
-        fcntl.flock(segment.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    signals = Signals()
     libc = ctypes.CDLL(None)
-    libc.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     libc.prctl(_SET_NAME, b"bongsu-run", 0, 0, 0)
-    launch = Launch(plan.argv, {**os.environ, **plan.environment}, set(mask))  # type: ignore[arg-type]  # Signals or plain numbers
-    recorder = Recorder(plan, segment, launch.pid)
+    libc.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    launch = None
+    try:
+        segment = Segment(os.path.join(plan.folder, "record.seg"))
+        with contextlib.suppress(OSError):  # a file system without locks: readers then say what they can
+            fcntl.flock(segment.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        witness = Witness()
+        environment = {
+            **original_environment(),
+            **{os.fsencode(k): os.fsencode(v) for k, v in plan.environment.items()},
+        }
+        launch = Launch(plan.argv, environment, signals.mask, signals.ignored, {}, plan.closed)
+        recorder = Recorder(plan, segment, launch.pid)
+    except OSError as error:  # nothing has begun yet: a record was asked for and cannot be had
+        if launch is not None:
+            launch.call_off()
+        say(f"{plan.folder}: {(error.strerror or str(error)).lower()}; {plan.argv[0]} was not started")
+        os._exit(OUR_FAILURE)
     failed = launch.go()
-    for number in (signal.SIGINT, signal.SIGQUIT):
-        signal.signal(number, signal.SIG_IGN)  # the terminal sends them to the command too
     if failed:
-        sys.stderr.write(f"bongsu: {plan.argv[0]}: {os.strerror(failed).lower()}\n")
-    code = _watch(plan, launch.pid, recorder, exec_failed(failed) if failed else None)
+        say(f"{plan.argv[0]}: {os.strerror(failed).lower()}")
+    watch = Watch(plan, launch.pid, recorder, signals, witness)
+    code = watch.until_the_end(exec_failed(failed) if failed else None)
+    witness.dismiss()
+    if not failed:
+        _conclude(plan)
     segment.close()
-    sys.exit(code)
+    sys.stderr.flush()
+    if watch.interrupted:  # at the terminal, with us: a shell that runs a loop looks for just this before it goes on
+        take(watch.interrupted)
+    os._exit(code)  # nothing of ours may change the code any more
 
 
-def _watch(plan: Plan, pid: int, recorder: Recorder, failed: int | None) -> int:
-    due = time.monotonic() + plan.interval_seconds
-    while True:
-        if signal.sigtimedwait({signal.SIGCHLD}, max(0.0, due - time.monotonic())) is None:
-            recorder.sample()
-            due = max(due + plan.interval_seconds, time.monotonic())
-            continue
-        while True:
-            try:
-                ended, status, used = os.wait4(-1, os.WNOHANG)
-            except ChildProcessError:
-                break
-            if not ended:
-                break
-            recorder.reaped(ended, status, used)
-            if ended == pid:
-                code = os.waitstatus_to_exitcode(status)
-                name = signal.Signals(-code).name if code < 0 else ""
-                code = failed if failed is not None else code if code >= 0 else 128 - code
-                recorder.finish(code, name, used)
-                return code
+def say(line: str) -> None:
+    """One line to standard error, if anybody listens."""
+    with contextlib.suppress(OSError):
+        os.write(2, f"bongsu: {line}\n".encode("utf-8", "backslashreplace"))
+
+
+def _conclude(plan: Plan) -> None:
+    """Sum up what was recorded; what fails here must not become the command's failure."""
+    sys.path[:] = plan.path
+    try:
+        from bongsu.runs.ending import conclude  # noqa: PLC0415  large, so only now that nothing is watched any more
+
+        conclude(plan)
+    except Exception as error:  # noqa: BLE001  whatever it is: the command's exit code stands
+        say(f"the report could not be made: {type(error).__name__}: {error}; try: bongsu report recover {plan.run}")

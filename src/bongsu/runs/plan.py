@@ -22,6 +22,7 @@ class Plan(NamedTuple):
     started: float = 0.0  # Unix s
     started_boottime: float = 0.0  # the same on CLOCK_BOOTTIME, s
     environment: dict[str, str] = {}  # noqa: RUF012  never changed; what is added to the command's environment
+    closed: tuple[int, ...] = ()  # of 0, 1 and 2: those that the command is to find closed
     quiet: bool = False
     capture: bool = False
     wait_all: bool = False
@@ -48,7 +49,7 @@ class Plan(NamedTuple):
         with os.fdopen(fd, "rb") as file:
             file.seek(0)
             fields = json.loads(file.read())
-        for name in ("argv", "path"):
+        for name in ("argv", "path", "closed"):
             fields[name] = tuple(fields[name])
         fields["thresholds"] = tuple((a, b, c, tuple(d)) for a, b, c, d in fields["thresholds"])
         return cls(**fields)
