@@ -26,6 +26,7 @@ COMMANDS = {
     "agent": Entry("bongsu.cli.observe:agent", WATCH, "The same without the page: for servers and services."),
     "top": Entry("bongsu.cli.look:top", WATCH, "Processes live in the terminal."),
     "run": Entry("bongsu.cli.run:run", RECORD, "Record what a program and all its children cost."),
+    "report": Entry("bongsu.cli.report:report", RECORD, "What recorded runs did and cost: shown, listed, exported, compared."),
     "status": Entry("bongsu.cli.look:status", LOOK, "One summary of this machine, and what is wrong with it."),
     "collect": Entry("bongsu.cli.collect:collect", LOOK, "Read everything once, for Prometheus, programs or eyes."),
     "query": Entry("bongsu.cli.query:query", LOOK, "Ask the history in PromQL: a table, a chart, JSON or CSV."),
