@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from bongsu.model.owner import Owner
 from bongsu.records import run_finding, run_folder
 from bongsu.records.run_folder import ENDED, LOST, RUNNING
 
@@ -41,6 +42,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     experiment: str = ""
     host: str = ""
     user: str = ""
+    owner: Owner | None = None
 
     @property
     def failed(self) -> bool:

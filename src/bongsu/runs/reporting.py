@@ -187,6 +187,11 @@ def row(folder: str) -> RunRow:
         return RunRow(id=name, name=name[16:-5], state=NEWER)
     except (BadInput, OSError, KeyError, TypeError, msgspec.ValidationError):
         return RunRow(id=name, name=name[16:-5], state=UNREADABLE)
+    return row_of(name, known, cost)
+
+
+def row_of(name: str, known: Metadata, cost: Summary) -> RunRow:
+    """The line on a run of which this is known."""
     memory = cost.memory
     return RunRow(
         id=name, name=known.name, command=known.command, started=known.started, wall_seconds=cost.wall_seconds,
@@ -194,4 +199,5 @@ def row(folder: str) -> RunRow:
         peak_memory_bytes=memory.peak_rss_bytes if memory.peak_pss_bytes is None else memory.peak_pss_bytes,
         exit_code=known.exit_code, signal=known.signal, state=known.state, tags=known.tags, message=known.message,
         experiment=known.experiment, host=known.host, user=known.user,
+        owner=known.owner,
     )  # fmt: skip
