@@ -101,7 +101,7 @@ def test_what_never_differs_is_no_test() -> None:
     )
     assert _only(told, "rss").verdict is Verdict.SAME
     assert _only(told, "cpu").adjusted_p == _only(told, "cpu").p
-    assert [row.metric.name for row in told.rows] == ["wall", "cpu", "rss"]
+    assert [row.metric.name for row in told.rows] == ["wall", "cpu", "rss", "processes"]
 
 
 def test_no_difference_shown_comes_with_the_noise_floor() -> None:
@@ -172,10 +172,10 @@ def test_a_function_can_be_the_primary_metric() -> None:
 
 
 def test_what_cannot_be_compared_is_refused() -> None:
-    """One group, an empty one, a run twice, one that runs, one that was joined late."""
+    """One run alone, an empty group, a run twice, one that runs, one that was joined late."""
     a, b = runs("a", [1.0, 2.0]), runs("b", [1.0, 2.0])
     for groups, words in (
-        ({"A": a}, "at least two groups"),
+        ({"A": a[:1]}, "one run alone"),
         ({"A": a, "B": []}, "B: there are no such runs"),
         ({"A": a, "B": [*b, a[0]]}, "0000 is in A and B"),
         ({"A": [*a, a[0]], "B": b}, "0000 is in A twice"),

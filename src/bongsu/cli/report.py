@@ -21,6 +21,7 @@ RUN is an id or its beginning (as `bongsu report list` shows it), `latest`, `lat
 Examples:
   bongsu report                          the latest run
   bongsu report list --failed            runs that ended badly
+  bongsu report compare tag:old tag:new  which is better, by how much, and how sure that is
   bongsu report export latest~1 old.json the one before it, as JSON
 """
 _LOOK, _KEEP, _OUT = "Look", "Keep", "Out and in"
@@ -51,6 +52,7 @@ def _document_options(ctx: click.Context) -> list[str]:
         "show": Entry("bongsu.cli.report_show:show", _LOOK, "What a run cost, and where the time went."),
         "timeline": Entry("bongsu.cli.report_show:timeline", _LOOK, "A run over time, and its processes as they came and went."),
         "list": Entry("bongsu.cli.report_list:list_", _LOOK, "All runs, sorted and filtered."),
+        "compare": Entry("bongsu.cli.report_compare:compare", _LOOK, "Which runs cost less, and whether noise could say so too."),
         "export": Entry("bongsu.cli.report_export:export", _OUT, "A report as JSON or CSV."),
         "recover": Entry("bongsu.cli.report_keep:recover", _KEEP, "Sum up runs whose recorder was killed."),
         "prune": Entry("bongsu.cli.report_keep:prune", _KEEP, "Remove old runs."),

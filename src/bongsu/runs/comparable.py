@@ -25,9 +25,9 @@ def command(run: Metadata) -> str:
 
 
 def check(groups: Mapping[str, Sequence[Metadata]]) -> None:
-    """Raises BadInput where a comparison would mean nothing: fewer than two groups, a run twice, or one not over."""
-    if len(groups) < 2:
-        raise BadInput(Message("there is nothing to compare with: give at least two groups of runs"))
+    """Raises BadInput where a comparison would mean nothing: one run alone, a run twice, or one that is not over."""
+    if sum(map(len, groups.values())) < 2:
+        raise BadInput(Message("one run alone cannot be compared: give a second group, as `latest~1 latest`"))
     seen: dict[str, str] = {}
     for label, runs in groups.items():
         if not runs:

@@ -144,8 +144,8 @@ def compare(groups: Mapping[str, Sequence[Measured]], primary: Metric = WALL) ->
 
 
 def _known(columns: Sequence[Sequence[float | None]]) -> bool:
-    """Whether there is anything to say: a value that is not nothing in some run."""
-    return any(value for values in columns for value in values)
+    """Whether some run has a value."""
+    return any(value is not None for values in columns for value in values)
 
 
 def _sides(labels: Sequence[str], columns: Sequence[Sequence[float | None]]) -> list[Side]:

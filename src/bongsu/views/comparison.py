@@ -85,8 +85,8 @@ def floors(row: Row) -> Message | None:
 
 
 def _table(comparison: Comparison, console: Console) -> None:
-    """Two groups side by side, more below each other; what is the same everywhere is told on one line."""
-    same = [row for row in comparison.rows if all(each.verdict is Verdict.SAME for each in row.differences)]
+    """Two groups side by side, more below each other, one by itself; what is the same everywhere is told on one line."""
+    same = [row for row in comparison.rows if len({value for side in row.sides for value in side.values}) == 1]
     rows = [row for row in comparison.rows if row not in same]
     if len(comparison.groups) > 2:
         titles = ["", "", "median", "ratio", "95 %", "p", ""]
@@ -99,6 +99,12 @@ def _table(comparison: Comparison, console: Console) -> None:
             for side, difference in zip(row.sides, (None, *row.differences), strict=True)
         ]  # fmt: skip
         left, give = [0, 1, 6], [(5, 0), (0, 8), (1, 8)]
+    elif len(comparison.groups) == 1:
+        titles, left, give = ["", "median", "95 %"], [0], [(0, 8)]
+        lines = [
+            [Text(printable(row.metric.title)), Text(_median(row, row.sides[0])), Text(_around(row, row.sides[0]))]
+            for row in rows
+        ]
     else:
         titles = ["", *(printable(group.label) for group in comparison.groups), "ratio", "95 %", "p", ""]
         lines = [
@@ -147,6 +153,12 @@ def _word(row: Row, difference: Difference) -> str:
 
 def _median(row: Row, side: Side) -> str:
     return _SCALES[row.metric.unit].text(side.median)
+
+
+def _around(row: Row, side: Side) -> str:
+    """The interval of the median."""
+    text = _SCALES[row.metric.unit].text
+    return UNKNOWN if side.median_low is None else f"{text(side.median_low)} to {text(side.median_high)}"
 
 
 def _factor(ratio: float | None) -> str:
