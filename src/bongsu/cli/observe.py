@@ -82,6 +82,7 @@ def _serving_options(command: _Function) -> _Function:
 
 @click.command(cls=ObservingCommand, help=UP)
 @_serving_options
+@setting("runs_dir", "--runs-dir", metavar="DIR", help="Where `bongsu run` keeps what it records.")
 @click.option("--open", "open_browser", is_flag=True, help="Open the page in a browser.")
 @click.pass_context
 def up(ctx: click.Context, quiet: bool, open_browser: bool) -> int:

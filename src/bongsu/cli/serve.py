@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from bongsu.store.recent import Recent
     from bongsu.store.writing.writer import Writer
     from bongsu.views.web.live import Live
+    from bongsu.views.web.runs import RunsApi
 
 _log = logging.getLogger("bongsu.serve")
 UP_INTERVAL, AGENT_INTERVAL = 1.0, 15.0
@@ -55,13 +56,21 @@ class Past(NamedTuple):
     history: History
 
 
+class Page(NamedTuple):
+    """What the live page shows: the last hour, all that is live, and recorded runs."""
+
+    recent: Recent
+    live: Live
+    runs: RunsApi | None
+
+
 class Kept(NamedTuple):
     """What a setup hands on to the next one, as far as the settings still ask for the same."""
 
     loaded: Loaded
     access: Access
     past: Past | None
-    page: tuple[Recent, Live] | None
+    page: Page | None
 
 
 class Builder:
@@ -84,7 +93,7 @@ class Builder:
         collecting = [*wire.collectors(loaded, wire.machine(loaded)), AgentCollector(self.counts)]
         place = (
             settings.host, settings.port, settings.token, settings.web_config, _stamp(settings.web_config),
-            settings.allowed_hosts, interval if self._page else None, history.wanted(loaded, page=self._page),
+            settings.allowed_hosts, settings.runs_dir, interval if self._page else None, history.wanted(loaded, page=self._page),
         )  # fmt: skip
         moves = previous is None or previous.place != place  # a page's last hour goes with its interval
         if previous is not None and moves:
@@ -99,8 +108,12 @@ class Builder:
         past = _past(loaded, page=self._page, before=None if before is None else before.past)
         page = None
         if self._page:
-            page = _page_sinks(interval, past) if before is None or moves else before.page
-            sinks = [*(page or ()), *sinks]
+            page = (
+                _page_sinks(interval, past, settings.runs_dir)
+                if before is None or moves or not before.page
+                else before.page
+            )
+            sinks = [page.recent, page.live, *sinks]
         if past is not None:
             from bongsu.store.writing import facts
 
@@ -111,9 +124,7 @@ class Builder:
             functools.partial(self._serve, settings, access, page, past), place, Kept(loaded, access, past, page),
         )  # fmt: skip
 
-    def _serve(
-        self, settings: Settings, access: Access, kept: tuple[Recent, Live] | None, past: Past | None, agent: Agent
-    ) -> Server:
+    def _serve(self, settings: Settings, access: Access, kept: Page | None, past: Past | None, agent: Agent) -> Server:
         # The page has a guard of its own; who must show a credential may call the server by any name.
         config = access.web_config
         guarded = kept is not None or access.token is not None or (config is not None and config.authenticates)
@@ -122,7 +133,7 @@ class Builder:
         ask = _asking(past)
         if kept is None:
             return _metrics_server(settings, access, functools.partial(_either, handler, ask, hosts))
-        return _page_server(settings, access, handler, ask, kept[1])
+        return _page_server(settings, access, handler, ask, kept)
 
 
 def _stamp(path: str | None) -> tuple[int, int] | None:
@@ -288,24 +299,33 @@ def _check_page() -> None:
         ) from None  # fmt: skip
 
 
-def _page_sinks(interval: float, past: Past | None) -> tuple[Recent, Live]:
+def _page_sinks(interval: float, past: Past | None, runs_dir: str | None) -> Page:
     from bongsu.boards.host import HOST
+    from bongsu.runs import export_json
+    from bongsu.runs.watched import Watched
     from bongsu.store.recent import Recent
     from bongsu.views.web.live import Live
     from bongsu.views.web.own import Kept
+    from bongsu.views.web.runs import RunsApi
 
     recent = Recent(HOST.queries, interval=interval)
     about = {cls.name: wire.first_line(cls).replace("``", "") for cls in wire.CLASSES}  # the page knows no markup
+    state = data_dir.default_directory(os.environ)
+    place = runs_dir or (os.path.join(state, "runs") if state else None)  # a user without a home has none
+    runs = None if place is None else Watched(os.path.abspath(place))
+    members = dict if runs is None else runs.members
+    api = None if runs is None else RunsApi(runs, export_json.text)
     if past is None:
-        return recent, Live(recent, [HOST], about=about)
+        return Page(recent, Live(recent, [HOST], about=about, members=members), api)
     writer = past.writer
-    return recent, Live(
+    live = Live(
         recent, [HOST], about=about, past=past.history, trouble=lambda: writer.problem,
-        store=lambda: Kept(writer.facts(), writer.limits),
+        store=lambda: Kept(writer.facts(), writer.limits), members=members,
     )  # fmt: skip
+    return Page(recent, live, api)
 
 
-def _page_server(settings: Settings, access: Access, handler: Handler, ask: Handler, live: Live) -> Server:
+def _page_server(settings: Settings, access: Access, handler: Handler, ask: Handler, page: Page) -> Server:
     from bongsu import __version__
     from bongsu.views.web import access as web
     from bongsu.views.web.app import create_app
@@ -318,5 +338,5 @@ def _page_server(settings: Settings, access: Access, handler: Handler, ask: Hand
         trusted=config is not None and config.authenticates, headers=() if config is None else config.headers,
         admits_one_more=None if config is None else config.admits,
     )  # fmt: skip
-    app = create_app(live, rules, metrics=handler, api=ask, version=__version__)
-    return WebServer(app, live, listen(settings.host, settings.port), tls=None if config is None else config.tls)
+    app = create_app(page.live, rules, metrics=handler, api=ask, runs=page.runs, version=__version__)
+    return WebServer(app, page.live, listen(settings.host, settings.port), tls=None if config is None else config.tls)

@@ -111,6 +111,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     host: Text = "127.0.0.1"
     port: Port = 9420
     data_dir: Path | None = None
+    runs_dir: Path | None = None
     token: Switch = True
     web_config: Path | None = None
     allowed_hosts: Names = ()
@@ -131,6 +132,8 @@ MEANING: dict[tuple[str, ...], str] = {
     ("port",): "The port to listen on.",
     ("data_dir",): "Where what must survive a restart is kept (the token, the history); "
                    "default $STATE_DIRECTORY, $XDG_STATE_HOME/bongsu or ~/.local/state/bongsu.",
+    ("runs_dir",): "Where `bongsu run` keeps what it records, which the page shows; default runs in $STATE_DIRECTORY, "
+                   "$XDG_STATE_HOME/bongsu or ~/.local/state/bongsu.",
     ("token",): "Whether the page asks for the token that the start line prints; off only on loopback.",
     ("web_config",): "A web config file of the Prometheus exporters: TLS and basic auth.",
     ("allowed_hosts",): "Names, besides this machine's own, that a browser may use for it.",

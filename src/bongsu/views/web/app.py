@@ -22,6 +22,7 @@ from bongsu.views.web import static, words
 from bongsu.views.web.access import Access, Guard
 from bongsu.views.web.facts import facts
 from bongsu.views.web.live import Live
+from bongsu.views.web.runs import PATHS
 from bongsu.views.web.stream import EventResponse
 from bongsu.views.web.workers import Answer, Workers
 
@@ -29,6 +30,7 @@ _MOST_POINTS = 2000
 _SHORTEST_SECONDS, _LONGEST_SECONDS = 1.0, 366 * 86400.0
 _LAST_TIME = 1e11  # Unix seconds, in the year 5138: what is beyond is a mistake
 _BODY_SECONDS = 10.0  # for all of what a POST carries
+_RUNS_SECONDS = 10.0  # for which a question about runs may wait for a disk
 _log = logging.getLogger("bongsu.web")
 
 
@@ -38,13 +40,15 @@ def create_app(
     *,
     metrics: Answer | None = None,
     api: Answer | None = None,
+    runs: Answer | None = None,
     version: str = "",
 ) -> Guard:
     """The web application of one machine.
 
     ``live`` is the sink that is given each batch, ``access`` says who may see what. ``metrics``
     answers ``/metrics`` and ``/-/…``, ``api`` all below ``/api/v1/`` and ``/api/history``; they may wait, and are called
-    in threads, so that neither holds up the other::
+    in threads, so that neither holds up the other; ``runs`` (`runs.RunsApi`) what is asked about recorded runs, in threads of
+    its own, since a disk may hang::
 
         recent = Recent(HOST.queries, interval=settings.interval)
         live = Live(recent, [HOST], about={c.name: first_line_of(c) for c in collectors})
@@ -55,7 +59,8 @@ def create_app(
         agent = Agent(…, sinks=[recent, live, …])
 
     Addresses: ``/``, ``/static/…``, ``/api/status``, ``/api/board?name=&seconds=&points=`` (or ``from=&to=``),
-    ``/api/processes``, ``/api/owners``, ``/api/stream``, ``/api/history``, ``/api/v1/…``; nothing changes anything.
+    ``/api/processes``, ``/api/owners``, ``/api/stream``, ``/api/history``, ``/api/v1/…``,
+    ``/api/runs``, ``/api/run``, ``/api/run/report``; nothing changes anything.
     """
     files = static.load()
 
@@ -120,7 +125,19 @@ def create_app(
             raise HTTPException(404)
         return _handed_back(await _worked_out(workers, _asked(request, await _body(request))))
 
+    async def recorded(request: Request) -> Response:
+        if shelf is None:
+            raise HTTPException(404)
+        try:
+            async with asyncio.timeout(_RUNS_SECONDS):
+                return _handed_back(await _worked_out(shelf, _asked(request)))
+        except TimeoutError:
+            raise HTTPException(
+                503, str(Message("The directory of runs does not answer; is its disk there?"))
+            ) from None
+
     workers = None if api is None else Workers(api)
+    shelf = None if runs is None else Workers(runs, at_once=2, waiting=20)
     app = Starlette(
         routes=[
             Route("/", page),
@@ -132,6 +149,7 @@ def create_app(
             Route("/api/stream", stream),
             Route("/api/v1/{path:path}", ask, methods=["GET", "POST"]),
             Route("/api/history", ask),
+            *(Route(path, recorded) for path in PATHS),
             Route("/metrics", scrape),
             Route("/-/healthy", scrape),
             Route("/-/ready", scrape),

@@ -29,9 +29,11 @@ from bongsu.views.web.stream import Hub, event
 
 _MOST_PROCESSES = 2000
 _MOST_ABSENCES = 50  # of one collector
+_SAME_START_SECONDS = 2.0  # two clocks and their ticks lie between a run's time of a start and ours
 _HEALTH_SECONDS = 5.0  # how often collectors' health is told while nothing about it changes
 COLUMNS = (
     "pid", "user", "executable", "state", "cpu", "memory", "read", "write", "threads", "start", "arguments", "group", "owner",
+    "run",
 )  # fmt: skip
 
 
@@ -40,7 +42,7 @@ class Live:
 
     ``about`` says in a sentence what each collector reads, by its name. ``past`` answers for times that
     ``recent`` does not hold, ``trouble`` says what is wrong with keeping it, ``store`` how it is; None where no history
-    is kept.
+    is kept. ``members`` are the processes of recorded runs: pid → Unix time of its start, and its run.
     """
 
     name = "web"
@@ -54,6 +56,7 @@ class Live:
         past: Past | None = None,
         trouble: Callable[[], Message | None] = lambda: None,
         store: own.Store | None = None,
+        members: Callable[[], Mapping[int, tuple[float, str]]] = dict,
     ) -> None:
         self.recent = recent
         self.hub = Hub()
@@ -62,6 +65,7 @@ class Live:
         self._about = dict(about or {})
         self._trouble = trouble
         self._store = store
+        self._members = members
         self._rates = Rates()
         self._owners = Owners()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -124,7 +128,7 @@ class Live:
     def processes(self) -> dict[str, Any]:
         """The table of processes, as rows in the order of `COLUMNS`; None is not known.
 
-        ``owner`` in a row is the place in ``owners`` of what it belongs to: short name, key, what else may be looked
+        ``run`` is the id of the recorded run that it belongs to. ``owner`` in a row is the place in ``owners`` of what it belongs to: short name, key, what else may be looked
         for, and user. ``mine`` is the user that runs this, None if that is root or has no process here.
         """
         with self._lock:
@@ -135,7 +139,8 @@ class Live:
             return {"columns": COLUMNS, "rows": [], "total": 0, "time": None, "owners": [], "mine": None}
         found = [row for table in part.tables if table.name == "processes" for row in table.rows]
         owners = _Owners()
-        rows = [_process(row, rates, owners) for row in found if isinstance(row, ProcessRow)]
+        members = self._members()
+        rows = [[*_process(row, rates, owners), _run(row, members)] for row in found if isinstance(row, ProcessRow)]
         me = os.geteuid()
         mine = next((printable(row.user) for row in found if isinstance(row, ProcessRow) and row.uid == me != 0), None)
         total = len(rows)
@@ -223,6 +228,12 @@ def _process(row: ProcessRow, rates: Mapping[tuple[int, int], Any], owners: _Own
         _brief(rate.read_bytes), _brief(rate.write_bytes), row.threads, round(row.start_time),
         None if row.arguments is None else printable(row.arguments), _group(row), owners.place(row.owner),
     ]  # fmt: skip
+
+
+def _run(row: ProcessRow, members: Mapping[int, tuple[float, str]]) -> str | None:
+    """The recorded run that it belongs to; a number that was given anew is told by when its process started."""
+    start, run = members.get(row.pid, (0.0, ""))
+    return printable(run) if run and abs(row.start_time - start) <= _SAME_START_SECONDS else None
 
 
 def _group(row: ProcessRow) -> list[str] | None:
