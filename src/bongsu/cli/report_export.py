@@ -25,6 +25,8 @@ Examples:
   bongsu report export report.json                  the latest run
   bongsu report export latest~1 --format csv -      its samples, for a pipe
   bongsu report export latest processes.csv --what processes
+  bongsu report export report.html                  one page with charts that zoom, to open, keep or send
+  bongsu report export build.trace.json             for Perfetto or chrome://tracing
 """
 
 
@@ -38,8 +40,10 @@ class Form(NamedTuple):
 
 #: The formats; the first whose file names end so is taken where none is named.
 FORMS = {
+    "chrome-trace": Form("bongsu.runs.export_trace:text", (".trace.json",)),
     "json": Form("bongsu.runs.export_json:text", (".json",)),
     "csv": Form("bongsu.runs.export_csv:text", (".csv",), parts=True),
+    "html": Form("bongsu.views.run_html.page:page", (".html", ".htm")),
 }
 
 
