@@ -170,6 +170,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     open_files: int | None = None
     children_rss_bytes: int | None = None  # of all but the first process
     children_cpu_seconds: float | None = None  # attributed to all but the first process
+    unseen_cpu_seconds: float | None = None  # of children that known processes waited for and no reading saw
 
 
 class Use(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -182,6 +183,7 @@ class Use(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     threads: int | None = None
     read_bytes: int | None = None
     write_bytes: int | None = None
+    unseen_cpu_seconds: float | None = None
 
 
 class ProcessRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,6 +201,7 @@ class ProcessRow(msgspec.Struct, frozen=True, kw_only=True):
     signal: str = ""
     known_by: str = ""  # how its end is known: waited, event, vanished
     cpu_seconds: float | None = None
+    unseen_cpu_seconds: float | None = None  # of its children that no reading saw: not in cpu_seconds
     cpu_share_ratio: float | None = None  # of the run's total
     peak_rss_bytes: int | None = None
     peak_pss_bytes: int | None = None

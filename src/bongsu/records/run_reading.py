@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import operator
 import os
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -50,6 +52,7 @@ class UseOf(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     threads: int | None = None
     read_bytes: int | None = None
     write_bytes: int | None = None
+    unseen_cpu_seconds: float | None = None
 
 
 class Exited(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -61,6 +64,10 @@ class Exited(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     signal: str | None = None
     cpu_seconds: float | None = None
     known_by: str | None = None
+    unseen_cpu_seconds: float | None = None
+    peak_rss_bytes: int | None = None
+    read_bytes: int | None = None
+    write_bytes: int | None = None
 
 
 class Own(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -100,6 +107,9 @@ KINDS: dict[str, type[msgspec.Struct]] = {
     "monitor": Own,
     "end": End,
 }
+
+
+_SHOWN = frozenset({"sample", "event", "monitor", "end"})  # kinds whose rows are handed on as they are
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,32 +194,39 @@ def _columns(text: bytes) -> dict[str, tuple[str, ...]]:
     return {kind: columns for kind, columns in said.items() if kind in KINDS}
 
 
-def _rows(kind: str, columns: tuple[str, ...], texts: list[bytes]) -> tuple[list[Any], int]:
-    """The rows of one kind, and how many cannot be understood."""
-    if not texts:
-        return [], 0
-    wanted = KINDS[kind]
-    types = {field.name: field.type for field in msgspec.structs.fields(wanted)}
-    needed = {field.name for field in msgspec.structs.fields(wanted) if field.required}
-    if not needed <= set(columns):
-        return [], len(texts)
+@functools.lru_cache(maxsize=64)
+def _row_type(kind: str, columns: tuple[str, ...]) -> tuple[Any, bool] | None:
+    """A row as it stands in the file, and whether it is complete; None if something without which it says nothing is missing."""
+    known = {field.name: field for field in msgspec.structs.fields(KINDS[kind])}
+    if not {name for name, field in known.items() if field.required} <= set(columns):
+        return None
     fields: list[Any] = []
     for place, name in enumerate(columns):
-        if name not in types or name in columns[:place]:
+        if name not in known or name in columns[:place]:
             fields.append((f"unknown_{place}", Any, None))
         else:
-            fields.append((name, types[name]) if name in needed else (name, types[name], None))
+            fields.append((name, known[name].type) if known[name].required else (name, known[name].type, None))
     row = msgspec.defstruct(kind, fields, array_like=True, tag=kind, kw_only=True, gc=False)
+    return row, known.keys() <= set(columns)
+
+
+def _rows(kind: str, columns: tuple[str, ...], texts: list[bytes]) -> tuple[list[Any], int]:
+    """The rows of one kind, and how many cannot be understood."""
+    made = _row_type(kind, columns) if texts else None
+    if made is None:
+        return [], len(texts)
+    row, complete = made
+    wanted = None if complete and kind not in _SHOWN else KINDS[kind]  # else the row has all that is asked of it
     try:
-        many = msgspec.json.decode(b"[" + b",".join(texts) + b"]", type=list[row])  # type: ignore[valid-type]  # made just above
-        return msgspec.convert(many, list[wanted], from_attributes=True), 0  # type: ignore[valid-type]  # one of KINDS
+        many: list[Any] = msgspec.json.decode(b"[" + b",".join(texts) + b"]", type=list.__class_getitem__(row))
+        return (many if wanted is None else msgspec.convert(many, list[wanted], from_attributes=True)), 0  # type: ignore[valid-type]  # one of KINDS
     except msgspec.MsgspecError:  # texts that are not UTF-8, or something that is no such row
         pass
     rows: list[Any] = []
     for text in texts:
         try:
             one = msgspec.convert(json.loads(text), row)
-            rows.append(msgspec.convert(one, wanted, from_attributes=True))
+            rows.append(one if wanted is None else msgspec.convert(one, wanted, from_attributes=True))
         except (msgspec.MsgspecError, ValueError, RecursionError):
             continue
     return rows, len(texts) - len(rows)
@@ -261,31 +278,38 @@ def _processes(found: dict[str, list[Any]], user_of: Callable[[int], str]) -> tu
                 pid=(birth.pid if birth else None) or 0,
                 start_seconds=birth.start_seconds if birth and birth.start_seconds is not None else first.at_seconds,
                 parent=birth.parent if birth else None,
-                command=_latest([text.command for text in texts]) or "",
-                executable=_latest([text.executable for text in texts]) or "",
+                command=_latest(texts, None, "command") or "",
+                executable=_latest(texts, None, "executable") or "",
                 user=names[uid] if uid is not None else "",
                 end_seconds=end.at_seconds if end else None,
                 exit_code=end.exit_code if end else None,
                 signal=(end.signal if end else None) or "",
                 known_by=(end.known_by if end else None) or "",
-                cpu_seconds=_latest([*(use.cpu_seconds for use in used), end.cpu_seconds if end else None]),
-                peak_rss_bytes=_most(use.rss_bytes for use in used),
-                peak_pss_bytes=_most(use.pss_bytes for use in used),
-                threads=_most(use.threads for use in used),
-                read_bytes=_latest([use.read_bytes for use in used]),
-                write_bytes=_latest([use.write_bytes for use in used]),
+                cpu_seconds=_latest(used, end, "cpu_seconds"),
+                unseen_cpu_seconds=_latest(used, end, "unseen_cpu_seconds"),
+                peak_rss_bytes=_most(used, "rss_bytes", end.peak_rss_bytes if end else None),
+                peak_pss_bytes=_most(used, "pss_bytes"),
+                threads=_most(used, "threads"),
+                read_bytes=_latest(used, end, "read_bytes"),
+                write_bytes=_latest(used, end, "write_bytes"),
                 uses=tuple(msgspec.convert(used, list[Use], from_attributes=True)),
             )
         )
     return tuple(rows)
 
 
-def _latest(values: list[_Row | None]) -> _Row | None:
-    return next((value for value in reversed(values) if value is not None), None)
+def _latest(rows: list[Any], end: Any, name: str) -> Any:
+    """The last word on something: of the end, else of the last row that knows it."""
+    last = getattr(end, name, None)
+    return (
+        last if last is not None else next((v for row in reversed(rows) if (v := getattr(row, name)) is not None), None)
+    )
 
 
-def _most(values: Iterable[int | None]) -> int | None:
-    return max((value for value in values if value is not None), default=None)
+def _most(rows: list[Any], name: str, last: int | None = None) -> int | None:
+    """The largest value that any row knows, or ``last`` where that is larger."""
+    values = [value for value in map(operator.attrgetter(name), rows) if value is not None]
+    return max(values if last is None else [*values, last], default=None)
 
 
 _READERS: dict[str, Callable[[bytes, Callable[[int], str]], Record]] = {"bongsu-run/1": read_1}

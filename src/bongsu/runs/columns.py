@@ -32,15 +32,37 @@ SAMPLE = (
     "open_files",
     "children_rss_bytes",
     "children_cpu_seconds",
+    "unseen_cpu_seconds",
 )
 #: A process was seen for the first time; ``process`` is its number in this run, the first is 0.
 BORN = ("at_seconds", "process", "pid", "start_seconds", "parent", "uid", "executable", "command")
 #: A process became another program (execve).
 BECAME = ("at_seconds", "process", "executable", "command")
 #: One process at one time; left out while nothing of it changes. `model.run.Use`.
-USE = ("at_seconds", "process", "cpu_seconds", "rss_bytes", "pss_bytes", "threads", "read_bytes", "write_bytes")
+USE = (
+    "at_seconds",
+    "process",
+    "cpu_seconds",
+    "rss_bytes",
+    "pss_bytes",
+    "threads",
+    "read_bytes",
+    "write_bytes",
+    "unseen_cpu_seconds",
+)
 #: A process ended. ``exit_code`` as the shell sees it; ``known_by`` is waited, event or vanished.
-EXITED = ("at_seconds", "process", "exit_code", "signal", "cpu_seconds", "known_by")
+EXITED = (
+    "at_seconds",
+    "process",
+    "exit_code",
+    "signal",
+    "cpu_seconds",
+    "known_by",
+    "unseen_cpu_seconds",
+    "peak_rss_bytes",
+    "read_bytes",
+    "write_bytes",
+)
 #: A signal, a threshold, a stop, a gap.
 EVENT = ("at_seconds", "what", "text")
 #: What the monitor itself has used so far.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from typing import NamedTuple
 
 
@@ -27,10 +28,12 @@ class Plan(NamedTuple):
     capture: bool = False
     wait_all: bool = False
     timeout_seconds: float = 0.0  # 0: none
+    kill_after_seconds: float = 10.0  # from SIGTERM to SIGKILL, where the program is to be ended
     thresholds: tuple[tuple[str, float, str, tuple[str, ...]], ...] = ()  # what, above, "warn" "run" or "end", argv
     output: str = ""  # file to export the report to at the end
     path: tuple[str, ...] = ()  # sys.path of the command line, for what is imported only at the end
-    log_level: str = "info"
+    report_folder_to: int = -1  # descriptor that the folder is written to once it is recorded
+    used_before_seconds: float = 0.0  # CPU time of this process before it became the monitor
 
     def sealed(self) -> int:
         """A descriptor that holds the plan and is inherited across exec.
@@ -40,7 +43,7 @@ class Plan(NamedTuple):
         """
         fd = os.memfd_create("bongsu-plan", 0)
         with os.fdopen(os.dup(fd), "wb") as file:
-            file.write(json.dumps(self._asdict()).encode())
+            file.write(json.dumps(self._replace(used_before_seconds=time.process_time())._asdict()).encode())
         return fd
 
     @classmethod

@@ -1,64 +1,338 @@
-"""Records what the processes of a run use: one reading of the tree per interval, and one line when one of them ends.
+"""Records what the processes of a run use: one reading of the tree per interval, and a line for each that comes and goes.
 
+Where GPU series join: `_write` adds one ``sample`` per reading; what a GPU reports of the same processes (by pid, in
+`_members`) is a record of its own kind beside it, with its own columns, which older readers pass over.
 Standard library only, as all that the monitor imports.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
 import time
-from typing import Any
 
 from bongsu.records.segment import Segment
-from bongsu.runs.columns import COLUMNS
+from bongsu.runs.accounts import Accounts, Flow
+from bongsu.runs.journal import Journal
+from bongsu.runs.member import Member, redacted
 from bongsu.runs.plan import Plan
+from bongsu.runs.slow_reading import SlowReading, unreadable
+from bongsu.sources.procfs import costly
+from bongsu.sources.procfs.pid_texts import PAGE_BYTES, TICKS_PER_SECOND
+from bongsu.sources.procfs.tree import MOST, Seen, Tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from resource import struct_rusage
+
+_OWN_SECONDS = 30.0  # between two lines about the monitor itself
+_DETAIL = 500  # lines about one process for each multiple of the run's age, while there are few processes
+_FEW = 50
+_GAP = 3  # intervals without a reading that are told
+_USE = ("cpu_seconds", "rss_bytes", "pss_bytes", "threads", "read_bytes", "write_bytes", "unseen_cpu_seconds")
+_FLOW = ("read_chars", "write_chars", "read_calls", "write_calls", "read_bytes", "write_bytes")
 
 
 class Recorder:
-    """Appends to a run's record what its tree of processes uses."""
+    """Appends to a run's record what its tree of processes uses.
+
+    Attributes:
+        latest: what the newest sample says, by column; empty before the first.
+    """
 
     def __init__(self, plan: Plan, segment: Segment, pid: int) -> None:
-        """Begin the record of the tree below ``pid``, which has not been executed yet."""
+        """Begin the record of the tree below ``pid``, which has not been executed yet or is attached to.
+
+        Raises:
+            OSError: the record cannot be written, or the process is gone.
+        """
+        self.latest: dict[str, float | int | None] = {}
         self._plan = plan
-        self._segment = segment
         self._pid = pid
-        self._samples = 0
-        segment.append(["columns", {kind: list(names) for kind, names in COLUMNS.items()}])
-        self._append("born", process=0, pid=pid, start_seconds=self._now(), uid=os.getuid())
+        self._attached = bool(plan.attach)
+        self._journal = Journal(segment, plan.started_boottime)
+        self._accounts = Accounts()
+        self._members: dict[int, Member] = {}
+        self._waited = (0.0, 0.0)  # user and system seconds of what we waited for
+        self._samples = self._missed = 0
+        self._late = 0.0
+        self._last_at: float | None = None
+        self._asleep = _asleep()
+        self._own_due = 0.0
+        self._most_flow: tuple[int, ...] = (0,) * len(
+            _FLOW
+        )  # a child that is waited for may be read twice for a moment
+        self._largest = 0
+        self._tree = Tree(own=not self._attached)
+        self._slow = SlowReading(
+            self._tree, self._accounts, self._journal, plan.interval_seconds, plan.memory_interval_seconds
+        )
+        if not self._attached:
+            for child in _own_children():
+                if child != pid:
+                    self._tree.leave_out(child)
+        self._root = self._begin()
+        self._journal.flush()
+
+    def leave_out(self, pid: int) -> None:
+        """A child of the monitor that does not belong to the run."""
+        self._tree.leave_out(pid)
 
     def sample(self) -> None:
         """Read the tree once."""
+        now = self._journal.now()
         self._samples += 1
-        self._append("sample", processes=1)
+        self._punctual(now)
+        self._write(now, self._read(now))
+        if now >= self._own_due:
+            self._own_due = now + _OWN_SECONDS
+            self._own(now)
+        self._journal.flush()
 
-    def reaped(self, pid: int, status: int, used: Any) -> None:
+    def reaped(self, pid: int, status: int, used: struct_rusage) -> None:
         """A child of the monitor, the command or an orphan of its tree, ended; ``used`` is its rusage with its children's."""
+        if self._tree.forget(pid):
+            return
+        total = round((used.ru_utime + used.ru_stime) * 1e9)
+        self._waited = (self._waited[0] + used.ru_utime, self._waited[1] + used.ru_stime)
+        self._largest = max(self._largest, used.ru_maxrss * 1024)
+        self._tree.ended(pid)
+        member = self._members.pop(pid, None)
+        if member is None:
+            self._accounts.reaped_unknown(total, (used.ru_nvcsw, used.ru_nivcsw))
+            return
+        self._accounts.reaped(member.book, total, (used.ru_nvcsw, used.ru_nivcsw))
+        self._accounts.settle()  # what its children did is known as far as it ever will be
         code = os.waitstatus_to_exitcode(status)
-        if pid == self._pid:
-            self._append(
-                "exited", process=0, exit_code=code if code >= 0 else 128 - code, known_by="waited",
-                cpu_seconds=used.ru_utime + used.ru_stime,
-            )  # fmt: skip
+        self._exited(member, self._journal.now(), "waited", code)
+        self._journal.flush()
 
-    def finish(self, exit_code: int, signal_name: str, used: Any) -> None:
-        """The command has ended and was reaped: the last sample and the end of the record."""
+    def finish(self, exit_code: int | None, signal_name: str, used: struct_rusage | None) -> None:  # noqa: ARG002  `reaped` was given it
+        """The command has ended (and was reaped, where it was our child): the last sample and the end of the record."""
         self.sample()
-        own = time.process_time()
-        self._append("monitor", cpu_seconds=round(own, 6), samples=self._samples, missed=0)
-        self._append(
-            "end", exit_code=exit_code, signal=signal_name, cpu_source="wait4",
-            sources={"wait4": used.ru_utime + used.ru_stime}, user_cpu_seconds=used.ru_utime,
-            system_cpu_seconds=used.ru_stime, maxrss_bytes=used.ru_maxrss * 1024, survivors=[],
+        now = self._journal.now()
+        self._own(now)
+        survivors = [
+            [member.seen.pid, member.command, round((member.book.own_ns + member.book.unseen_ns) / 1e9, 3)]
+            for member in self._members.values()
+            if member is not self._root and member.seen.state != b"Z"
+        ]
+        sources = self._sums()
+        user, system = self._waited if not self._attached else (None, None)
+        self._journal.add(
+            "end", now, exit_code=exit_code, signal=signal_name, cpu_source=next(iter(sources)), sources=sources,
+            user_cpu_seconds=user, system_cpu_seconds=system, maxrss_bytes=self._largest or None, survivors=survivors,
         )  # fmt: skip
-        self._segment.sync()
+        self._journal.flush()
+        self._journal.sync()
 
     def event(self, what: str, text: str) -> None:
         """Something happened that a reader should know of."""
-        self._append("event", what=what, text=text)
+        self._journal.event(what, text)
+        self._journal.flush()
 
-    def _now(self) -> float:
-        return round(time.clock_gettime(time.CLOCK_BOOTTIME) - self._plan.started_boottime, 6)
+    def _begin(self) -> Member:
+        seen = self._tree.add(self._pid)
+        if seen is None:
+            raise ProcessLookupError(errno.ESRCH, f"process {self._pid} is gone")
+        root = self._take_in(seen)
+        if not self._attached:  # it waits to become the command
+            root.command = redacted(b"\0".join(os.fsencode(word) for word in self._plan.argv))
+            root.executable = self._plan.argv[0]
+        self._born(root, self._journal.now())
+        return root
 
-    def _append(self, kind: str, **values: Any) -> None:
-        values.setdefault("at_seconds", self._now())
-        self._segment.append([kind, *(values.get(name) for name in COLUMNS[kind])])
+    def _take_in(self, seen: Seen) -> Member:
+        parent = self._members.get(seen.parent_pid)
+        if self._attached and self._started(seen) < 0:  # what it did before is not the run's
+            book = self._accounts.open(
+                parent.book if parent else None, before_ns=seen.own_ns, before_children_ns=seen.children_ns
+            )
+        else:
+            book = self._accounts.open(parent.book if parent else None)
+        member = self._members[seen.pid] = Member(seen, book)
+        return member
+
+    def _started(self, seen: Seen) -> float:
+        return seen.start_ticks / TICKS_PER_SECOND - self._plan.started_boottime
+
+    def _read(self, now: float) -> tuple[int | None, int | None, int | None]:
+        slow = now >= self._slow.due
+        found, ended = self._tree.read(all_of_them=slow)
+        unsettled: set[int] = set()  # whose children ended: what they did has become theirs
+        for seen in ended:
+            self._gone(seen, now, unsettled)
+        for seen in found:
+            self._take_in(seen)
+        accounts = self._accounts
+        for pid, member in self._members.items():
+            seen = member.seen
+            if seen.ran:
+                parent = self._members.get(seen.parent_pid)
+                member.book.parent = parent.book if parent is not None else None
+                accounts.read(member.book, seen.own_ns, seen.children_ns)
+                member.peak_bytes = max(member.peak_bytes, seen.resident_bytes)
+                if member.renamed() and member.written:
+                    self._journal.add(
+                        "became", now, process=member.book.number, executable=member.executable, command=member.command
+                    )
+            if seen.ran or pid in unsettled:
+                self._flow(member)
+        accounts.settle()
+        for seen in found:
+            self._born(self._members[seen.pid], now)
+        if self._tree.left_out:
+            self._journal.once("left out", f"there are more than {MOST} processes; the others are not read one by one")
+        return self._slow.read(self._members.values(), now) if slow else (None, None, None)
+
+    def _gone(self, seen: Seen, now: float, unsettled: set[int]) -> None:
+        member = self._members.pop(seen.pid, None)
+        if member is None:
+            return
+        parent = self._members.get(seen.parent_pid)
+        if parent is not None:
+            unsettled.add(seen.parent_pid)
+        book = member.book.parent
+        disowned = parent is not None and parent.seen.disowns
+        self._accounts.ended(member.book, waited=book is not None and not disowned)
+        self._exited(member, now, "vanished", None)
+
+    def _born(self, member: Member, now: float) -> None:
+        parent = member.book.parent
+        seen = member.seen
+        if not member.command:
+            member.renamed()
+        self._journal.add(
+            "born", now, process=member.book.number, pid=seen.pid, start_seconds=round(self._started(seen), 2),
+            parent=parent.number if parent else None, uid=costly.owner(seen.pid), executable=member.executable,
+            command=member.command,
+        )  # fmt: skip
+        member.written = ("born",)
+
+    def _exited(self, member: Member, now: float, known_by: str, code: int | None) -> None:
+        use = member.use()
+        self._journal.add(
+            "exited", now, process=member.book.number, exit_code=code if code is None or code >= 0 else 128 - code,
+            signal="" if code is None or code >= 0 else signal.Signals(-code).name, cpu_seconds=use[0], known_by=known_by,
+            unseen_cpu_seconds=use[6], peak_rss_bytes=member.peak_bytes or None, read_bytes=use[4], write_bytes=use[5],
+        )  # fmt: skip
+
+    def _flow(self, member: Member) -> None:
+        if not member.may_read_flow:
+            return
+        try:
+            flow = costly.flow(member.seen.pid)
+        except PermissionError:
+            member.may_read_flow = False
+            unreadable(self._journal, member, "input and output")
+            return
+        except (OSError, ValueError):
+            return  # ended; or a kernel without CONFIG_TASK_IO_ACCOUNTING
+        if self._tree.alive(member.seen):
+            if member.book.flow is None and member.book.before_ns:
+                member.book.before_flow = flow
+            member.book.flow = flow
+
+    def _write(self, now: float, slow: tuple[int | None, int | None, int | None]) -> None:
+        rss = vms = threads = alive = 0
+        each = self._plan.interval_seconds
+        period = max(each, now / _DETAIL * max(1.0, len(self._members) / _FEW)) - each / 2
+        told = slow[0] is not None
+        for member in self._members.values():
+            seen = member.seen
+            rss += seen.resident_bytes
+            vms += seen.virtual_bytes
+            if seen.state != b"Z":
+                alive += 1
+                threads += seen.threads
+            if (seen.ran or told or member.kept_back) and not self._use(member, now, period):
+                member.kept_back = True
+        accounts = self._accounts
+        root = self._root
+        alone = root.seen.resident_bytes if self._members.get(self._pid) is root else 0
+        flow = accounts.used_flow((member.book for member in self._members.values()), self._waited_flow())
+        voluntary, involuntary = accounts.switches
+        self.latest = {
+            "attributed_cpu_seconds": _seconds(accounts.own_ns), "rss_bytes": rss, "vms_bytes": vms, "pss_bytes": slow[0],
+            "uss_bytes": slow[1], "open_files": slow[2], "threads": threads, "processes": alive, "started": accounts.born,
+            "exited": accounts.ended_count, "children_rss_bytes": rss - alone, "voluntary_switches": voluntary,
+            "involuntary_switches": involuntary, "children_cpu_seconds": _seconds(accounts.own_ns - root.book.own_ns),
+            "unseen_cpu_seconds": _seconds(accounts.unseen_ns),
+        }  # fmt: skip
+        if flow is not None:
+            self._most_flow = tuple(map(max, flow, self._most_flow))
+            self.latest.update(zip(_FLOW, self._most_flow, strict=True))
+        self._journal.add("sample", now, **self.latest)
+
+    def _use(self, member: Member, now: float, period: float) -> bool:
+        """A line about one process if it is time for one; False if it is not."""
+        if now - member.written_at < period:
+            return False
+        member.kept_back = False
+        use = member.use()
+        if use != member.written:
+            member.written, member.written_at = use, now
+            self._journal.add("use", now, process=member.book.number, **dict(zip(_USE, use, strict=True)))
+        return True
+
+    def _waited_flow(self) -> Flow | None:
+        if self._attached:
+            return None
+        try:
+            return costly.own_children_flow()
+        except (OSError, ValueError):
+            return None
+
+    def _sums(self) -> dict[str, float]:
+        """CPU seconds of the run by each way there is, the best first."""
+        accounts = self._accounts
+        alive = sum(member.book.own_ns + member.book.unseen_ns for member in self._members.values())
+        found = {"sampled": _seconds(accounts.own_ns + accounts.unseen_ns)}
+        if not self._attached:
+            found = {"wait4": _seconds(accounts.waited_ns + alive), **found}
+        return found
+
+    def _own(self, now: float) -> None:
+        with open("/proc/self/statm", "rb") as file:
+            resident = int(file.read().split()[1]) * PAGE_BYTES
+        self._journal.add(
+            "monitor", now, cpu_seconds=round(time.process_time() - self._plan.used_before_seconds, 3), rss_bytes=resident,
+            samples=self._samples, missed=self._missed, late_seconds=round(self._late, 3),
+        )  # fmt: skip
+
+    def _punctual(self, now: float) -> None:
+        """Note what was late, and why where that can be told: the machine slept, or we were stopped."""
+        asleep = _asleep()
+        before, self._last_at = self._last_at, now
+        slept, self._asleep = asleep - self._asleep, asleep
+        if before is None:
+            return
+        interval = self._plan.interval_seconds
+        late = now - before - interval
+        self._late = max(self._late, late - slept)
+        if late >= interval:
+            self._missed += int(late / interval)
+        if slept > 1.0:
+            self._journal.event("gap", f"the machine slept for {slept:.0f} s")
+        elif late > max(_GAP * interval, 5.0):
+            self._journal.event(
+                "gap", f"nothing was read for {now - before:.1f} s: the monitor was stopped or had no CPU"
+            )
+
+
+def _seconds(ns: int) -> float:
+    return round(ns / 1e9, 3)
+
+
+def _asleep() -> float:
+    """For how long the machine has slept (suspend) since it started, in s (clock_gettime(2))."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
+
+
+def _own_children() -> list[int]:
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children", "rb") as file:
+            return [int(word) for word in file.read().split()]
+    except OSError:
+        return []  # a kernel without CONFIG_PROC_CHILDREN
