@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from pathlib import Path
 from typing import Any
 
@@ -209,5 +208,5 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     assert remove(str(place), name)
     assert (away / "file").read_text() == "kept"
     for bad in ("..", ".", "away", "20260101-000000-x/../../away-0001", ""):
-        with pytest.raises(ValueError, match=re.escape(bad)):
+        with pytest.raises(ValueError, match="not the id"):
             remove(str(place), bad)

@@ -56,7 +56,7 @@ def remove(directory: str, run: str) -> bool:
         ValueError: this is no id of a run.
     """
     if not ID.fullmatch(run) or os.sep in run:
-        raise ValueError(run)
+        raise ValueError(f"not the id of a run: {run!r}")
     folder = os.path.join(directory, run)
     if os.path.islink(folder) or run_folder.is_written(folder):
         return False

@@ -10,7 +10,7 @@ from typing import Any
 
 from bongsu.model.run import FunctionStat, Point, ProcessRow, RunReport
 from bongsu.model.utf8 import valid_text
-from bongsu.runs.summary import MEGABYTE, percents
+from bongsu.runs.summary import MEGABYTE, percents, used_by
 
 WHAT = ("samples", "processes", "functions")
 #: The source document's names of what a sample holds; ours follow in their own columns.
@@ -36,16 +36,14 @@ def _samples(report: RunReport) -> Iterator[Sequence[Any]]:
     fields = Point.__struct_fields__
     points, known = report.samples, report.metadata
     yield (*DOCUMENT, *fields)
-    tree = percents(
-        points, lambda point: _first(point.cpu_seconds, point.attributed_cpu_seconds), known.interval_seconds
-    )
+    tree = percents(points, used_by, known.interval_seconds)
     children = percents(points, lambda point: point.children_cpu_seconds, known.interval_seconds)
     for point, percent, of_children in zip(points, tree, children, strict=True):
         yield (
             _iso(known.started + point.at_seconds, known.zone) if known.started else None,
             point.at_seconds,
             _round(percent),
-            _first(point.cpu_seconds, point.attributed_cpu_seconds),
+            used_by(point),
             _megabytes(point.rss_bytes),
             _megabytes(point.vms_bytes),
             point.threads,
@@ -87,10 +85,6 @@ def _iso(at: float, zone: str) -> str:
         return dt.datetime.fromtimestamp(at, there).isoformat(timespec="milliseconds")
     except (ValueError, OverflowError, OSError):
         return dt.datetime.fromtimestamp(at, dt.UTC).isoformat(timespec="milliseconds")
-
-
-def _first(*values: float | None) -> float | None:
-    return next((value for value in values if value is not None), None)
 
 
 def _megabytes(value: int | None) -> float | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import operator
 import statistics
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -24,13 +26,13 @@ from bongsu.records.run_reading import Record
 
 MEGABYTE = 1_000_000  # the source document's "MB"
 _SAMPLED, _NOT_SAID = "sampled", "unknown"
-_ERRORS = ("error", "disk full", "unreadable")
+#: Events that tell of something that could not be read or written.
+ERRORS = frozenset({"error", "full", "unreadable", "left out", "torn"})
 
 
 def report(metadata: Metadata, record: Record, functions: Mapping[str, FunctionStat] | None = None) -> RunReport:
     """The report of a run. Of one that goes on or was lost, the last sample is what is known."""
     end, points = record.end, record.points
-    last = points[-1] if points else None
     wall = end.at_seconds if end else record.until_seconds
     if end is not None:
         metadata = msgspec.structs.replace(
@@ -48,13 +50,20 @@ def report(metadata: Metadata, record: Record, functions: Mapping[str, FunctionS
     summary = Summary(
         wall_seconds=wall, cpu=cpu, memory=_memory(record), children=_children(record, wall), io=_io(points),
         voluntary_switches=_last(points, "voluntary_switches"), involuntary_switches=_last(points, "involuntary_switches"),
-        max_threads=_most(points, "threads"), max_open_files=_most(points, "open_files"), samples=len(points),
+        max_threads=_most(_alive(points), "threads"), max_open_files=_most(_alive(points), "open_files"), samples=len(points),
         survivors=record.survivors,
     )  # fmt: skip
     return RunReport(
         metadata=metadata, summary=summary, function_stats=dict(functions or {}), samples=points, processes=processes,
-        monitor=_monitor(record, 0 if last is None else len(points)), events=record.events,
+        monitor=_monitor(record, len(points)), events=record.events,
     )  # fmt: skip
+
+
+def used_by(point: Point) -> float | None:
+    """CPU time of the tree up to a point: by the exact source, else what sampling knows."""
+    if point.cpu_seconds is not None or point.attributed_cpu_seconds is None:
+        return point.cpu_seconds
+    return point.attributed_cpu_seconds + (point.unseen_cpu_seconds or 0.0)
 
 
 def percents(
@@ -89,11 +98,8 @@ def _cpu(metadata: Metadata, record: Record, wall: float | None) -> CpuUse:
         if exact is not None:
             total, source = exact, source or _NOT_SAID
         elif attributed is not None:
-            total, source = attributed, _SAMPLED
-    known = [p for p in percents(points, lambda point: point.cpu_seconds, metadata.interval_seconds) if p is not None]
-    if not known:
-        by_name = percents(points, lambda point: point.attributed_cpu_seconds, metadata.interval_seconds)
-        known = [p for p in by_name if p is not None]
+            total, source = attributed + (_last(points, "unseen_cpu_seconds") or 0.0), _SAMPLED
+    known = [percent for percent in percents(points, used_by, metadata.interval_seconds) if percent is not None]
     average = total / wall * 100 if total is not None and wall else None
     highest = max(known, default=None)
     if highest is not None and average is not None:
@@ -111,32 +117,40 @@ def _cpu(metadata: Metadata, record: Record, wall: float | None) -> CpuUse:
 def _attributed(record: Record) -> float | None:
     """CPU time of the processes that are known by name; their own last words are newer than the last sample."""
     used = [row.cpu_seconds for row in record.processes if row.cpu_seconds is not None]
-    sampled = _last(record.points, "attributed_cpu_seconds")
+    sampled: float | None = _last(record.points, "attributed_cpu_seconds")
     if not used:
         return sampled
     return max(sum(used), sampled or 0.0)
 
 
 def _memory(record: Record) -> MemoryUse:
-    points, end = record.points, record.end
-    rss, highest = _average(points, "rss_bytes"), _most(points, "rss_bytes")
+    """Peaks and averages while there was a process. The largest process's own peak is exact, and the tree's is no less."""
+    points, end = _alive(record.points), record.end
+    over = record.points[-1].at_seconds if record.points else 0.0
+    largest = end.maxrss_bytes if end else None
+    rss = _average(points, "rss_bytes", over)
+    highest = max((size for size in (_most(points, "rss_bytes"), largest) if size is not None), default=None)
     cgroup_peak = (end.cgroup_peak_bytes if end else None) or _most(points, "cgroup_bytes")
     return MemoryUse(
         peak_rss_bytes=highest, avg_rss_bytes=rss, peak_pss_bytes=_most(points, "pss_bytes"),
-        avg_pss_bytes=_average(points, "pss_bytes"), peak_uss_bytes=_most(points, "uss_bytes"),
+        avg_pss_bytes=_average(points, "pss_bytes", over), peak_uss_bytes=_most(points, "uss_bytes"),
         cgroup_peak_bytes=cgroup_peak, cgroup_peak_anon_bytes=_most(points, "cgroup_anon_bytes"),
-        largest_process_rss_bytes=end.maxrss_bytes if end else None,
-        avg_rss_mb=None if rss is None else rss / MEGABYTE, max_rss_mb=None if highest is None else highest / MEGABYTE,
+        largest_process_rss_bytes=largest, avg_rss_mb=None if rss is None else rss / MEGABYTE,
+        max_rss_mb=None if highest is None else highest / MEGABYTE,
     )  # fmt: skip
 
 
 def _children(record: Record, wall: float | None) -> ChildrenUse:
     points = record.points
-    others = [max(0, point.processes - 1) for point in points if point.processes is not None]
+    over = points[-1].at_seconds if points else 0.0
+    others = [point.processes - 1 for point in _alive(points) if point.processes is not None]
     started, exited = _last(points, "started"), _last(points, "exited")
-    used, size = _last(points, "children_cpu_seconds"), _average(points, "children_rss_bytes")
+    first = next((row for row in record.processes if row.index == 0), None)
+    first_ended = first is not None and first.end_seconds is not None and first.end_seconds <= over
+    used, size = _last(points, "children_cpu_seconds"), _average(_alive(points), "children_rss_bytes", over)
     return ChildrenUse(
-        max_count=max(others, default=None), started=started, exited=exited,
+        max_count=max(others, default=None), started=None if started is None else max(0, started - 1),
+        exited=None if exited is None else max(0, exited - first_ended),
         avg_cpu_percent=used / wall * 100 if used is not None and wall else None,
         avg_memory_mb=None if size is None else size / MEGABYTE,
     )  # fmt: skip
@@ -148,7 +162,7 @@ def _io(points: Sequence[Point]) -> IoUse:
 
 def _monitor(record: Record, samples: int) -> MonitorUse:
     own = record.own
-    errors = tuple(dict.fromkeys(event.text for event in record.events if event.what in _ERRORS))
+    errors = tuple(dict.fromkeys(event.text for event in record.events if event.what in ERRORS))
     if own is None:
         return MonitorUse(samples=samples, errors=errors)
     return MonitorUse(
@@ -157,25 +171,28 @@ def _monitor(record: Record, samples: int) -> MonitorUse:
     )  # fmt: skip
 
 
-def _values(points: Iterable[Point], name: str) -> Iterator[int]:
-    return (value for point in points if (value := getattr(point, name)) is not None)
-
-
-def _last(points: Sequence[Point], name: str) -> int | None:
-    return next(_values(reversed(points), name), None)
+def _last(points: Sequence[Point], name: str) -> Any:
+    return next((value for point in reversed(points) if (value := getattr(point, name)) is not None), None)
 
 
 def _most(points: Sequence[Point], name: str) -> int | None:
-    return max(_values(points, name), default=None)
+    values = map(operator.attrgetter(name), points)  # a day has many points
+    return max((value for value in values if value is not None), default=None)
 
 
-def _average(points: Sequence[Point], name: str) -> float | None:
-    """Over time: each value holds until the next one. The last, which holds for no time, counts only if it is alone."""
+def _alive(points: Sequence[Point]) -> Sequence[Point]:
+    """The points at which there was a process: the others say nothing of what one held."""
+    return [point for point in points if point.processes != 0]
+
+
+def _average(points: Sequence[Point], name: str, over: float) -> float | None:
+    """Over time: each value holds until the next one, the last until ``over``."""
     known = [(point.at_seconds, value) for point in points if (value := getattr(point, name)) is not None]
     if not known:
         return None
-    span = known[-1][0] - known[0][0]
+    span = over - known[0][0]
     if span <= 0:
         return statistics.fmean(value for _at, value in known)
+    known.append((over, 0))
     area: float = sum(value * (after - at) for (at, value), (after, _next) in itertools.pairwise(known))
     return area / span
