@@ -26,7 +26,8 @@ def page(report: RunReport) -> str:
     """The page, complete. ASCII but for what its styles and scripts hold."""
     style = "\n".join((_shared(f"{_UPLOT}.css"), _shared("tokens.css"), _own("page.css")))
     words, *rest = (_own(name) for name in _OWN)
-    script = f'{_shared(f"{_UPLOT}.js")}\n{{\n"use strict";\n{words}\n{_MODULES.sub("", _shared(_SHARED))}\n{"".join(rest)}}}\n'
+    parts = (_shared(f"{_UPLOT}.js"), words, _MODULES.sub("", _shared(_SHARED)), *rest)
+    script = "\n".join(('"use strict";', *parts))
     about = document(report)
     data = json_text({**about, "keys": {"processes": PROCESS_KEYS, "functions": FUNCTION_KEYS}})
     policy = (
