@@ -23,6 +23,7 @@ SUBJECTS = (
     "promql",
     "week",
     "page",
+    "compare",
 )
 
 

@@ -112,6 +112,20 @@ def test_no_difference_shown_comes_with_the_noise_floor() -> None:
     assert all(floor is not None and 0.005 < floor < 0.06 for floor in floors)
 
 
+def test_counts_with_many_ties_are_told_apart() -> None:
+    """29 processes against 30 in nearly all runs is shown, though the interval touches 1; equal medians show nothing."""
+    told = _only(_pair(
+        runs("a", [1.0] * 8, processes=[29.0] * 7 + [30.0]), runs("b", [1.0] * 8, first=1, processes=[29.0] + [30.0] * 7),
+    ), "processes")  # fmt: skip
+    assert (told.verdict, told.ratio_low) == (Verdict.HIGHER, 1.0)
+    alike = _only(_pair(
+        runs("a", [1.0] * 12, processes=[29.0] * 12), runs("b", [1.0] * 12, first=1, processes=[29.0] * 7 + [30.0] * 5),
+    ), "processes")  # fmt: skip
+    assert (alike.verdict, alike.ratio) == (Verdict.NOT_SHOWN, 1.0)
+    assert alike.p is not None
+    assert alike.p <= 0.05
+
+
 def test_more_than_two_groups_share_the_error() -> None:
     """`for workers in 5 10 20`: each against the first, Holm over all of them."""
     told = compare({

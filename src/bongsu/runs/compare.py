@@ -206,10 +206,10 @@ def _difference(base: Side, side: Side, p: float | None, adjusted: float | None,
     needed = None
     if least_p(len(one), len(other)) * tests > ALPHA:
         verdict, needed = Verdict.MORE_RUNS, runs_needed(tests)
-    elif adjusted > ALPHA or interval is None or interval[0] <= 1 <= interval[1]:
+    elif adjusted > ALPHA:
         verdict = Verdict.NOT_SHOWN
     else:
-        verdict = Verdict.HIGHER if interval[0] > 1 else Verdict.LOWER
+        verdict = _direction(one, other, ratio)
     low, high = [end if math.isfinite(end) else None for end in interval] if interval else (None, None)
     return Difference(
         group=side.group,
@@ -221,6 +221,16 @@ def _difference(base: Side, side: Side, p: float | None, adjusted: float | None,
         adjusted_p=adjusted,
         runs_needed=needed,
     )
+
+
+def _direction(one: list[float], other: list[float], ratio: float | None) -> Verdict:
+    """Which way a difference that the test has shown goes; none is claimed where ranks and medians disagree on that."""
+    ranks = sum((b > a) - (b < a) for a in one for b in other)
+    if ranks > 0 and (ratio is None or ratio > 1):
+        return Verdict.HIGHER
+    if ranks < 0 and (ratio is None or ratio < 1):
+        return Verdict.LOWER
+    return Verdict.NOT_SHOWN
 
 
 def _interval(one: list[float], other: list[float], ratio: float | None) -> tuple[float, float] | None:
