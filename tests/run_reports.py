@@ -26,7 +26,7 @@ from bongsu.model.run import (
 
 MIB = 1024**2
 STARTED = 1_767_225_600.0  # 2026-01-01 00:00:00 UTC
-HOSTILE = "</script><img src=x onerror=alert(1)>\x1b]0;x\x07[red]\n\"'&\u2028\u202eevil\udcff"
+HOSTILE = "</script ><!--<script></script><img src=x onerror=alert(1)>\x1b]0;x\x07[red]\n\"'&\u2028\u202eevil\udcff"
 
 
 def metadata(command: tuple[str, ...] = ("sleep", "10"), **other: Any) -> Metadata:

@@ -215,7 +215,8 @@ def _cpu(cpu: CpuUse) -> list[str]:
         lines.append("how much of it is charged to processes by name is not known")
     else:
         lines += [f"residual: {words}" for words in _residual(cpu)] or ["all of it is charged to processes by name"]
-    busy = [f"average {_percent(cpu.avg_percent)} of one CPU, most {_percent(cpu.max_percent)}"]
+    most = "" if cpu.max_percent is None else f", most {_percent(cpu.max_percent)}"
+    busy = [f"average {_percent(cpu.avg_percent)} of one CPU{most}"]
     modes = (("user", cpu.user_seconds), ("system", cpu.system_seconds))
     busy += [f"{mode} {_exact(spent)}" for mode, spent in modes if spent is not None]
     lines.append("; ".join((busy[0], ", ".join(busy[1:]))) if busy[1:] else busy[0])
@@ -229,6 +230,8 @@ def _peaks(report: RunReport) -> str:
     parts = [f"{what} {bytes_text(size)}" for what, size in known if size is not None]
     if use.cgroup_peak_bytes is not None:
         parts.append(f"cgroup {bytes_text(use.cgroup_peak_bytes)}")
+    if not parts and use.largest_process_rss_bytes is not None:  # it ended before the first sample
+        return f"largest process {bytes_text(use.largest_process_rss_bytes)} RSS"
     return f"peak {', '.join(parts)}" if parts else NOT_KNOWN
 
 
