@@ -19,6 +19,7 @@ from bongsu.views.printable import printable
 FINE, PROBLEMS, BAD_INPUT, NOT_KNOWN = 0, 1, 2, 3
 INTERRUPTED = 130  # 128 + SIGINT, what a shell reports for Ctrl-C
 PIPE_CLOSED = 141  # 128 + SIGPIPE, what a shell reports for `yes | head -1`
+CLOSED: list[int] = []  # of 0, 1 and 2: those that our caller had closed
 
 WATCH, RECORD, LOOK, MAKE = "Watch this machine", "Record a program", "Look once", "Set up"
 COMMANDS = {
@@ -124,7 +125,7 @@ def run(argv: Sequence[str]) -> int:
         if isinstance(error, click.NoSuchOption):
             near = difflib.get_close_matches(error.option_name, error.possibilities or (), n=1)
             text = f"there is no option {error.option_name}" + (f"; did you mean {near[0]}?" if near else "")
-        return _complain(f"{text[:1].lower()}{text[1:].rstrip('.')} (see: {where} --help)", BAD_INPUT)
+        return _complain(f"{text[:1].lower()}{text[1:].rstrip('.')} (see: {where} --help)", error.exit_code)
     except click.ClickException as error:
         return _complain(error.format_message(), BAD_INPUT)
     except BongsuError as error:
@@ -150,6 +151,7 @@ def _open_closed_streams() -> None:
         try:
             os.fstat(number)
         except OSError:
+            CLOSED.append(number)
             fd = os.open(os.devnull, os.O_RDONLY if mode == "r" else os.O_WRONLY)
             if fd != number:
                 os.dup2(fd, number)

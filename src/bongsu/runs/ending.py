@@ -1,16 +1,20 @@
-"""What happens when a run is over: its summary is kept, and said in a few lines."""
+"""What happens when a run is over: its summary is kept and said in a few lines, its report goes where it was asked for."""
 
 from __future__ import annotations
 
 import os
 
+from bongsu.model.run import RunReport
+from bongsu.records.run_folder import write_whole
+from bongsu.runs.output_name import filled
 from bongsu.runs.plan import Plan
 from bongsu.runs.reporting import conclude as sum_up
+from bongsu.runs.saying import say, text
 from bongsu.views.run_report import short
 
 
 def conclude(plan: Plan) -> None:
-    """Keep the summary in the run's folder, and say it on standard error unless quiet.
+    """Keep the summary in the run's folder, say it on standard error unless quiet, write the report that was asked for.
 
     Raises:
         OSError: it cannot be written.
@@ -18,13 +22,28 @@ def conclude(plan: Plan) -> None:
     """
     report = sum_up(plan.folder)
     if not plan.quiet:
-        _say(short(report))
+        text(f"{short(report)}\n")
+    if plan.output:
+        known = report.metadata
+        fields = {"id": known.id, "name": known.name, "exit_code": str(known.exit_code)}
+        path = filled(plan.output, plan.started, fields)
+        try:
+            write_whole(path, _written(report, path).encode("utf-8", "backslashreplace"))
+        except OSError as error:
+            say(f"--output {path}: {(error.strerror or str(error)).lower()}; try: bongsu report export {known.id} FILE")
 
 
-def _say(text: str) -> None:
-    data = f"{text}\n".encode("utf-8", "backslashreplace")
-    try:
-        while data:
-            data = data[os.write(2, data) :]
-    except OSError:
-        pass  # nobody listens
+def _written(report: RunReport, path: str) -> str:
+    """The report in the format that the file's name ends in."""
+    ending = os.path.splitext(path)[1]
+    if ending == ".csv":
+        from bongsu.runs.export_csv import text as csv  # noqa: PLC0415  one of three is needed
+
+        return csv(report)
+    if ending == ".html":
+        from bongsu.views.run_html.page import page  # noqa: PLC0415  as above
+
+        return page(report)
+    from bongsu.runs.export_json import text as json  # noqa: PLC0415  as above
+
+    return json(report)

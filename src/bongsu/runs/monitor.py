@@ -14,14 +14,17 @@ import sys
 from typing import NoReturn
 
 from bongsu.records.segment import Segment
+from bongsu.runs.attend import attend
+from bongsu.runs.capture import Capture
 from bongsu.runs.launch import Launch, exec_failed, original_environment
 from bongsu.runs.plan import Plan
 from bongsu.runs.recorder import Recorder
+from bongsu.runs.saying import say
 from bongsu.runs.signals import Signals, Witness, take
 from bongsu.runs.watch import Watch
 
 OUR_FAILURE = 125  # as env(1), timeout(1) and nohup(1)
-_START = "import sys; sys.path.insert(0, sys.argv[1]); from bongsu.runs.monitor import main; main(int(sys.argv[2]))"
+_START_UP = "import sys; sys.path.insert(0, sys.argv[1]); from bongsu.runs.monitor import main; main(int(sys.argv[2]))"
 _SET_CHILD_SUBREAPER, _SET_NAME = 36, 15  # prctl(2)
 
 
@@ -34,7 +37,7 @@ def become(plan: Plan) -> NoReturn:
     fd = plan.sealed()
     os.set_inheritable(fd, True)
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    argv = [sys.executable, "-I", "-S", "-c", _START, package, str(fd)]
+    argv = [sys.executable, "-I", "-S", "-c", _START_UP, package, str(fd)]
     os.execve(sys.executable, argv, original_environment())  # noqa: S606  no shell: that is the point
 
 
@@ -45,46 +48,79 @@ def main(fd: int) -> NoReturn:
     libc = ctypes.CDLL(None)
     libc.prctl(_SET_NAME, b"bongsu-run", 0, 0, 0)
     libc.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    launch = None
     try:
+        if plan.report_folder_to >= 0:
+            os.set_inheritable(plan.report_folder_to, False)  # the command has nothing to do with it
         segment = Segment(os.path.join(plan.folder, "record.seg"))
         with contextlib.suppress(OSError):  # a file system without locks: readers then say what they can
             fcntl.flock(segment.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-        witness = Witness()
-        environment = {
-            **original_environment(),
-            **{os.fsencode(k): os.fsencode(v) for k, v in plan.environment.items()},
-        }
-        launch = Launch(plan.argv, environment, signals.mask, signals.ignored, {}, plan.closed)
-        recorder = Recorder(plan, segment, launch.pid)
-    except OSError as error:  # nothing has begun yet: a record was asked for and cannot be had
-        if launch is not None:
-            launch.call_off()
-        say(f"{plan.folder}: {(error.strerror or str(error)).lower()}; {plan.argv[0]} was not started")
+        if plan.attach:
+            _attend(plan, signals, segment)
+        _start(plan, signals, segment)
+    except Exception as error:  # noqa: BLE001  nothing has begun yet: a record was asked for and cannot be had
+        reason = (error.strerror if isinstance(error, OSError) else "") or f"{type(error).__name__}: {error}"
+        what = f"process {plan.attach} is not recorded" if plan.attach else f"{plan.argv[0]} was not started"
+        say(f"{plan.folder}: {reason[:1].lower()}{reason[1:]}; {what}")
         os._exit(OUR_FAILURE)
+
+
+def _attend(plan: Plan, signals: Signals, segment: Segment) -> NoReturn:
+    pidfd = os.pidfd_open(plan.attach)
+    recorder = Recorder(plan, segment, plan.attach)
+    _report_folder(plan)
+    code, trouble = attend(plan, recorder, signals, pidfd)
+    _conclude(plan, trouble)
+    os._exit(code)
+
+
+def _start(plan: Plan, signals: Signals, segment: Segment) -> NoReturn:
+    capture = Capture(plan.folder, plan.closed) if plan.capture else None
+    witness = Witness()
+    environment = original_environment() | {os.fsencode(k): os.fsencode(v) for k, v in plan.environment.items()}
+    streams = capture.streams if capture else {}
+    launch = Launch(plan.argv, environment, signals.mask, signals.ignored, streams, plan.closed)
+    try:
+        recorder = Recorder(plan, segment, launch.pid)
+        watch = Watch(plan, launch.pid, recorder, signals, witness, capture)
+    except BaseException:
+        launch.call_off()
+        raise
     failed = launch.go()
     if failed:
         say(f"{plan.argv[0]}: {os.strerror(failed).lower()}")
-    watch = Watch(plan, launch.pid, recorder, signals, witness)
+    else:
+        _report_folder(plan)
     code = watch.until_the_end(exec_failed(failed) if failed else None)
     witness.dismiss()
-    if not failed:
-        _conclude(plan)
-    segment.close()
-    sys.stderr.flush()
+    if failed:
+        _forget(plan.folder)
+    else:
+        _conclude(plan, watch.trouble)
     if watch.interrupted:  # at the terminal, with us: a shell that runs a loop looks for just this before it goes on
         take(watch.interrupted)
     os._exit(code)  # nothing of ours may change the code any more
 
 
-def say(line: str) -> None:
-    """One line to standard error, if anybody listens."""
+def _report_folder(plan: Plan) -> None:
+    """Tell who asked for it where the record lies, now that there is one."""
+    if plan.report_folder_to >= 0:
+        with contextlib.suppress(OSError):
+            os.write(plan.report_folder_to, os.fsencode(plan.folder) + b"\n")
+            os.close(plan.report_folder_to)
+
+
+def _forget(folder: str) -> None:
+    """Remove the folder of a command that never was."""
     with contextlib.suppress(OSError):
-        os.write(2, f"bongsu: {line}\n".encode("utf-8", "backslashreplace"))
+        for name in os.listdir(folder):
+            os.unlink(os.path.join(folder, name))
+        os.rmdir(folder)
 
 
-def _conclude(plan: Plan) -> None:
+def _conclude(plan: Plan, trouble: str) -> None:
     """Sum up what was recorded; what fails here must not become the command's failure."""
+    if trouble:
+        say(f"something of this run could not be recorded: {trouble}")
     sys.path[:] = plan.path
     try:
         from bongsu.runs.ending import conclude  # noqa: PLC0415  large, so only now that nothing is watched any more

@@ -18,6 +18,7 @@ class Plan(NamedTuple):
     run: str  # its id
     argv: tuple[str, ...] = ()  # the command as it is executed, secrets and all: never written anywhere
     attach: int = 0  # the pid to record instead of starting argv
+    attach_start_ticks: int = 0  # when that process started, in clock ticks since boot; 0: whichever has the number
     interval_seconds: float = 1.0
     memory_interval_seconds: float = 10.0  # how often PSS and USS are read: they cost much more
     started: float = 0.0  # Unix s

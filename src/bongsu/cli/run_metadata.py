@@ -1,0 +1,203 @@
+"""What is known of a run before its command starts: whose it is, where it runs, from which revision; nothing may wait."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import pwd
+import select
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from bongsu import __version__
+from bongsu.model.owner import Owner
+from bongsu.model.run import Metadata
+from bongsu.sources.redact import masked
+
+if TYPE_CHECKING:
+    from bongsu.owners.surroundings import Limits
+
+_CGROUPS = "/sys/fs/cgroup"
+_PATIENCE_SECONDS = 0.1  # for the owner; the command is waiting
+_STATUS_SECONDS = 0.3  # for git in a large tree
+_PREFIXES = ("SLURM_", "PBS_", "LSB_", "OMPI_COMM_WORLD_", "PMI_", "NCCL_", "MLFLOW_RUN_", "WANDB_RUN_")
+_NAMES = frozenset({
+    "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK", "NVIDIA_VISIBLE_DEVICES",
+    "OMP_NUM_THREADS", "OMP_PROC_BIND", "OMP_PLACES", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS",
+    "CONDA_DEFAULT_ENV", "CONDA_PREFIX", "VIRTUAL_ENV", "PYTHONHASHSEED", "PYTHONOPTIMIZE", "PYTHONPATH",
+    "LOADEDMODULES", "SINGULARITY_NAME", "APPTAINER_NAME", "RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE",
+    "MASTER_ADDR", "MASTER_PORT", "KUBERNETES_SERVICE_HOST", "POD_NAME", "POD_NAMESPACE", "NODE_NAME", "JOB_ID",
+    "MALLOC_ARENA_MAX", "LD_PRELOAD", "LANG", "TZ", "CI", "GITHUB_RUN_ID", "CI_JOB_ID", "BUILD_ID",
+})  # fmt: skip
+_GIT = ("git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
+
+
+def gathered(
+    run: str, command: tuple[str, ...], started: float, interval_seconds: float, *, name: str, tags: tuple[str, ...],
+    message: str, experiment: str, functions: tuple[str, ...], attached: int = 0,
+) -> Metadata:  # fmt: skip
+    """What run.json holds. What cannot be found out at once stays unknown."""
+    revision = _Revision()
+    finding = _Owner(attached or os.getpid())
+    with contextlib.suppress(OSError):  # the directory may have been removed
+        revision.begin()
+    directory = ""
+    with contextlib.suppress(OSError):
+        directory = os.getcwd()
+    parent = os.path.basename(os.environ.get("BONGSU_RUN_DIR", ""))
+    known = Metadata(
+        id=run, command=tuple(masked(list(command))), directory=directory, host=socket.gethostname(), user=_user(),
+        started=started, zone=time.strftime("%z", time.localtime(started)), interval_seconds=interval_seconds,
+        version=__version__, name=name, tags=tags, message=message, experiment=experiment, attached=bool(attached),
+        pid=attached or None, boot_id=_text("/proc/sys/kernel/random/boot_id"), machine=_processor(),
+        cpus=len(os.sched_getaffinity(0)), memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+        kernel=f"{platform.system()} {platform.release()}", environment=_allowed(os.environ), parent=parent,
+        functions=functions, limits=_limits(),
+    )  # fmt: skip
+    commit, dirty = revision.answer()
+    return _replaced(known, commit, dirty, finding.answer())
+
+
+def _replaced(known: Metadata, commit: str, dirty: bool | None, owner: Owner | None) -> Metadata:
+    import msgspec
+
+    return msgspec.structs.replace(known, git_revision=commit, git_dirty=dirty, owner=owner)
+
+
+class _Revision:
+    """The revision that is checked out here, asked of git, without hooks; unknown where there is none, or it is slow."""
+
+    def __init__(self) -> None:
+        self._asked: list[subprocess.Popen[bytes]] = []
+
+    def begin(self) -> None:
+        """Ask. Raises OSError where there is no git."""
+        self._until = time.monotonic() + _STATUS_SECONDS
+        for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no", "--ignore-submodules")):
+            self._asked.append(
+                subprocess.Popen(
+                    [*_GIT, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                    env={**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"},
+                )
+            )  # fmt: skip
+
+    def answer(self) -> tuple[str, bool | None]:
+        """The commit, empty if not known, and whether files differ from it, None if not known."""
+        said = [self._said(process) for process in self._asked]
+        if len(said) < 2 or not said[0]:
+            return "", None
+        return said[0].decode("ascii", "replace").strip(), None if said[1] is None else bool(said[1].strip())
+
+    def _said(self, process: subprocess.Popen[bytes]) -> bytes | None:
+        assert process.stdout is not None
+        data = b""
+        with process:
+            while select.select([process.stdout], [], [], max(0.0, self._until - time.monotonic()))[0]:
+                more = os.read(process.stdout.fileno(), 65536)
+                data += more
+                if not more or len(data) > 65536:
+                    break
+            else:
+                process.kill()
+                return None
+            if more:
+                process.kill()
+                return data
+            return data if process.wait() == 0 else None
+
+
+class _Owner:
+    """Whose a process is, found out beside everything else."""
+
+    def __init__(self, pid: int) -> None:
+        self._found: list[Owner] = []
+        self._pid = pid
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def answer(self) -> Owner | None:
+        """It; None where it could not be found out in time."""
+        self._thread.join(_PATIENCE_SECONDS)
+        return self._found[0] if self._found else None
+
+    def _look(self) -> None:
+        with contextlib.suppress(Exception):  # one answer of many; a run is not to fail for it
+            from bongsu.owners.resolver import resolver_of
+            from bongsu.sources.root import Machine
+
+            seen = resolver_of(Machine.at()).one(self._pid, patience=_PATIENCE_SECONDS)
+            if seen is not None:
+                self._found.append(seen.placed.owner)
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+def _text(path: str) -> str:
+    with contextlib.suppress(OSError), open(path, encoding="ascii", errors="replace") as file:
+        return file.read().strip()
+    return ""
+
+
+def _processor() -> str:
+    for line in _text("/proc/cpuinfo").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() in ("model name", "cpu model", "cpu"):  # x86, MIPS, POWER
+            return value.strip()
+    return platform.machine()
+
+
+def _allowed(environment: Mapping[str, str]) -> dict[str, str]:
+    """What of the environment says how the command ran; what looks like a secret is masked."""
+    kept = {}
+    for name, value in sorted(environment.items()):
+        if name in _NAMES or name.startswith(_PREFIXES):
+            kept[name] = masked(["env", f"{name}={value}"])[1].partition("=")[2]
+    return kept
+
+
+def _limits() -> dict[str, float]:
+    """The CPUs and the memory that our cgroup and those above it allow."""
+    limits: dict[str, float] = {}
+    with contextlib.suppress(Exception):  # as of the owner
+        from bongsu.owners.surroundings import Limits
+
+        found = Limits()
+        for line in _text("/proc/self/cgroup").splitlines():
+            controllers, _, path = line.partition(":")[2].partition(":")
+            found = found.and_those(_of_cgroup(controllers.split(","), path))
+        if found.cores is not None:
+            limits["cpus"] = found.cores
+        if found.memory is not None:
+            limits["memory_bytes"] = float(found.memory)
+    return limits
+
+
+def _of_cgroup(controllers: list[str], path: str) -> Limits:
+    from bongsu.owners.surroundings import Limits, Surroundings
+    from bongsu.sources.cgroup import UNIFIED
+    from bongsu.sources.root import Machine
+
+    around = Surroundings(Machine.at().sys, 0.0)
+    found = Limits()
+    for kind in (UNIFIED, "cpu"):
+        if kind in controllers:
+            base = os.path.join(_CGROUPS, kind) if kind else _CGROUPS
+            found = found.and_those(around.limits(kind, base + path.rstrip("/"), base))
+    if "memory" in controllers:
+        from bongsu.sources import cgroup_v1
+        from bongsu.sources.cgroup_use import Directory
+
+        with contextlib.suppress(OSError), Directory(f"{_CGROUPS}/memory{path}") as directory:
+            memory = cgroup_v1.memory(directory)
+            found = found.and_those(Limits(memory=memory.limit if memory else None))
+    return found
