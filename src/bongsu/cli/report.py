@@ -35,9 +35,11 @@ class Reports(Families):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As the others do, but `bongsu report RUN` is `bongsu report show RUN`."""
-        word = args[0] if args else ""
+        word, file = args[0] if args else "", ctx.params.get("file")
+        if word in self.entries and (file is not None or ctx.params.get("listed")):
+            raise click.UsageError(f"--{'list' if file is None else 'export'} stands alone; leave out {word}", ctx)
         if word not in self.entries and (_RUN.fullmatch(word) or os.sep in word or os.path.isfile(word)):
-            args = ["show", *_document_options(ctx), *args]
+            args = ["show", *_document_options(ctx), *args] if file is None else ["export", *args, file]
         return super().resolve_command(ctx, args)
 
 
@@ -67,10 +69,6 @@ def _document_options(ctx: click.Context) -> list[str]:
 def report(ctx: click.Context, listed: bool, file: str | None, top_functions: int | None) -> object:  # noqa: ARG001  read where `show` is called
     """Do what was asked for without a command: show the latest run, list or export."""
     if ctx.invoked_subcommand is not None:
-        if listed or file is not None:
-            raise click.UsageError(
-                f"--{'list' if listed else 'export'} stands alone; leave out {ctx.invoked_subcommand}"
-            )
         return None
     words = (
         ["list"] if listed else ["export", "latest", file] if file is not None else ["show", *_document_options(ctx)]

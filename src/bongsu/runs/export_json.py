@@ -34,7 +34,7 @@ def text(report: RunReport, *, indent: int | None = None) -> str:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of the document; it lies in the package as records/report.schema.json."""
-    made = msgspec.json.schema(RunReport)
+    made: dict[str, Any] = json.loads(json.dumps(msgspec.json.schema(RunReport)))
     definitions = made["$defs"]
     for one in definitions.values():
         one.pop("title", None)
@@ -71,7 +71,7 @@ def read(path: str) -> RunReport:
     try:
         known = json.loads(data)
     except (ValueError, RecursionError) as error:
-        torn = data.lstrip()[:1] == b"{" and data.rstrip()[-1:] != b"}"
+        torn = data.lstrip()[:1] == b"{" and isinstance(error, json.JSONDecodeError) and _at_the_end(error)
         raise BadInput(
             Message("{path}: the file is cut off; export the report again", path=path) if torn
             else Message("{path}: this is not JSON: {reason}", path=path, reason=str(error).lower())
@@ -87,6 +87,11 @@ def read(path: str) -> RunReport:
         ) from None
 
 
+def _at_the_end(error: json.JSONDecodeError) -> bool:
+    """Whether a text is JSON as far as it goes, up to a word that may be half of one."""
+    return error.msg.startswith("Unterminated") or error.pos >= len(error.doc.rstrip()) - len("false")
+
+
 def _foreign(path: str, known: object) -> Message:
     if isinstance(known, dict) and "execution_summary" in known:
         return Message("{path}: this is a log of duct; `bongsu report import-duct PREFIX` takes it over", path=path)
@@ -100,6 +105,6 @@ def _valid(value: Any) -> Any:
         return valid_text(value)
     if isinstance(value, dict):
         return {valid_text(key): _valid(item) for key, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [_valid(item) for item in value]
     return value
