@@ -171,7 +171,7 @@ def _interval(difference: Difference) -> str:
     if difference.ratio_low is None:
         return UNKNOWN
     if difference.ratio_high is None:
-        return f"from {_factor(difference.ratio_low)}"
+        return f"from {_factor(difference.ratio_low)}" if difference.ratio_low else UNKNOWN
     return f"{_factor(difference.ratio_low)} to {_factor(difference.ratio_high)}"
 
 
