@@ -74,7 +74,8 @@ def build(processes: int = 3000) -> RunReport:
     rows = [
         ProcessRow(
             index=0, pid=100, start_seconds=0.0, command="make -j4", executable="make", user="alice", end_seconds=wall,
-            exit_code=0, known_by="waited", cpu_seconds=1.5, cpu_share_ratio=1.5 / 200, peak_rss_bytes=8 * MIB,
+            exit_code=0, known_by="waited", cpu_seconds=1.5, unseen_cpu_seconds=26.4, cpu_share_ratio=1.5 / 200,
+            peak_rss_bytes=8 * MIB,
         )
     ]  # fmt: skip
     kinds = (("sh", 0.05, 0.002, 2), ("cc1", 0.3, 0.15, 90), ("as", 0.1, 0.02, 12))

@@ -170,3 +170,9 @@ def test_times_since_the_start_stay_short() -> None:
         "1:01:01",
         "-1 d 0:01:00",
     ]
+
+
+def test_who_waited_for_what_nobody_saw_is_named() -> None:
+    """The residual alone says that something is missing; its parent says where to look."""
+    assert "waited for by: make 26.4 s" in drawn(run_reports.build())
+    assert "waited for" not in drawn(run_reports.training())

@@ -162,3 +162,33 @@ def test_programs_are_named_by_their_executable() -> None:
         "as": 1000,
         "sh": 999,
     }
+
+
+def sampled(*points: tuple[float, float, float], source: str = "sampled", total: float | None = None) -> RunReport:
+    """A run whose samples are (at, attributed, unseen)."""
+    report = run_reports.sleeping()
+    cpu = msgspec.structs.replace(report.summary.cpu, source=source, total_seconds=total)
+    made = tuple(
+        Point(at_seconds=at, attributed_cpu_seconds=own, unseen_cpu_seconds=other) for at, own, other in points
+    )
+    return msgspec.structs.replace(
+        report, samples=made, summary=msgspec.structs.replace(report.summary, cpu=cpu, wall_seconds=points[-1][0])
+    )
+
+
+def test_where_nothing_counts_the_tree_its_processes_and_their_dead_children_are_drawn() -> None:
+    """What they waited for belongs to it; no more CPUs were busy than there are."""
+    track = series.cpu(sampled((1.0, 0.5, 0.5), (2.0, 1.0, 1.5)))
+    assert track.values == [0.0, 1.0, 2.5]
+    assert max(value or 0.0 for value in series.busy(sampled((1.0, 0.5, 500.0)), [0.0, 1.0])) == 8
+
+
+def test_another_ways_total_makes_no_leap_at_the_end() -> None:
+    """What wait4 says at the end was not used in the last second."""
+    assert series.cpu(sampled((1.0, 0.5, 0.0), (9.0, 1.0, 0.0), source="wait4", total=99.0)).values[-1] == 1.0
+
+
+def test_samples_too_near_to_one_another_make_no_rate() -> None:
+    """A tick of 10 ms within a millisecond would be ten CPUs."""
+    track = series.cpu(sampled((1.0, 0.5, 0.0), (1.001, 0.51, 0.0), (2.0, 1.0, 0.0)))
+    assert track.times == [0.0, 1.0, 2.0]

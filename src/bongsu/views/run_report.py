@@ -17,6 +17,7 @@ _SOURCES = {  # how exact each way is; the ways are those of `model.run.CpuUse.s
     "cgroup": "exact, from the run's own cgroup",
     "perf": "exact, from the kernel's inherited task clock (perf)",
     "wait4": "of all processes that ended and were waited for",
+    "unknown": "how it was measured is not known",
     "sampled": "a lower bound: read from time to time, what lived shorter is missing",
 }
 
@@ -118,7 +119,7 @@ def facts(report: RunReport) -> list[tuple[str, list[str]]]:
         for what, times, size in calls if times is not None
     ]  # fmt: skip
     found = [
-        ("CPU", _cpu(use.cpu)),
+        ("CPU", _cpu(report)),
         ("Memory", _memory(report)),
         ("Storage", storage),
         ("Children", [_children(report)]),
@@ -203,7 +204,8 @@ def _residual(cpu: CpuUse) -> list[str]:
     ]
 
 
-def _cpu(cpu: CpuUse) -> list[str]:
+def _cpu(report: RunReport) -> list[str]:
+    cpu = report.summary.cpu
     if cpu.total_seconds is None:
         return [NOT_KNOWN]
     source = _SOURCES.get(
@@ -215,6 +217,7 @@ def _cpu(cpu: CpuUse) -> list[str]:
         lines.append("how much of it is charged to processes by name is not known")
     else:
         lines += [f"residual: {words}" for words in _residual(cpu)] or ["all of it is charged to processes by name"]
+    lines += _unseen(report)
     most = "" if cpu.max_percent is None else f", most {_percent(cpu.max_percent)}"
     busy = [f"average {_percent(cpu.avg_percent)} of one CPU{most}"]
     modes = (("user", cpu.user_seconds), ("system", cpu.system_seconds))
@@ -222,6 +225,18 @@ def _cpu(cpu: CpuUse) -> list[str]:
     lines.append("; ".join((busy[0], ", ".join(busy[1:]))) if busy[1:] else busy[0])
     others = [f"{printable(way)} {_exact(spent)}" for way, spent in cpu.sources.items() if way != cpu.source]
     return [*lines, f"other ways say: {', '.join(others)}"] if others else lines
+
+
+def _unseen(report: RunReport) -> list[str]:
+    """Whose children nobody saw: the programs that waited for them."""
+    spent: dict[str, float] = {}
+    for row in report.processes:
+        if row.unseen_cpu_seconds:
+            program = printable(row.executable or row.command[:80] or row.pid)
+            spent[program] = spent.get(program, 0.0) + row.unseen_cpu_seconds
+    most = sorted(spent.items(), key=lambda item: (-item[1], item[0]))[:3]
+    named = ", ".join(f"{program} {_exact(seconds)}" for program, seconds in most if seconds >= 0.001)
+    return [str(Message("waited for by: {programs}", programs=named))] if named else []
 
 
 def _peaks(report: RunReport) -> str:

@@ -29,15 +29,23 @@ def length(report: RunReport) -> float:
 
 
 def adding_up(
-    samples: Sequence[Point], of: Callable[[Point], float | None], end: tuple[float, float] | None = None
+    samples: Sequence[Point],
+    of: Callable[[Point], float | None],
+    end: tuple[float, float] | None = None,
+    apart: float = 0.0,
 ) -> Track:
-    """A figure that only grows, with 0 at the start and, where it is known, its value at the end."""
+    """A figure that only grows, with 0 at the start and, where it is known, its value at the end.
+
+    Samples nearer to one another than ``apart`` seconds are passed over: clocks tick too coarsely for a rate between them.
+    """
     times, values = [0.0], [0.0]
     for point in samples:
         value = of(point)
-        if value is not None and point.at_seconds > times[-1]:
+        if value is not None and point.at_seconds > times[-1] and point.at_seconds - times[-1] >= apart:
             times.append(point.at_seconds)
             values.append(max(float(value), values[-1]))  # a counter that fell was read from another place
+    if end is not None and len(times) > 1 and 0 < end[0] - times[-1] < apart:
+        del times[-1], values[-1]
     if end is not None and end[0] > times[-1] and end[1] >= values[-1]:
         times.append(end[0])
         values.append(end[1])
@@ -51,12 +59,20 @@ def level(samples: Sequence[Point], of: Callable[[Point], float | None]) -> Trac
 
 
 def cpu(report: RunReport) -> Track:
-    """CPU seconds of the whole tree since the start; of its processes by name where nothing counted the tree."""
-    wall, total = report.summary.wall_seconds, report.summary.cpu.total_seconds
-    end = (wall, total) if wall is not None and total is not None else None
+    """CPU seconds of the whole tree since the start; where nothing counted the tree, those of the processes that were read."""
+    wall, use, apart = report.summary.wall_seconds, report.summary.cpu, report.metadata.interval_seconds / 2
+    end = (wall, use.total_seconds) if wall is not None and use.total_seconds is not None else None
     if any(point.cpu_seconds is not None for point in report.samples):
-        return adding_up(report.samples, lambda point: point.cpu_seconds, end)
-    return adding_up(report.samples, lambda point: point.attributed_cpu_seconds, end)
+        return adding_up(report.samples, lambda point: point.cpu_seconds, end, apart)
+    if any(point.attributed_cpu_seconds is not None for point in report.samples):  # another way's total would be a leap
+        return adding_up(report.samples, _read, end if use.source == "sampled" else None, apart)
+    return adding_up((), _read, end)
+
+
+def busy(report: RunReport, edges: Sequence[float]) -> Values:
+    """How many CPUs were busy between each two edges; no more than there are, though a dead child's time comes at once."""
+    most = report.metadata.cpus or math.inf
+    return [None if value is None else min(value, most) for value in rates(cpu(report), edges)]
 
 
 def memory(report: RunReport) -> tuple[str, Track]:
@@ -117,6 +133,12 @@ def fewer(times: Sequence[float], columns: Sequence[Sequence[float | None]], mos
                 kept.add(max(known, key=lambda n: _or(column[n])))
                 kept.add(min(known, key=lambda n: _or(column[n])))
     return sorted(kept)
+
+
+def _read(point: Point) -> float | None:
+    """CPU time of what was read of processes, and of the children that they waited for."""
+    known = point.attributed_cpu_seconds
+    return None if known is None else known + (point.unseen_cpu_seconds or 0.0)
 
 
 def _or(value: float | None) -> float:

@@ -57,7 +57,7 @@ def _charts(report: RunReport, seconds: float, cells: int, plain: bool) -> list[
     read = series.rates(series.adding_up(samples, lambda point: point.read_bytes), edges)
     written = series.rates(series.adding_up(samples, lambda point: point.write_bytes), edges)
     storage = [None if a is None and b is None else (a or 0.0) + (b or 0.0) for a, b in zip(read, written, strict=True)]
-    busy = [None if value is None else value * 100 for value in series.rates(series.cpu(report), edges)]
+    busy = [None if value is None else value * 100 for value in series.busy(report, edges)]
     return [
         _chart(("CPU", "of one"), busy, lambda value: f"{value:.0f} %" if value >= 9.95 else f"{value:.2g} %", COLOURS[0], plain),
         _chart(("Memory", measure), series.highest(memory, edges), bytes_text, COLOURS[1], plain),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -43,8 +44,8 @@ def _charts(report: RunReport, notes: list[str]) -> list[dict[str, Any]]:
     times = [point.at_seconds for point in points]
     charts = [
         ("CPU", "ratio", "steps", [
-            _Line("all", _rates(points, lambda point: point.cpu_seconds)),
-            _Line("processes seen by name", _rates(points, lambda point: point.attributed_cpu_seconds)),
+            _Line("all", _busy(report, points, lambda point: point.cpu_seconds)),
+            _Line("processes seen by name", _busy(report, points, lambda point: point.attributed_cpu_seconds)),
         ]),
         ("Memory", "bytes", "lines", [
             _level("RSS", points, lambda point: point.rss_bytes), _level("PSS", points, lambda point: point.pss_bytes),
@@ -88,17 +89,32 @@ def _with_ends(report: RunReport) -> list[Point]:
     return [Point(at_seconds=0.0), *points] if points else []
 
 
-def _rates(points: Sequence[Point], of: Callable[[Point], float | None]) -> list[float | None]:
-    """At each sample, what was added per second since the one before it; at the start, the same as after it."""
+def _busy(report: RunReport, points: Sequence[Point], of: Callable[[Point], float | None]) -> list[float | None]:
+    """How many CPUs were busy; no more than there are, though the time of a dead child comes all at once."""
+    most = report.metadata.cpus or math.inf
+    found = _rates(points, of, report.metadata.interval_seconds / 2)
+    return [None if value is None else min(value, most) for value in found]
+
+
+def _rates(points: Sequence[Point], of: Callable[[Point], float | None], apart: float = 0.0) -> list[float | None]:
+    """At each sample, what was added per second since the one before it; at the start, the same as after it.
+
+    Samples nearer than ``apart`` seconds say what the stretch before them says: clocks tick too coarsely for a rate.
+    """
     found: list[float | None] = []
     before: tuple[float, float] | None = (0.0, 0.0)
     for point in points[1:]:
         value = of(point)
-        if value is None or before is None or point.at_seconds <= before[0]:
+        if value is None:
             found.append(None)
-        else:
-            found.append(max(0.0, value - before[1]) / (point.at_seconds - before[0]))
-        before = None if value is None else (point.at_seconds, float(value))
+            before = None
+            continue
+        lasts = 0.0 if before is None else point.at_seconds - before[0]
+        if before is not None and lasts < apart and found:
+            found.append(found[-1])
+            continue
+        found.append(max(0.0, value - before[1]) / lasts if before is not None and lasts > 0 else None)
+        before = (point.at_seconds, float(value))
     return [*found[:1], *found]
 
 
