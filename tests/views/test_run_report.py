@@ -142,7 +142,7 @@ def test_a_wide_terminal_shows_more_of_a_function() -> None:
 def test_thousands_of_processes_are_summed_by_program() -> None:
     """Nobody reads 3 000 lines: programs first, then those that used most, then how many there are more."""
     text = drawn(run_reports.build())
-    assert text.index("cc1           1,000") < text.index("make -j4 ", 100)
+    assert text.index("cc1                 1,000") < text.index("make -j4 ", 100)
     assert "and 2,990 more" in text
 
 
@@ -176,3 +176,19 @@ def test_who_waited_for_what_nobody_saw_is_named() -> None:
     """The residual alone says that something is missing; its parent says where to look."""
     assert "waited for by: make 26.4 s" in drawn(run_reports.build())
     assert "waited for" not in drawn(run_reports.training())
+
+
+def test_programs_and_what_nobody_saw_add_up_to_the_whole() -> None:
+    """The table says where all of the time went, also the part that has no name."""
+    text = drawn(run_reports.build())
+    table = text[text.index("Programs") : text.index("Processes")].splitlines()[1:-1]
+    assert sum(float(line.split(" %")[0].rsplit(" ", 1)[1]) for line in table) == pytest.approx(100, abs=0.3)
+    assert table[-1].startswith("unseen by name")
+
+
+def test_a_program_is_called_by_the_end_of_its_path() -> None:
+    """Folders of compilers are longer than a line; the run's own command stands whole above."""
+    report = run_reports.killed()
+    row = msgspec.structs.replace(report.processes[0], command="/usr/lib/gcc/x86_64-linux-gnu/12/cc1 -quiet a.c")
+    assert "cc1 -quiet a.c" in drawn(msgspec.structs.replace(report, processes=(row,)))
+    assert "/usr/lib" not in drawn(msgspec.structs.replace(report, processes=(row,)))

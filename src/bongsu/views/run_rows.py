@@ -42,11 +42,24 @@ def lanes(rows: Sequence[ProcessRow], most: int, seconds: float) -> list[Lane]:
     room = most - len(alone)
     shown, rest = (groups, []) if len(groups) <= room else (groups[: room - 1], groups[room - 1 :])
     made = [_alone(row) for row in alone]
-    made += [Lane(name or "?", tuple(group)) if len(group) > 1 else _alone(group[0]) for name, group in shown]
+    made += [Lane(program(name), tuple(group)) if len(group) > 1 else _alone(group[0]) for name, group in shown]
     made.sort(key=_begin)
     if rest:
         made.append(Lane(f"{len(rest)} other programs", tuple(row for _, group in rest for row in group)))
     return made
+
+
+def program(executable: str) -> str:
+    """What people call an executable: the last part of its path."""
+    return executable.rpartition("/")[2] or executable or "?"
+
+
+def called(row: ProcessRow) -> str:
+    """A process's command without the folder of its program, which says little and is long."""
+    if not row.command:
+        return program(row.executable) if row.executable else f"process {row.pid}"
+    first, space, rest = row.command.partition(" ")
+    return program(first) + space + rest if first.startswith("/") else row.command
 
 
 def by_program(rows: Iterable[ProcessRow]) -> dict[str, list[ProcessRow]]:
@@ -81,7 +94,7 @@ def at_once(rows: Iterable[ProcessRow], seconds: float, cells: int) -> list[floa
 
 
 def _alone(row: ProcessRow) -> Lane:
-    return Lane(row.command or row.executable or f"process {row.pid}", (row,))
+    return Lane(called(row), (row,))
 
 
 def _begin(lane: Lane) -> tuple[float, int]:

@@ -14,7 +14,7 @@ from bongsu.views.columns import fitted, short
 from bongsu.views.owned import sentence
 from bongsu.views.printable import printable
 from bongsu.views.run_report import clock_of, command, facts, heading
-from bongsu.views.run_rows import by_program
+from bongsu.views.run_rows import by_program, called, program
 from bongsu.views.units import UNKNOWN, bytes_text, count_text, ratio_text, seconds_text
 
 _MOST_EVENTS = 20
@@ -39,7 +39,7 @@ def draw(report: RunReport, console: Console, *, functions: int = 30, by: By = B
     console.print()
     _draw_facts(report, console)
     tables = (
-        _functions(report.function_stats, console, functions, by), _programs(report.processes, console, processes),
+        _functions(report.function_stats, console, functions, by), _programs(report, console, processes),
         _processes(report.processes, console, processes),
     )  # fmt: skip
     for drawn in tables:
@@ -113,20 +113,24 @@ def _with_error(spent: float | None, error: float) -> str:
     return f"{seconds_text(spent)} ±{seconds_text(error)}"
 
 
-def _programs(rows: Sequence[ProcessRow], console: Console, most: int) -> tuple[Table, str] | None:
-    """Processes by program, where there are too many to look at each."""
+def _programs(report: RunReport, console: Console, most: int) -> tuple[Table, str] | None:
+    """Processes by program, where there are too many to look at each, and what is charged to none of them."""
+    rows, use = report.processes, report.summary.cpu
     if len(rows) <= most or most <= 0:
         return None
     ranked = sorted(by_program(rows).items(), key=lambda item: (-_known(item[1]), item[0]))
     drawn = [
         [
-            Text(printable(program) or UNKNOWN), Text(count_text(len(group))), Text(seconds_text(_spent(group))),
+            Text(printable(program(name))), Text(count_text(len(group))), Text(seconds_text(_spent(group))),
             Text(ratio_text(_sum(one.cpu_share_ratio for one in group))),
             Text(bytes_text(max((one.peak_rss_bytes for one in group if one.peak_rss_bytes is not None), default=None))),
             Text(count_text(sum(bool(one.exit_code) for one in group))),
         ]
-        for program, group in ranked[:most]
+        for name, group in ranked[:most]
     ]  # fmt: skip
+    if use.residual_seconds and use.residual_seconds >= 0.001 and use.total_seconds:
+        spent = (seconds_text(use.residual_seconds), ratio_text(use.residual_seconds / use.total_seconds))
+        drawn.append([Text(word) for word in ("unseen by name", UNKNOWN, *spent, UNKNOWN, UNKNOWN)])
     titles = ("Programs", "processes", "CPU", "share", "largest RSS", "failed")
     return fitted(titles, drawn, console, give=((0, 12), (4, 0), (5, 0))), _left(len(ranked), most)
 
@@ -139,7 +143,7 @@ def _processes(rows: Sequence[ProcessRow], console: Console, most: int) -> tuple
         [
             Text(str(row.pid)), Text(seconds_text(row.cpu_seconds)), Text(ratio_text(row.cpu_share_ratio)),
             Text(bytes_text(row.peak_rss_bytes)), Text(clock_of(row.start_seconds)), Text(_lasted(row)), _end(row),
-            Text(printable(row.command or row.executable) or UNKNOWN),
+            Text(printable(called(row))),
         ]
         for row in ranked[:most]
     ]  # fmt: skip
