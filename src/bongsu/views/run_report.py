@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from bongsu.model.message import Message
 from bongsu.model.run import CpuUse, Metadata, RunReport
 from bongsu.views.printable import printable
+from bongsu.views.run_rows import called, program
 from bongsu.views.units import bytes_text, count_text, seconds_text
 
 NOT_KNOWN = "not known"
@@ -232,10 +233,10 @@ def _unseen(report: RunReport) -> list[str]:
     spent: dict[str, float] = {}
     for row in report.processes:
         if row.unseen_cpu_seconds:
-            program = printable(row.executable or row.command[:80] or row.pid)
-            spent[program] = spent.get(program, 0.0) + row.unseen_cpu_seconds
+            name = printable(program(row.executable) if row.executable else called(row))
+            spent[name] = spent.get(name, 0.0) + row.unseen_cpu_seconds
     most = sorted(spent.items(), key=lambda item: (-item[1], item[0]))[:3]
-    named = ", ".join(f"{program} {_exact(seconds)}" for program, seconds in most if seconds >= 0.001)
+    named = ", ".join(f"{name} {_exact(seconds)}" for name, seconds in most if seconds >= 0.001)
     return [str(Message("waited for by: {programs}", programs=named))] if named else []
 
 
