@@ -135,7 +135,7 @@ class Accounts:
     def used_flow(self, alive: Iterable[Book], waited_for: Flow | None) -> Flow | None:
         """Input and output of the run; ``waited_for`` is that of all that we waited for. None if nothing may be known."""
         total = self._lost_flow
-        known = waited_for is not None
+        known = waited_for is not None or total != NO_FLOW
         if waited_for is not None:
             total = _plus(total, waited_for)
         for book in alive:

@@ -14,6 +14,7 @@ import time
 
 from bongsu.records.segment import Segment
 from bongsu.runs.accounts import Accounts, Flow
+from bongsu.runs.attach import Attached
 from bongsu.runs.journal import Journal
 from bongsu.runs.member import Member, redacted
 from bongsu.runs.plan import Plan
@@ -45,7 +46,8 @@ class Recorder:
         """Begin the record of the tree below ``pid``, which has not been executed yet or is attached to.
 
         Raises:
-            OSError: the record cannot be written, or the process is gone.
+            OSError: the record cannot be written, or the process is gone or another one.
+            ValueError: what is to be attached to is no process.
         """
         self.latest: dict[str, float | int | None] = {}
         self._plan = plan
@@ -55,6 +57,7 @@ class Recorder:
         self._accounts = Accounts()
         self._members: dict[int, Member] = {}
         self._waited = (0.0, 0.0)  # user and system seconds of what we waited for
+        self._waiting: list[tuple[Member, float, int]] = []  # waited for since the newest reading: when, exit code
         self._samples = self._missed = 0
         self._late = 0.0
         self._last_at: float | None = None
@@ -103,10 +106,7 @@ class Recorder:
             self._accounts.reaped_unknown(total, (used.ru_nvcsw, used.ru_nivcsw))
             return
         self._accounts.reaped(member.book, total, (used.ru_nvcsw, used.ru_nivcsw))
-        self._accounts.settle()  # what its children did is known as far as it ever will be
-        code = os.waitstatus_to_exitcode(status)
-        self._exited(member, self._journal.now(), "waited", code)
-        self._journal.flush()
+        self._waiting.append((member, self._journal.now(), os.waitstatus_to_exitcode(status)))
 
     def finish(self, exit_code: int | None, signal_name: str, used: struct_rusage | None) -> None:  # noqa: ARG002  `reaped` was given it
         """The command has ended (and was reaped, where it was our child): the last sample and the end of the record."""
@@ -133,9 +133,13 @@ class Recorder:
         self._journal.flush()
 
     def _begin(self) -> Member:
+        if self._attached:
+            past = Attached(self._pid, self._plan.attach_start_ticks)
+            past.close()
+            self._journal.event("attached", past.past(time.clock_gettime(time.CLOCK_BOOTTIME)))
         seen = self._tree.add(self._pid)
         if seen is None:
-            raise ProcessLookupError(errno.ESRCH, f"process {self._pid} is gone")
+            raise ProcessLookupError(errno.ESRCH, f"process {self._pid} has ended")
         root = self._take_in(seen)
         if not self._attached:  # it waits to become the command
             root.command = redacted(b"\0".join(os.fsencode(word) for word in self._plan.argv))
@@ -180,6 +184,9 @@ class Recorder:
             if seen.ran or pid in unsettled:
                 self._flow(member)
         accounts.settle()
+        for member, at, code in self._waiting:  # only now is it known which of their children had ended before
+            self._exited(member, at, "waited", code)
+        self._waiting.clear()
         for seen in found:
             self._born(self._members[seen.pid], now)
         if self._tree.left_out:

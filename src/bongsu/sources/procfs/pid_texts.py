@@ -36,6 +36,19 @@ def start_ticks(line: bytes) -> int:
     return int(line[line.rindex(b")") + 2 :].split(None, 20)[19])
 
 
+def status_field(text: bytes, name: bytes) -> bytes:
+    """What a line of /proc/PID/status says after its name and tab.
+
+    Raises:
+        ValueError: there is no such line.
+    """
+    start = text.find(b"\n" + name + b":\t")
+    if start < 0:
+        raise ValueError(f"status of a process has no {name.decode()} line")
+    start += len(name) + 3
+    return text[start : text.find(b"\n", start)]
+
+
 def parse_io(text: bytes) -> tuple[int, int]:
     """Bytes that /proc/PID/io says were read from and sent to storage.
 

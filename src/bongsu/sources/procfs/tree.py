@@ -73,11 +73,12 @@ class Tree:
         self._spare = _descriptors() if descriptors is None else descriptors
         self._births = b"?"
         self._behind = True  # a process may have been made that the last reading did not come across
+        self._all = True  # even below one that has slept since
         self._lists = os.path.exists(f"{proc}/self/task/{os.getpid()}/children")  # CONFIG_PROC_CHILDREN
-        self._not_ours: set[int] = set()
+        self._not_ours = {os.getpid()}  # attached to our own parent, we are no part of it
 
     def leave_out(self, pid: int) -> None:
-        """A child of ours that does not belong to the tree."""
+        """A child of ours that does not belong to the tree, nor do its children."""
         self._not_ours.add(pid)
 
     def forget(self, pid: int) -> bool:
@@ -92,7 +93,7 @@ class Tree:
         if not self._open(seen):
             return None
         self.processes[pid] = seen
-        self._behind = True
+        self._behind = self._all = True
         return seen
 
     def alive(self, seen: Seen) -> bool:
@@ -226,7 +227,7 @@ class Tree:
 
     def _look(self) -> list[Seen]:
         """Come across processes that are not known yet."""
-        self._behind = False
+        everywhere, self._behind, self._all = self._all, False, False
         self.left_out = 0
         if not self._lists:
             return self._look_at_all()
@@ -234,10 +235,9 @@ class Tree:
         if self._own:
             me = os.getpid()
             for pid in self._children(me, self._threads(me)):
-                if pid not in self._not_ours:
-                    self._meet(pid, found)
+                self._meet(pid, found)
         for seen in list(self.processes.values()):
-            if seen.ran or seen.threads > 1:
+            if seen.ran or everywhere or seen.threads > 1:
                 self._descend(seen, found)
         for seen in found:  # grows while it is walked
             self._descend(seen, found)
@@ -256,11 +256,11 @@ class Tree:
             self._meet(pid, found)
 
     def _meet(self, pid: int, found: list[Seen]) -> None:
-        if pid in self.processes:
+        if pid in self.processes or pid in self._not_ours:
             return
         if len(self.processes) >= MOST:
             self.left_out += 1
-            self._behind = True
+            self._behind = self._all = True
             return
         seen = Seen(pid)
         if self._open(seen):
@@ -300,7 +300,7 @@ class Tree:
         while before != len(found):
             before = len(found)
             for pid, parent in parents.items():
-                if parent in self.processes or (self._own and parent == me and pid not in self._not_ours):
+                if parent in self.processes or (self._own and parent == me):
                     self._meet(pid, found)
         return found
 
