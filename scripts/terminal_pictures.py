@@ -1,4 +1,4 @@
-"""Makes docs/images/top.svg and status.svg: the real programs in a real terminal (tmux), drawn by Rich.
+"""Makes docs/images/top.svg, status.svg, report.svg and timeline.svg: the real programs in a real terminal (tmux), drawn by Rich.
 
 As root it runs in a process and mount namespace of its own, so that the pictures show a machine with three programs at work
 rather than whatever else runs where they are made.
@@ -31,6 +31,34 @@ PROGRAMS = {  # name → what it does with itself
     "checkpoint": "import os, time\nwhile True:\n  open('ck', 'wb').write(os.urandom(8 << 20)); time.sleep(1)",
 }
 
+TRAINING = """
+import multiprocessing, os, subprocess, time
+
+def load(until):
+    while time.time() < until:
+        sorted(i * 7919 % 100003 for i in range(60000))
+        time.sleep(0.1)
+
+if __name__ == "__main__":
+    until = time.time() + 20
+    loaders = []
+    for _ in range(3):
+        loaders.append(multiprocessing.Process(target=load, args=(until,)))
+        loaders[-1].start()
+        time.sleep(0.7)
+    batches = []
+    for epoch in range(4):
+        batches.append(bytearray(80 << 20))
+        end = time.time() + 3
+        while time.time() < end:
+            sum(i * i for i in range(10000))
+        with open("checkpoint", "wb") as file:
+            file.write(os.urandom(40 << 20))
+        subprocess.run(["gzip", "-1", "-f", "checkpoint"])
+    for loader in loaders:
+        loader.join()
+"""  # the run of the pictures: loaders beside a training that saves what it has after each epoch
+
 
 def _tmux(*arguments: str) -> str:
     argv = ["tmux", "-L", "bongsu-pictures", *arguments]
@@ -53,6 +81,27 @@ def at_work() -> Iterator[None]:
             for process in started:
                 process.kill()
                 process.wait()
+
+
+@contextmanager
+def recorded() -> Iterator[str]:
+    """A directory with one run in it, for the length of the block."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "train.py").write_text(TRAINING)
+        argv = [
+            BONGSU,
+            "run",
+            "--quiet",
+            "--interval",
+            "0.5",
+            "--runs-dir",
+            f"{folder}/runs",
+            "--",
+            "python3",
+            "train.py",
+        ]
+        subprocess.run(argv, cwd=folder, check=True)
+        yield f"{folder}/runs"
 
 
 def picture(name: str, command: list[str], *, height: int, seconds: float, title: str) -> None:
@@ -83,3 +132,8 @@ if __name__ == "__main__":
     with at_work():
         picture("top", ["top"], height=16, seconds=6, title="bongsu top")
         picture("status", ["status"], height=34, seconds=4, title="bongsu status")
+    with recorded() as runs:
+        picture("report", ["report", "--runs-dir", runs], height=40, seconds=4, title="bongsu report")
+        picture(
+            "timeline", ["report", "timeline", "--runs-dir", runs], height=34, seconds=4, title="bongsu report timeline"
+        )
