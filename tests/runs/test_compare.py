@@ -238,6 +238,7 @@ def test_runs_one_after_the_other_are_told_from_interleaved_ones() -> None:
     a = runs("a", around(1, 4, 1))
     assert _warned(_pair(a, runs("b", around(1, 4, 2), first=100)), "one after the other")
     assert not _warned(_pair(a, runs("b", around(1, 4, 2), first=1)), "one after the other")
+    assert not compare({"A": a}).warnings
 
 
 def test_drift_and_outliers_are_told() -> None:

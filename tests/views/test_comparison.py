@@ -112,6 +112,13 @@ def test_the_warnings_come_last_and_nothing_steers_the_terminal(monkeypatch: pyt
         assert sign not in drawn
 
 
+def test_a_median_of_some_runs_says_of_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where not all runs of a side have a value, its median stands with their number."""
+    some = [None, 3.0, None, 5.0]
+    told = compare({"A": runs("a", [1.0] * 4, cpu=some), "B": runs("b", [1.0] * 4, first=1, cpu=2.0)})
+    assert "2 of 4: 4 s" in _drawn(told, monkeypatch)
+
+
 def test_json_has_everything_and_no_infinity() -> None:
     """Every value, interval and warning, under keys that stay; a ratio without end is null."""
     told = json.loads(json_text(document(_pair())))

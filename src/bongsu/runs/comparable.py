@@ -79,7 +79,7 @@ def warnings(groups: Mapping[str, Sequence[Metadata]]) -> Iterator[Message]:
         lost = sum(run.state == "lost" for run in runs)
         if lost:
             yield Message("the end of {n} of {all} runs of {label} is not known", n=lost, all=len(runs), label=label)
-    if all(len(runs) > 1 for runs in groups.values()):
+    if len(groups) > 1 and all(len(runs) > 1 for runs in groups.values()):
         spans = sorted((min(r.started for r in runs), max(r.started for r in runs)) for runs in groups.values())
         if all(one[1] < other[0] for one, other in itertools.pairwise(spans)):
             yield Message(

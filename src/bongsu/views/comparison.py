@@ -152,7 +152,10 @@ def _word(row: Row, difference: Difference) -> str:
 
 
 def _median(row: Row, side: Side) -> str:
-    return _SCALES[row.metric.unit].text(side.median)
+    """The median; of how many runs, where not all of them have a value."""
+    text = _SCALES[row.metric.unit].text(side.median)
+    known = sum(value is not None for value in side.values)
+    return text if known in {0, len(side.values)} else f"{known} of {len(side.values)}: {text}"
 
 
 def _around(row: Row, side: Side) -> str:
