@@ -15,6 +15,7 @@ import time
 from bongsu.records.segment import Segment
 from bongsu.runs.accounts import Accounts, Flow
 from bongsu.runs.attach import Attached
+from bongsu.runs.exact import Answer, Exact
 from bongsu.runs.journal import Journal
 from bongsu.runs.member import Member, redacted
 from bongsu.runs.plan import Plan
@@ -67,6 +68,9 @@ class Recorder:
             _FLOW
         )  # a child that is waited for may be read twice for a moment
         self._largest = 0
+        self._exact = Exact.open(pid, plan)
+        for way, why in self._exact.refused.items():
+            self._journal.event("source", f"{way}: {why}")
         self._tree = Tree(own=not self._attached)
         self._slow = SlowReading(
             self._tree, self._accounts, self._journal, plan.interval_seconds, plan.memory_interval_seconds
@@ -118,14 +122,18 @@ class Recorder:
             for member in self._members.values()
             if member is not self._root and member.seen.state != b"Z"
         ]
-        sources = self._sums()
-        user, system = self._waited if not self._attached else (None, None)
+        answer = self._answer()
+        split = self._exact.split() or (None if self._attached else self._waited) or (None, None)
         self._journal.add(
-            "end", now, exit_code=exit_code, signal=signal_name, cpu_source=next(iter(sources)), sources=sources,
-            user_cpu_seconds=user, system_cpu_seconds=system, maxrss_bytes=self._largest or None, survivors=survivors,
+            "end", now, exit_code=exit_code, signal=signal_name, cpu_source=answer.source,
+            sources={way: round(seconds, 6) for way, seconds in answer.sources.items()},
+            user_cpu_seconds=split[0], system_cpu_seconds=split[1], maxrss_bytes=self._largest or None,
+            cgroup_peak_bytes=self._exact.memory().peak, survivors=survivors,
         )  # fmt: skip
         self._journal.flush()
         self._journal.sync()
+        self._exact.close()
+        self._tree.close()
 
     def event(self, what: str, text: str) -> None:
         """Something happened that a reader should know of."""
@@ -260,12 +268,16 @@ class Recorder:
         alone = root.seen.resident_bytes if self._members.get(self._pid) is root else 0
         flow = accounts.used_flow((member.book for member in self._members.values()), self._waited_flow())
         voluntary, involuntary = accounts.switches
+        counted = self._exact.read()
+        memory = self._exact.memory()
         self.latest = {
+            "cpu_seconds": None if counted.seconds is None else round(counted.seconds, 3),
             "attributed_cpu_seconds": _seconds(accounts.own_ns), "rss_bytes": rss, "vms_bytes": vms, "pss_bytes": slow[0],
             "uss_bytes": slow[1], "open_files": slow[2], "threads": threads, "processes": alive, "started": accounts.born,
             "exited": accounts.ended_count, "children_rss_bytes": rss - alone, "voluntary_switches": voluntary,
             "involuntary_switches": involuntary, "children_cpu_seconds": _seconds(accounts.own_ns - root.book.own_ns),
             "unseen_cpu_seconds": _seconds(accounts.unseen_ns),
+            "cgroup_bytes": memory.current, "cgroup_anon_bytes": memory.anon, "cgroup_file_bytes": memory.file,
         }  # fmt: skip
         if flow is not None:
             self._most_flow = tuple(map(max, flow, self._most_flow))
@@ -291,14 +303,14 @@ class Recorder:
         except (OSError, ValueError):
             return None
 
-    def _sums(self) -> dict[str, float]:
-        """CPU seconds of the run by each way there is, the best first."""
+    def _answer(self) -> Answer:
+        """CPU seconds of the run by each way there is."""
         accounts = self._accounts
-        alive = sum(member.book.own_ns + member.book.unseen_ns for member in self._members.values())
-        found = {"sampled": _seconds(accounts.own_ns + accounts.unseen_ns)}
-        if not self._attached:
-            found = {"wait4": _seconds(accounts.waited_ns + alive), **found}
-        return found
+        alive = sum(member.book.own_ns + member.book.children_ns for member in self._members.values())
+        return self._exact.final(
+            waited=None if self._attached else (accounts.waited_ns + alive) / 1e9,
+            sampled=(accounts.own_ns + accounts.unseen_ns) / 1e9,
+        )
 
     def _own(self, now: float) -> None:
         with open("/proc/self/statm", "rb") as file:
