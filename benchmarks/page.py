@@ -180,8 +180,10 @@ def browsing(address: str) -> None:
 
 def main() -> None:
     """Print each beside its goal."""
-    sizes = [len(file.packed) for name, file in static.load().items() if name.endswith((".js", ".css"))]
-    print(f"scripts and styles: {sum(sizes)} bytes packed, {verdict(sum(sizes) / BYTES_GOAL, 1.0)}")
+    first, whole = static.weights(static.load())
+    print(
+        f"scripts and styles: {first} bytes packed at first, {verdict(first / BYTES_GOAL, 1.0)}; {whole} with what comes on demand"
+    )
     with tempfile.TemporaryDirectory() as folder:
         series, size = week.fill(f"{folder}/history.db", days=30)
         print(f"{series} series for 30 days, the last 7 each second: {size / 2**20:.0f} MiB")

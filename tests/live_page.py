@@ -16,6 +16,7 @@ from bongsu.model.message import Message
 from bongsu.model.metric import MetricSpec
 from bongsu.model.process import ProcessRow
 from bongsu.model.query import Fold, Query
+from bongsu.runs import export_json
 from bongsu.sinks import http_message
 from bongsu.sinks.web_tls import ServerTls
 from bongsu.store.recent import Recent
@@ -24,6 +25,7 @@ from bongsu.views.web.app import create_app
 from bongsu.views.web.drawing import Past
 from bongsu.views.web.live import Live
 from bongsu.views.web.own import Store
+from bongsu.views.web.runs import Runs, RunsApi
 from bongsu.views.web.server import WebServer, listen
 from bongsu.views.web.workers import Answer
 from readings import HEAT, TASKS, WORK, part
@@ -127,12 +129,23 @@ def page(
     api: Answer | None = None,
     store: Store | None = None,
     past: Past | None = None,
+    runs: Runs | None = None,
     trouble: Callable[[], Message | None] = lambda: None,
 ) -> Iterator[Page]:
     """A page that runs until the end of the block."""
     recent = Recent(BOARD.queries, interval=0.1, seconds=60)
-    live = Live(recent, [BOARD], about={"rooms": "Rooms of the house."}, trouble=trouble, store=store, past=past)
-    app = create_app(live, access or Access(TOKEN), metrics=metrics, api=api)
+    members = dict if runs is None else runs.members
+    live = Live(
+        recent,
+        [BOARD],
+        about={"rooms": "Rooms of the house."},
+        trouble=trouble,
+        store=store,
+        past=past,
+        members=members,
+    )
+    recorded = None if runs is None else RunsApi(runs, export_json.text)
+    app = create_app(live, access or Access(TOKEN), metrics=metrics, api=api, runs=recorded)
     server = WebServer(app, live, listen("127.0.0.1", port), tls=tls)
     running = Page(live, recent, server, make)
     server.start()

@@ -174,7 +174,10 @@ def test_a_page_without_runs_says_so() -> None:
     """Where nothing reads runs, there are none to ask for."""
     live = Live(Recent(BOARD.queries), [BOARD])
     visitor = TestClient(create_app(live, Access(None)), base_url="http://localhost")
-    assert visitor.get("/api/runs").status_code == 404
+    told = visitor.get("/api/runs").json()
+    assert told["rows"] == []
+    assert "--runs-dir" in told["problem"]
+    assert visitor.get("/api/run?id=x").status_code == 404
 
 
 def test_a_disk_that_hangs_holds_up_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:

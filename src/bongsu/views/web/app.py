@@ -22,7 +22,7 @@ from bongsu.views.web import static, words
 from bongsu.views.web.access import Access, Guard
 from bongsu.views.web.facts import facts
 from bongsu.views.web.live import Live
-from bongsu.views.web.runs import PATHS
+from bongsu.views.web.runs import LIST, PATHS, without
 from bongsu.views.web.stream import EventResponse
 from bongsu.views.web.workers import Answer, Workers
 
@@ -126,6 +126,8 @@ def create_app(
         return _handed_back(await _worked_out(workers, _asked(request, await _body(request))))
 
     async def recorded(request: Request) -> Response:
+        if shelf is None and request.url.path == LIST:
+            return words.json(without())
         if shelf is None:
             raise HTTPException(404)
         try:

@@ -89,6 +89,13 @@ class RunsApi:
             return _refusal(400, printable(error))
 
 
+def without() -> dict[str, Any]:
+    """The list where nothing is looked for."""
+    problem = Message("no directory of runs is known: this user has no home directory; start it with --runs-dir DIR")
+    told = {"columns": COLUMNS, "rows": [], "total": 0, "directory": "", "problem": str(problem)}
+    return {**told, "tag": "", "time": None}
+
+
 def listing(runs: Runs, known: str = "") -> dict[str, Any]:
     """Rows in the order of `COLUMNS`; without them where ``known`` is the tag of what they were."""
     problem, rows = None, list[list[Any]]()
@@ -138,7 +145,7 @@ def _length(report: RunReport) -> float:
     return report.summary.wall_seconds or (report.samples[-1].at_seconds if report.samples else 0.0)
 
 
-_OWN_TILE = {"CPU", "Memory", "Storage", "Children"}
+_ELSEWHERE = {"CPU", "Memory", "Storage", "Children", "Lived on"}  # tiles and a table of their own
 
 
 def _tiles(report: RunReport) -> list[dict[str, Any]]:
@@ -157,7 +164,7 @@ def _tiles(report: RunReport) -> list[dict[str, Any]]:
     ]
     return [
         *({"name": name, "title": str(title), "value": value, "said": lines} for name, title, value, lines in tiles),
-        *({"name": "", "title": title, "value": "", "said": lines} for title, lines in said.items() if title not in _OWN_TILE),
+        *({"name": "", "title": title, "value": "", "said": lines} for title, lines in said.items() if title not in _ELSEWHERE),
     ]  # fmt: skip
 
 

@@ -63,6 +63,13 @@ def load(folder: str = FOLDER) -> dict[str, StaticFile]:
     return {name: _file(os.path.splitext(name)[1], plain, found) for name, plain in found.items()}
 
 
+def weights(files: Mapping[str, StaticFile]) -> tuple[int, int]:
+    """Packed bytes of scripts and styles: of those that the page loads at first, and of all, with what comes on demand."""
+    page = files["index.html"].plain.decode()
+    sizes = {name: len(file.packed) for name, file in files.items() if name.endswith((".js", ".css"))}
+    return sum(size for name, size in sizes.items() if f'"/static/{name}"' in page), sum(sizes.values())
+
+
 def _file(ending: str, plain: bytes, all_files: Mapping[str, bytes]) -> StaticFile:
     if ending == ".html":
         plain = _MODULE.sub(lambda script: _preloads(script[1], all_files) + script[0], plain.decode()).encode()

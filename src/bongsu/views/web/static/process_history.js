@@ -1,8 +1,10 @@
 // What one process is, and what its program did.
 import { quoted, Refusal } from "./ask.js";
+import { make } from "./dom.js";
 import { History, line } from "./history.js";
 import { words } from "./table_words.js";
 import { when, write } from "./units.js";
+import { view } from "./view.js";
 
 // All processes of a group together.
 const folded = (name, how, metric) => line(name, (labels, seconds) => `sum(${how}(process_group_${metric}${labels}[${seconds}s]))`);
@@ -16,12 +18,12 @@ const CHARTS = [
 const FACTS = {
   pid: String, user: String, state: (v) => words.processStates[v] ?? v, start: when, cpu: (v) => write(v, "ratio"),
   memory: (v) => write(v, "bytes"), read: (v) => write(v, "bytes/s"), write: (v) => write(v, "bytes/s"), threads: String,
-  owner: String, arguments: String,
+  owner: String, run: String, arguments: String,
 };
 
 export class ProcessHistory extends History {
   drawn = CHARTS;
-  optional = new Set(["owner", "arguments"]);
+  optional = new Set(["owner", "run", "arguments"]);
   said = words.historyHelp;
   nothing = words.historyNone;
 
@@ -31,6 +33,14 @@ export class ProcessHistory extends History {
 
   called({ executable, user }) {
     return words.historyOf(executable, user);
+  }
+
+  write(process) {
+    super.write(process);
+    const { run } = process;
+    if (run && !this.values.run.firstElementChild) {
+      this.values.run.replaceChildren(make("button", { type: "button", onclick: () => view.set({ run }) }, run));
+    }
   }
 
   state(now) {

@@ -24,7 +24,7 @@ export class Processes extends ListTable {
   constructor() {
     super("processes", {
       naming: "executable", texts: TEXT, standard: { sort: "cpu", down: true }, terms: { search: "search", sort: "sort" },
-      searched: ["pid", "user", "executable", "arguments", "owner", "within", "whose"], open: new Set(), read: processesOf,
+      searched: ["pid", "user", "executable", "arguments", "owner", "within", "whose", "run"], open: new Set(), read: processesOf,
       keeps: ({ user, whose }) => !view.user || view.user === user || view.user === whose,
     });
     this.history = new ProcessHistory(this);

@@ -1,6 +1,6 @@
 // A chart as a table of times and lines, and as a file: what eyes read from a canvas, for everyone and for a spreadsheet.
 import { make, makeSvg, say, set } from "./dom.js";
-import { savePicture } from "./picture.js";
+import { notice } from "./notice.js";
 import { save, stamp } from "./save.js";
 import { when, write } from "./units.js";
 import { words } from "./words.js";
@@ -9,6 +9,13 @@ const FIRST = 100; // rows shown at once, newest first
 const TABLE = "M2 3.5h12v9H2zM2 6.5h12M2 9.5h12M6.5 3.5v9";
 const PICTURE = "M8 2v8M4.5 6.5 8 10l3.5-3.5M2.5 13.5h11";
 const DANGEROUS = /^[=+\-@\t\r]/; // a spreadsheet would take a text that begins so for a formula
+
+// What draws one is loaded when somebody wants it.
+async function picture(chart) {
+  const drawing = await import("./picture.js").catch(() => null);
+  notice("picture", drawing ? "" : words.noAnswer);
+  drawing?.savePicture(chart);
+}
 
 // What stands in a chart's heading beside its title. A chart has panel (name, title, unit, series of key and legend),
 // series.times in Unix seconds, and lines(), each with values, and low and high where a value stands for many readings.
@@ -20,7 +27,7 @@ export function chartTools(chart) {
   };
   const { title } = chart.panel;
   return make("div", { class: "tools" },
-    tool(PICTURE, words.asPicture, words.pictureTool(title), () => savePicture(chart)),
+    tool(PICTURE, words.asPicture, words.pictureTool(title), () => picture(chart)),
     tool(TABLE, words.asTable, words.tableOf(title), () => new TableOf(chart).show()));
 }
 

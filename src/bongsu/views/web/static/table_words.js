@@ -40,7 +40,7 @@ export const words = {
     processes: {
       columns: {
         pid: "PID", user: "User", executable: "Program", owner: "Owner", state: "State", cpu: "CPU", memory: "Memory", read: "Reads",
-        write: "Writes", threads: "Threads", start: "Started", arguments: "Arguments",
+        write: "Writes", threads: "Threads", start: "Started", arguments: "Arguments", run: "Run",
       },
       help: {
         owner: "What manages it: Slurm job, pod, container, unit or user", cpu: "Share of one core since the last look",

@@ -6,6 +6,7 @@ export const words = {
   overview: "Overview",
   owners: "Owners",
   processes: "Processes",
+  runs: "Runs",
   health: "Health",
   ownersTable: "Table of owners",
   processesTable: "Table of processes",
