@@ -11,15 +11,17 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from bongsu import __version__
 from bongsu.model.owner import Owner
 from bongsu.model.run import Metadata
 from bongsu.sources.redact import masked
+from bongsu.sources.root import Machine
 
 if TYPE_CHECKING:
+    from bongsu.owners.resolver import Resolver
     from bongsu.owners.surroundings import Limits
 
 _CGROUPS = "/sys/fs/cgroup"
@@ -115,9 +117,10 @@ class _Owner:
     """Whose a process is, found out beside everything else."""
 
     def __init__(self, pid: int) -> None:
+        from bongsu.owners.resolver import resolver_of
+
         self._found: list[Owner] = []
-        self._pid = pid
-        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread = threading.Thread(target=self._look, args=(resolver_of, pid), daemon=True)
         self._thread.start()
 
     def answer(self) -> Owner | None:
@@ -125,12 +128,9 @@ class _Owner:
         self._thread.join(_PATIENCE_SECONDS)
         return self._found[0] if self._found else None
 
-    def _look(self) -> None:
+    def _look(self, resolver_of: Callable[[Machine], Resolver], pid: int) -> None:
         with contextlib.suppress(Exception):  # one answer of many; a run is not to fail for it
-            from bongsu.owners.resolver import resolver_of
-            from bongsu.sources.root import Machine
-
-            seen = resolver_of(Machine.at()).one(self._pid, patience=_PATIENCE_SECONDS)
+            seen = resolver_of(Machine.at()).one(pid, patience=_PATIENCE_SECONDS)
             if seen is not None:
                 self._found.append(seen.placed.owner)
 
@@ -185,7 +185,6 @@ def _limits() -> dict[str, float]:
 def _of_cgroup(controllers: list[str], path: str) -> Limits:
     from bongsu.owners.surroundings import Limits, Surroundings
     from bongsu.sources.cgroup import UNIFIED
-    from bongsu.sources.root import Machine
 
     around = Surroundings(Machine.at().sys, 0.0)
     found = Limits()

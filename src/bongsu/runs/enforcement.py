@@ -20,6 +20,7 @@ from bongsu.runs.signals import Signals
 from bongsu.runs.thresholds import END, RUN, Crossing, Guard, Threshold, shown
 
 TIMED_OUT = 124  # as timeout(1)
+_PATIENCE_SECONDS = 2.0  # for what was killed to be gone: one that waits for a disk may take for ever
 
 
 class Enforcement:
@@ -48,10 +49,16 @@ class Enforcement:
         self._guard = Guard(tuple(Threshold(*one) for one in plan.thresholds))
         self._timeout = _now() + plan.timeout_seconds if plan.timeout_seconds else math.inf
         self._kill = math.inf
+        self._over = -math.inf
 
     def wait(self, now: float) -> float:
         """Seconds from ``now``, on the monotonic clock, until `tick` has something to do."""
-        return min(self._timeout - _now(), self._kill - now)
+        over = self._over - now if self.ending() else math.inf
+        return min(self._timeout - _now(), self._kill - now, over)
+
+    def ending(self) -> bool:
+        """Whether what the command started is being ended too, which is worth waiting for."""
+        return time.monotonic() < self._over
 
     def tick(self) -> None:
         """Do what is due."""
@@ -105,6 +112,7 @@ class Enforcement:
         self._send(signal.SIGTERM)
         self._send(signal.SIGCONT)  # one that is stopped would not hear it
         self._kill = min(self._kill, time.monotonic() + self._plan.kill_after_seconds)
+        self._over = self._kill + _PATIENCE_SECONDS
 
     def _send(self, number: int) -> None:
         """Signal the command and all that it started, the youngest last, so that nobody starts them anew."""

@@ -11,6 +11,7 @@ import os
 import select
 import signal
 import struct
+import time
 from typing import NamedTuple
 
 _INFO = struct.Struct("=IiiI32xQ")  # signalfd_siginfo of signalfd(2): number, errno, code, pid, …, value
@@ -23,7 +24,7 @@ _OWN_FAULTS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, sign
 _OF_PYTHON = {signal.SIGPIPE, signal.SIGXFSZ}
 _GRACE_SECONDS = 0.02  # who signals many processes one by one takes a moment
 _LOOK_SECONDS = 0.2  # how often the witness looks whether the command goes on, while we are stopped
-_ORDER = struct.Struct("ci")
+_ORDER = struct.Struct("=cid")  # what to do, of which process, for how many seconds
 
 
 class Received(NamedTuple):
@@ -124,18 +125,18 @@ class Witness:
         """The signals that came to the group (or to all of a container) since this was last asked."""
         try:
             select.select([], [], [], _GRACE_SECONDS)
-            os.write(self._ask, _ORDER.pack(b"?", 0))
+            os.write(self._ask, _ORDER.pack(b"?", 0, 0.0))
             return set(os.read(self._answer, 256)) - {0}
         except OSError:
             return set()  # somebody killed it: then each signal is taken to be ours alone
 
-    def guard(self, pid: int) -> None:
-        """From now on continue this process as soon as the process ``pid`` is not stopped."""
-        self._tell(b"g", pid)
+    def guard(self, pid: int, seconds: float) -> None:
+        """From now on continue this process as soon as the process ``pid`` is not stopped, or so much time is over."""
+        self._tell(b"g", pid, seconds)
 
     def relax(self) -> None:
         """No longer do so."""
-        self._tell(b"r", 0)
+        self._tell(b"r", 0, 0.0)
 
     def dismiss(self) -> None:
         """End it; reap it too."""
@@ -144,9 +145,9 @@ class Witness:
         with contextlib.suppress(ChildProcessError):  # reaped with the others
             os.waitpid(self.pid, 0)
 
-    def _tell(self, order: bytes, pid: int) -> None:
+    def _tell(self, order: bytes, pid: int, seconds: float) -> None:
         with contextlib.suppress(OSError):  # somebody killed it
-            os.write(self._ask, _ORDER.pack(order, pid))
+            os.write(self._ask, _ORDER.pack(order, pid, seconds))
 
 
 def _bear_witness(orders: int, answer: int, monitor: int) -> None:
@@ -157,18 +158,18 @@ def _bear_witness(orders: int, answer: int, monitor: int) -> None:
         lowest = keep + 1
     os.closerange(lowest, 1 << 16)
     every = signal.valid_signals()
-    guarded = 0
+    guarded, until = 0, 0.0
     while True:
         if guarded and not select.select([orders], [], [], _LOOK_SECONDS)[0]:
-            if not _stopped(guarded):
+            if not _stopped(guarded) or time.monotonic() >= until:
                 os.kill(monitor, signal.SIGCONT)
                 guarded = 0
             continue
         order = os.read(orders, _ORDER.size)
         if not order:
             return
-        what, pid = _ORDER.unpack(order)
-        guarded = pid
+        what, guarded, seconds = _ORDER.unpack(order)
+        until = time.monotonic() + seconds
         if what == b"?":
             seen = bytearray(1)
             while (came := signal.sigtimedwait(every, 0)) is not None:

@@ -78,8 +78,7 @@ class Watch:
                 self._capture.heed(ready)
             for received in self._signals.read():
                 self._heed(received)
-            if self._ended is None or self._plan.wait_all:
-                self._readings.take()
+            self._readings.take()
         assert self._ended is not None
         code, name, used = self._ended
         code = self._enforcement.exit_code or code if failed is None else failed
@@ -97,7 +96,7 @@ class Watch:
             return True
         if self._capture is not None and not self._capture.drained():
             return False
-        return not self._plan.wait_all or not self._others()
+        return not (self._plan.wait_all or self._enforcement.ending()) or not self._others()
 
     def _heed(self, received: Received) -> None:
         number = received.number
@@ -156,7 +155,7 @@ class Watch:
         """Stop as the command did, so that the shell sees it; go on with it."""
         began = time.clock_gettime(time.CLOCK_BOOTTIME)
         self._readings.note("stopped", _name(number))
-        self._witness.guard(self._pid)
+        self._witness.guard(self._pid, self._enforcement.wait(time.monotonic()))
         take(number)
         self._witness.relax()
         self._readings.note("continued", f"after {time.clock_gettime(time.CLOCK_BOOTTIME) - began:.1f} s")

@@ -1,0 +1,85 @@
+"""A terminal with a program on it, as a person at the keyboard has it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import termios
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+
+GENEROUS = 60.0  # s; for a machine that is busy with other things
+
+
+class Terminal:
+    """What was typed goes in, what is shown comes out."""
+
+    def __init__(self, fd: int, pid: int) -> None:
+        self.fd = fd
+        self.pid = pid
+        self.seen = ""
+        self._from = 0
+
+    def type(self, text: str) -> None:
+        """Press keys."""
+        os.write(self.fd, text.encode())
+
+    def until(self, pattern: str) -> re.Match[str]:
+        """Wait for something new on the screen."""
+        end = time.monotonic() + GENEROUS
+        while True:
+            found = re.compile(pattern).search(self.seen, self._from)
+            if found:
+                self._from = found.end()
+                return found
+            if not select.select([self.fd], [], [], max(0.0, end - time.monotonic()))[0]:
+                raise AssertionError(f"{pattern!r} was not shown; there is {self.seen[self._from :]!r}")
+            data = b""
+            with suppress(OSError):  # EIO: nobody holds the other side
+                data = os.read(self.fd, 65536)
+            if not data:
+                raise AssertionError(f"ended without {pattern!r}: {self.seen[self._from :]!r}")
+            self.seen += data.decode("utf-8", "replace")
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Change the size of the window."""
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+
+@contextmanager
+def terminal(argv: Sequence[str], env: Mapping[str, str]) -> Iterator[Terminal]:
+    """A program as the leader of a session on a new terminal of 80 by 24; hung up on at the end."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        try:
+            for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM, signal.SIGPIPE):
+                signal.signal(number, signal.SIG_DFL)
+            os.execvpe(argv[0], list(argv), dict(env))
+        finally:
+            os._exit(127)
+    found = Terminal(fd, pid)
+    found.resize(24, 80)
+    try:
+        yield found
+    finally:
+        os.close(fd)  # the terminal hangs up
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+@contextmanager
+def shell(env: Mapping[str, str]) -> Iterator[Terminal]:
+    """An interactive bash with job control."""
+    plain = {**env, "PS1": "ready> ", "TERM": "dumb", "HISTFILE": "/dev/null", "BASH_SILENCE_DEPRECATION_WARNING": "1"}
+    with terminal(["bash", "--norc", "--noprofile", "--noediting", "-i"], plain) as found:
+        found.until("ready> ")
+        yield found
+        with suppress(OSError):
+            found.type("\x03\nkill -9 $(jobs -p) 2>/dev/null; exit\n")
