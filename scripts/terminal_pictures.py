@@ -89,7 +89,7 @@ def recorded() -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "train.py").write_text(TRAINING)
         argv = [
-            BONGSU,
+            str(BONGSU),
             "run",
             "--quiet",
             "--interval",

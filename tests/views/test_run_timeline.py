@@ -153,8 +153,12 @@ def test_memory_is_drawn_by_the_best_measure_that_was_read_often_enough() -> Non
     assert series.memory(run_reports.empty())[0] == "PSS"
 
 
-def test_programs_are_named_by_their_executable() -> None:
-    """`by_program` loses nobody."""
+def test_programs_are_named_by_the_end_of_their_path() -> None:
+    """Nobody is lost; a process whose path could not be read any more is with those of its name."""
+    row = run_reports.sleeping().processes[0]
+    paths = ("/usr/lib/gcc/cc1", "cc1", "/usr/bin/cc1", "")
+    made = [msgspec.structs.replace(row, index=n, executable=path) for n, path in enumerate(paths)]
+    assert {name: len(group) for name, group in by_program(made).items()} == {"cc1": 3, "?": 1}
     rows = run_reports.build().processes
     assert {name: len(group) for name, group in by_program(rows).items()} == {
         "make": 1,

@@ -42,7 +42,7 @@ def lanes(rows: Sequence[ProcessRow], most: int, seconds: float) -> list[Lane]:
     room = most - len(alone)
     shown, rest = (groups, []) if len(groups) <= room else (groups[: room - 1], groups[room - 1 :])
     made = [_alone(row) for row in alone]
-    made += [Lane(program(name), tuple(group)) if len(group) > 1 else _alone(group[0]) for name, group in shown]
+    made += [Lane(name, tuple(group)) if len(group) > 1 else _alone(group[0]) for name, group in shown]
     made.sort(key=_begin)
     if rest:
         made.append(Lane(f"{len(rest)} other programs", tuple(row for _, group in rest for row in group)))
@@ -63,10 +63,13 @@ def called(row: ProcessRow) -> str:
 
 
 def by_program(rows: Iterable[ProcessRow]) -> dict[str, list[ProcessRow]]:
-    """The processes of each executable, in the order in which the first of each began."""
+    """The processes of each program, in the order in which the first of each began.
+
+    By its name, not its path: of a process that is about to be gone the kernel still tells the one, but not the other.
+    """
     found: dict[str, list[ProcessRow]] = {}
     for row in sorted(rows, key=lambda one: one.start_seconds):
-        found.setdefault(row.executable, []).append(row)
+        found.setdefault(program(row.executable), []).append(row)
     return found
 
 

@@ -14,7 +14,7 @@ from bongsu.views.columns import fitted, short
 from bongsu.views.owned import sentence
 from bongsu.views.printable import printable
 from bongsu.views.run_report import clock_of, command, facts, heading
-from bongsu.views.run_rows import by_program, called, program
+from bongsu.views.run_rows import by_program, called
 from bongsu.views.units import UNKNOWN, bytes_text, count_text, ratio_text, seconds_text
 
 _MOST_EVENTS = 20
@@ -121,7 +121,7 @@ def _programs(report: RunReport, console: Console, most: int) -> tuple[Table, st
     ranked = sorted(by_program(rows).items(), key=lambda item: (-_known(item[1]), item[0]))
     drawn = [
         [
-            Text(printable(program(name))), Text(count_text(len(group))), Text(seconds_text(_spent(group))),
+            Text(printable(name)), Text(count_text(len(group))), Text(seconds_text(_spent(group))),
             Text(ratio_text(_sum(one.cpu_share_ratio for one in group))),
             Text(bytes_text(max((one.peak_rss_bytes for one in group if one.peak_rss_bytes is not None), default=None))),
             Text(count_text(sum(bool(one.exit_code) for one in group))),

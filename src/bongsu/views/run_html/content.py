@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from bongsu.model.run import Point, ProcessRow, RunReport
 from bongsu.views import run_series as series
 from bongsu.views.printable import printable
+from bongsu.views.run_rows import program
 from bongsu.views.units import count_text
 
 MOST_SAMPLES = 3000
@@ -139,7 +140,7 @@ def _processes(report: RunReport, notes: list[str]) -> list[list[Any]]:
 
 def _process(row: ProcessRow) -> list[Any]:
     return [
-        row.pid, row.start_seconds, row.end_seconds, printable(row.command[:_LONGEST]), printable(row.executable[:_LONGEST]),
+        row.pid, row.start_seconds, row.end_seconds, printable(row.command[:_LONGEST]), printable(program(row.executable)[:_LONGEST]) if row.executable else "",
         printable(row.user), row.exit_code, printable(row.signal), row.cpu_seconds, row.cpu_share_ratio, row.peak_rss_bytes,
         row.peak_pss_bytes, row.threads,
     ]  # fmt: skip

@@ -12,7 +12,7 @@ let chosenLane = -1;
 
 const ended = (row) => row[END] ?? whole.to;
 const bad = (row) => Boolean(row[SIGNAL]) || (row[EXIT] !== null && row[EXIT] !== 0);
-const base = (path) => path.slice(path.lastIndexOf("/") + 1) || path || words.unknown;
+const base = (path) => path.slice(path.lastIndexOf("/") + 1) || path;
 // The folder of a program says little and is long.
 const labelOf = (row) => {
   const [first, ...rest] = (row[COMMAND] || row[PROGRAM] || `process ${row[PID]}`).split(" ");
@@ -41,7 +41,7 @@ function arrange() {
       if (!groups.has(row[PROGRAM])) groups.set(row[PROGRAM], []);
       groups.get(row[PROGRAM]).push(row);
     }
-    lanes = [...groups].map(([program, group]) => ({ label: `${base(program)} (${group.length})`, rows: group }));
+    lanes = [...groups].map(([program, group]) => ({ label: `${program || words.unknown} (${group.length})`, rows: group }));
   } else lanes = rows.map((row) => ({ label: labelOf(row), rows: [row] }));
   chosenLane = -1;
   byId("count").textContent = words.counted(rows.length, data.processes.length);
