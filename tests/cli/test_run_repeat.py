@@ -38,7 +38,7 @@ def test_two_commands_are_run_in_turn_and_compared(tmp_path: Path) -> None:
     again = done.stderr.splitlines()[-1].removeprefix("again: bongsu ").split()
     shown = bongsu(*again, env={"BONGSU_RUNS_DIR": str(tmp_path)})
     assert shown.returncode == 0
-    assert "(2 runs) echo 'a  b'" in shown.stdout
+    assert "A (2 runs) echo 'a  b'" in shown.stdout.splitlines()
 
 
 def test_one_command_shows_its_noise(tmp_path: Path) -> None:

@@ -119,6 +119,15 @@ def test_a_median_of_some_runs_says_of_how_many(monkeypatch: pytest.MonkeyPatch)
     assert "2 of 4: 4 s" in _drawn(told, monkeypatch)
 
 
+def test_long_labels_leave_the_numbers_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A label gives way, a metric's name and its numbers do not."""
+    told = compare({"L" * 40: runs("a", around(2, 8, 1)), "M" * 40: runs("b", around(1, 8, 2), first=1)})
+    drawn = _drawn(told, monkeypatch)
+    table = drawn[drawn.index("ratio  ") :]
+    assert "wall time" in table
+    assert max(map(len, table.splitlines())) <= 80
+
+
 def test_json_has_everything_and_no_infinity() -> None:
     """Every value, interval and warning, under keys that stay; a ratio without end is null."""
     told = json.loads(json_text(document(_pair())))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import IO, TYPE_CHECKING
 
@@ -41,6 +42,7 @@ Exit codes: 0 compared; 1 a limit of --fail-if is passed; 2 these cannot be comp
 few runs leave a limit open.
 """
 _TAG = "tag:"
+_REPEATED = re.compile(r"^\d{8}-\d{6}-[0-9a-f]{4}-(?=[A-Z]$)")  # before the side, in the tags that `--repeat` gives
 
 
 @click.command("compare", help=HELP)
@@ -98,17 +100,26 @@ def _named(ctx: click.Context, words: Sequence[str]) -> dict[str, list[Measured]
     from bongsu.runs.compare import measured
 
     found: dict[str, list[Measured]] = {}
-    for number, word in enumerate(words):
-        if word.startswith(_TAG) and "," not in word:
-            label = word.removeprefix(_TAG)
-            references = _tagged(label, directory(ctx))
-        else:
-            label = _letters(number)
-            references = [word] if os.path.exists(word) else word.split(",")
+    for label, word in zip(_labels(words), words, strict=True):
         if label in found:
             raise BadInput(Message("the group {label} is given twice", label=label))
+        if _is_tag(word):
+            references = _tagged(word.removeprefix(_TAG), directory(ctx))
+        else:
+            references = [word] if os.path.exists(word) else word.split(",")
         found[label] = [measured(report_of(ctx, reference)) for reference in references]
     return found
+
+
+def _labels(words: Sequence[str]) -> list[str]:
+    """What to call the groups: a tag is its own name, those of one `--repeat` have short ones, others are A, B, C, ..."""
+    labels = [word.removeprefix(_TAG) if _is_tag(word) else _letters(number) for number, word in enumerate(words)]
+    short = [_REPEATED.sub("", label) for label in labels]
+    return short if len(set(short)) == len(short) else labels
+
+
+def _is_tag(word: str) -> bool:
+    return word.startswith(_TAG) and "," not in word
 
 
 def _tagged(tag: str, where: str) -> list[str]:

@@ -7,13 +7,14 @@ from rich.text import Text
 
 from bongsu.model.comparison import Comparison, Difference, Row, Side, Verdict
 from bongsu.model.message import Message
-from bongsu.views.columns import fitted, plain_console
+from bongsu.views.columns import fitted, plain_console, short
 from bongsu.views.plot import Scale
 from bongsu.views.printable import printable
 from bongsu.views.run_dots import dots
 from bongsu.views.units import UNKNOWN, bytes_text, count_text, ratio_text, seconds_text
 
 _SCALES = {"seconds": Scale(seconds_text, 60), "bytes": Scale(bytes_text, 1024), "count": Scale(count_text)}
+_SHORTEST_LABEL = 12  # cells that a label may take, however short the numbers below it are
 _STYLES = {Verdict.HIGHER: "bold red", Verdict.LOWER: "bold green"}
 
 
@@ -106,7 +107,6 @@ def _table(comparison: Comparison, console: Console) -> None:
             for row in rows
         ]
     else:
-        titles = ["", *(printable(group.label) for group in comparison.groups), "ratio", "95 %", "p", ""]
         lines = [
             [
                 Text(printable(row.metric.title)), *(Text(_median(row, side)) for side in row.sides),
@@ -114,6 +114,10 @@ def _table(comparison: Comparison, console: Console) -> None:
             ]
             for row in rows
         ]  # fmt: skip
+        titles = ["", "", "", "ratio", "95 %", "p", ""]
+        for at, group in enumerate(comparison.groups, 1):
+            widest = max((line[at].cell_len for line in lines), default=0)
+            titles[at] = short(printable(group.label), max(_SHORTEST_LABEL, widest), console)
         left, give = [0, 6], [(0, 11), (5, 0), (0, 8)]
     if rows:
         console.print(fitted(titles, lines, console, left=left, give=give), crop=False)

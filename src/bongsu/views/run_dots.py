@@ -12,7 +12,7 @@ from bongsu.views.columns import plain_console, short
 from bongsu.views.plot import BRAILLE, COLOURS, DOTS, Scale, value_ticks
 from bongsu.views.printable import printable
 
-_LONGEST_LABEL = 16
+_LONGEST_LABEL = 24
 _WIDEST = 100  # cells of the axis: what lies far apart is hard to compare
 _CELLS_A_TICK = 14
 
