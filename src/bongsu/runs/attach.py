@@ -38,7 +38,7 @@ class Attached:
         try:
             self.pidfd = os.pidfd_open(pid)
         except OSError as error:
-            if error.errno == errno.EINVAL and os.path.exists(f"/proc/{pid}/task/{pid}"):
+            if error.errno in (errno.EINVAL, errno.ENOENT) and os.path.exists(f"/proc/{pid}/task/{pid}"):
                 raise ValueError(f"{pid} is a thread of process {_leader(pid)}") from None
             raise
         try:

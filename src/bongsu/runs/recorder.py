@@ -116,6 +116,9 @@ class Recorder:
         """The command has ended (and was reaped, where it was our child): the last sample and the end of the record."""
         self.sample()
         now = self._journal.now()
+        root = self._members.get(self._pid)
+        if root is self._root and root.seen.state == b"Z":  # another's child, who has not waited for it yet
+            self._gone(root.seen, now, set())
         self._own(now)
         survivors = [
             [member.seen.pid, member.command, round((member.book.own_ns + member.book.unseen_ns) / 1e9, 3)]
