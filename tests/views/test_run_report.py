@@ -192,3 +192,12 @@ def test_a_program_is_called_by_the_end_of_its_path() -> None:
     row = msgspec.structs.replace(report.processes[0], command="/usr/lib/gcc/x86_64-linux-gnu/12/cc1 -quiet a.c")
     assert "cc1 -quiet a.c" in drawn(msgspec.structs.replace(report, processes=(row,)))
     assert "/usr/lib" not in drawn(msgspec.structs.replace(report, processes=(row,)))
+
+
+def test_who_lived_on_is_told_at_the_end() -> None:
+    """What a command left behind runs on: the person who started it should know."""
+    report = run_reports.training()
+    assert "; lived on: 222 tensorboard --logdir runs (CPU 4.5 s)" in short(report)
+    many = tuple(msgspec.structs.replace(report.summary.survivors[0], pid=n, cpu_seconds=None) for n in range(5))
+    report = msgspec.structs.replace(report, summary=msgspec.structs.replace(report.summary, survivors=many))
+    assert "(CPU not known) and 2 more" in short(report)

@@ -32,7 +32,7 @@ def short(report: RunReport) -> str:
     if use.io.read_bytes is not None or use.io.write_bytes is not None:
         lines.append(f"  storage    {_transfers(report)}")
     if use.children.started != 0:
-        lines.append(f"  processes  {_children(report)}")
+        lines.append(f"  processes  {_children(report)}{_lived_on(report)}")
     lines.append(f"  report     bongsu report show {printable(meta.id)}")
     return "\n".join(lines)
 
@@ -294,6 +294,18 @@ def _survivor(pid: int, said: str, spent: float | None) -> str:
     return f"{pid} {printable(said)}; its CPU time by then: {cost}"
 
 
+def _lived_on(report: RunReport, most: int = 3) -> str:
+    """Who was left behind, for the short report."""
+    left = report.summary.survivors
+    if not left:
+        return ""
+    named = [
+        f"{one.pid} {printable(one.command[:60])} (CPU {NOT_KNOWN if one.cpu_seconds is None else seconds_text(one.cpu_seconds)})"
+        for one in left[:most]
+    ]
+    return f"; lived on: {', '.join(named)}{f' and {count_text(len(left) - most)} more' if len(left) > most else ''}"
+
+
 def _monitor(report: RunReport) -> list[str]:
     own, wall = report.monitor, report.summary.wall_seconds
     parts = ["CPU not known" if own.cpu_seconds is None else f"{seconds_text(own.cpu_seconds)} of CPU"]
@@ -301,7 +313,8 @@ def _monitor(report: RunReport) -> list[str]:
         parts[0] += f" ({_percent(100 * own.cpu_seconds / wall)} of one)"
     if own.rss_bytes is not None:
         parts.append(f"{bytes_text(own.rss_bytes)} of memory")
-    parts.append(f"{count_text(own.samples)} samples, {count_text(own.missed_samples)} missed")
+    samples = "1 sample" if own.samples == 1 else f"{count_text(own.samples)} samples"
+    parts.append(f"{samples}, {count_text(own.missed_samples)} missed")
     if own.late_seconds:
         parts.append(f"at most {seconds_text(own.late_seconds)} late")
     return ["; ".join(parts), *_cut(printable(error) for error in own.errors)]
