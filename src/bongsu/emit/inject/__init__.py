@@ -1,0 +1,1 @@
+"""A folder that stands first in PYTHONPATH when functions are timed without a word in the program."""

@@ -1,0 +1,301 @@
+"""What is known of each timed function in this process: rows of each thread, kept without a lock and merged when written.
+
+Times are seconds of `perf_counter` (CLOCK_MONOTONIC) and `thread_time` (CLOCK_THREAD_CPUTIME_ID). The CPU clock
+costs as much as all the rest of a timed call, so it is read only when SLACK has passed since it was last read in
+this thread. What lies between two readings and was not CPU time (the thread waited, or another one ran) is known
+exactly; it is charged to the function in which the reading fell, which is wrong by at most SLACK each time. That is
+the error that is stated.
+"""
+
+from __future__ import annotations
+
+import threading
+from time import perf_counter, thread_time
+
+TYPE_CHECKING = False  # as typing's, which takes long to import
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+clock = perf_counter
+SLACK = 2e-5
+NEVER = float("inf")
+NEW = (-1, 0.0)
+FEW = 64
+_TORN = 1e-6
+_PACKAGE = __name__.rpartition(".")[0]
+
+
+class Spec:
+    """Something that is timed: its name in the report, what it is, the task that it is charged to, if it is fixed."""
+
+    __slots__ = ("exact", "kind", "name", "task")
+
+    def __init__(self, name: str, kind: str = "function", task: str | None = None, exact: bool = False) -> None:
+        self.name, self.kind, self.task, self.exact = name, kind, task, exact
+
+
+class Row:
+    """The account of one function in one thread under one task."""
+
+    __slots__ = (
+        "active", "begun", "count", "cpu_unknown", "depth", "error", "errors", "live", "maximum", "minimum",
+        "off", "seen", "self_off", "self_wall", "spec", "start", "state", "stepped", "task", "wall",
+    )  # fmt: skip
+
+    def __init__(self, spec: Spec, task: str | None, state: State) -> None:
+        self.spec, self.task, self.state = spec, task, state
+        self.count = self.errors = 0  # calls that have ended; those that did by an exception
+        self.depth = 0  # entries on this thread's stack
+        self.live = 0  # generators and coroutines that began and have not ended
+        self.start = 0.0  # of the outermost call
+        self.begun = 0.0  # sum of when those that live began
+        self.wall = 0.0  # outermost calls only
+        self.active = 0.0  # of `wall`, what generators and coroutines ran
+        self.off = 0.0  # of that, not CPU time
+        self.self_wall = self.self_off = 0.0
+        self.minimum, self.maximum = NEVER, 0.0
+        self.error = 0.0  # of the thread, while this was active
+        self.seen = NEW  # its count and own time when it was last written
+        self.stepped = self.cpu_unknown = False
+
+
+class Table(dict[Spec, Row]):
+    """The rows of one thread under one task; a row is there once it is asked for."""
+
+    __slots__ = ("state", "task")
+
+    def __init__(self, task: str | None, state: State) -> None:
+        super().__init__()
+        self.task, self.state = task, state
+
+    def __missing__(self, spec: Spec) -> Row:
+        task = self.task if spec.task is None else spec.task
+        row = self[spec] = Row(spec, task, self.state)
+        self.state.due = 0.0
+        return row
+
+
+class State:
+    """Where a thread is: the row on top of its stack, and its clocks."""
+
+    __slots__ = (
+        "child",
+        "due",
+        "error",
+        "error_seen",
+        "gone",
+        "mark_cpu",
+        "mark_wall",
+        "off",
+        "soon",
+        "table",
+        "tables",
+        "top",
+    )
+
+    def __init__(self) -> None:
+        self.top: Row | None = None
+        self.child = 0.0  # wall time of what the function on top called
+        self.off = 0.0  # time since the thread's first call in which it did not run
+        self.error = 0.0  # how much of that may be charged to the wrong function
+        self.error_seen = 0.0  # that, when it was last written
+        self.gone = False  # its thread has ended, and its rows are in the accounts of those
+        self.due = 0.0  # from here on the CPU clock is read at the next event
+        self.soon = NEVER  # 0 when the file says that a call of this thread is running
+        self.mark_wall, self.mark_cpu = clock(), thread_time()
+        self.table = Table(None, self)
+        self.tables: dict[str | None, Table] = {None: self.table}  # by task
+
+    def under(self, task: str | None) -> Table:
+        """The rows of a task."""
+        table = self.tables.get(task)
+        if table is None:
+            table = self.tables[task] = Table(task, self)
+        return table
+
+
+class _Leaver:
+    """Tells when its thread has ended."""
+
+    __slots__ = ("state",)
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+    def __del__(self) -> None:
+        if LEDGER is not None:  # as Python ends, modules are emptied
+            LEDGER.left.append(self.state)
+
+
+class Local(threading.local):
+    """The state of the thread that asks."""
+
+    def __init__(self) -> None:
+        self.state = State()
+        self.leaver = _Leaver(self.state)
+        LEDGER.states.append(self.state)
+
+    def __reduce__(self) -> str:
+        return "LOCAL"  # it is the same thing wherever a function that holds it is unpickled
+
+
+class Ledger:
+    """The threads of this process, what those that ended left, and when it is to be written."""
+
+    def __init__(self) -> None:
+        self.states: list[State] = []
+        self.left: list[State] = []  # of threads that have ended
+        self.write: Callable[[], None] | None = None  # hand what is known to the file
+        self.write_at = 0.0  # at any event from here on
+        self.soon_at = 0.0  # when the outermost call of a thread has ended
+        self.faults = 0  # errors of our own
+
+    def forget(self) -> None:
+        """Count from zero; calls in progress belong to what was."""
+        for state in (*self.states, *self.left):
+            for table in tuple(state.tables.values()):
+                table.clear()
+
+    def begin_anew(self) -> None:
+        """In a child after fork: nothing is known yet, and calls in progress belong to the process that began them."""
+        self.states, self.left = [], []
+        self.write_at = self.soon_at = 0.0
+        self.faults = 0
+        LOCAL.__init__()  # type: ignore[misc]  # its own thread is the one that lives on
+
+
+def _charge(state: State, now: float, cpu: float, row: Row | None) -> None:
+    """The CPU clock was read: what was not CPU time since the last reading is charged to the row."""
+    off = now - state.mark_wall - cpu + state.mark_cpu
+    state.mark_wall, state.mark_cpu, state.due = now, cpu, now + SLACK
+    if off < -_TORN:
+        return  # the thread was interrupted between its two clocks, and this is what was charged too much
+    state.off += off
+    if row is not None:
+        row.self_off += off
+    if off > 0.0:
+        state.error += min(off, SLACK)
+
+
+def _read_now(state: State, row: Row | None) -> float:
+    cpu = thread_time()
+    now = clock()  # after the other: an interruption before both is the time of what was before
+    _charge(state, now, cpu, row)
+    return now
+
+
+def _read_since(state: State, end: float, row: Row) -> None:
+    _charge(state, end, thread_time() - _lag[0], row)
+
+
+def measure_lag() -> None:
+    """How much CPU time lies between the reading at a beginning and one at an end that follows at once."""
+    state, row = State(), Row(Spec("lag"), None, State())
+    lags = []
+    _lag[0] = 0.0
+    for _ in range(20):
+        end = _read_now(state, row)
+        before = state.mark_cpu
+        _read_since(state, end, row)
+        lags.append(state.mark_cpu - before)
+    _lag[0] = min(lags)
+
+
+_lag = [0.0]
+
+
+def enter(state: State, row: Row, start: float) -> float:
+    """What is due when a call begins; when it begins after that."""
+    try:
+        begin = _read_now(state, state.top)
+        if LEDGER.write is not None and (
+            start > LEDGER.write_at
+            or (state.top is None and start > LEDGER.soon_at)
+            or (row.seen is NEW and len(state.table) < FEW)  # it may be the last that is heard of this process
+        ):
+            if not row.depth:
+                row.start = start
+            row.depth += 1  # the file is to say that it is running
+            try:
+                LEDGER.write()
+            finally:
+                row.depth -= 1
+            begin = _not_theirs(state, begin)
+        return begin
+    except Exception as error:
+        if not ours(error):
+            raise
+        return start
+
+
+def leave(state: State, row: Row, start: float, end: float, off: float, mine: float) -> None:
+    """What is due when a call has ended: its account, with the CPU clock read, and what is to be written.
+
+    Args:
+        state: of the thread.
+        row: of the function.
+        start: when the call began.
+        end: when it ended.
+        off: what `state.off` was when it began.
+        mine: wall time of the timed calls within.
+    """
+    try:
+        _read_since(state, end, row)
+        wall = end - start
+        row.self_wall += wall - mine
+        state.child += wall
+        if not row.depth:
+            row.wall += wall
+            row.off += state.off - off
+            row.minimum = min(row.minimum, wall)
+            row.maximum = max(row.maximum, wall)
+        after(state, start, end)
+    except Exception as error:
+        if not ours(error):
+            raise
+
+
+def read(state: State, row: Row, end: float) -> None:
+    """The CPU clock, when a step of the row has ended."""
+    try:
+        _read_since(state, end, row)
+    except Exception as error:
+        if not ours(error):
+            raise
+
+
+def after(state: State, start: float, end: float) -> None:
+    """Write what is due once a call that began and ended then is in its account."""
+    try:
+        if LEDGER.write is not None and (
+            end > LEDGER.write_at
+            or (state.top is None and (end > LEDGER.soon_at or state.soon == 0.0 or end - start > 0.05))
+        ):
+            state.soon = NEVER
+            LEDGER.write()
+            _not_theirs(state, end)
+    except Exception as error:
+        if not ours(error):
+            raise
+
+
+def _not_theirs(state: State, since: float) -> float:
+    now = _read_now(state, None)
+    state.child += now - since  # the time that writing took is no function's own
+    return now
+
+
+def ours(error: BaseException) -> bool:
+    """Whether an error is a fault of ours, which is counted, or came through us: from a signal handler of the program."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = "" if trace is None else str(trace.tb_frame.f_globals.get("__name__", ""))
+    if where == _PACKAGE or where.startswith((_PACKAGE + ".", "json.")):
+        LEDGER.faults += 1
+        return True
+    return False
+
+
+LEDGER: Ledger = Ledger()
+LOCAL = Local()

@@ -1,0 +1,357 @@
+"""What `timed` and `span` count, in real processes."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bongsu.emit import span, task, timed
+from programs import SOURCES, Program
+
+BURN = """
+import time
+def burn(seconds):
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+"""
+
+
+def test_when_nothing_is_recorded_the_function_itself_is_returned() -> None:
+    """Off, a decorated function is what it was, to the last byte of its code, and a span is one shared nothing."""
+
+    def plain(a: int, *, b: int = 2) -> int:
+        return a + b
+
+    code = plain.__code__
+    assert timed(plain) is plain
+    assert timed(name="other", exact=True)(plain) is plain
+    assert plain.__code__ is code
+    assert span("one") is span("two") is task("three")
+    with span("one") as nothing:
+        assert nothing is None
+
+
+def test_a_call_is_counted_and_timed(tmp_path: Path) -> None:
+    """Count, total, least, most, own time and errors, wall and CPU, of nested functions and a span."""
+    program = Program(tmp_path, BURN + """
+from bongsu.emit import timed, span
+@timed
+def inner(seconds):
+    burn(seconds)
+    if seconds > 0.035:
+        raise ValueError
+@timed(name="outside")
+def outer():
+    for seconds in (0.02, 0.03, 0.04):
+        try:
+            inner(seconds)
+        except ValueError:
+            pass
+    with span("sleep"):
+        time.sleep(0.1)
+    burn(0.05)
+outer()
+""")  # fmt: skip
+    program.run()
+    stats = program.functions().stats
+    inner, outer, sleep = stats["inner"], stats["outside"], stats["sleep"]
+    assert (inner.count, inner.errors, outer.count, sleep.count, sleep.kind) == (3, 1, 1, 1, "span")
+    for one in stats.values():
+        assert None not in (one.cpu_time, one.self_time, one.self_cpu_time, one.min_time, one.max_time)
+    assert inner.cpu_time == pytest.approx(0.09, abs=0.002)
+    assert inner.min_time is not None
+    assert inner.max_time is not None
+    assert 0.0199 <= inner.min_time < inner.max_time <= inner.total_time
+    assert outer.cpu_time == pytest.approx(0.14, abs=0.004)
+    assert outer.self_cpu_time == pytest.approx(0.05, abs=0.004)
+    assert outer.total_time == pytest.approx(sum(one.self_time or 0.0 for one in stats.values()), abs=0.002)
+    assert sleep.total_time >= 0.0999
+    assert sleep.cpu_time is not None
+    assert sleep.cpu_time < 0.01
+    assert all(one.cpu_error <= 0.001 for one in stats.values())
+
+
+def test_recursion_is_counted_at_each_call_and_timed_at_the_outermost(tmp_path: Path) -> None:
+    """A function that calls itself, directly or by way of another, is not timed twice."""
+    program = Program(tmp_path, BURN + """
+from bongsu.emit import timed
+@timed
+def direct(n):
+    burn(0.002)
+    return n and direct(n - 1)
+@timed
+def even(n):
+    burn(0.002)
+    return n and odd(n - 1)
+@timed
+def odd(n):
+    burn(0.002)
+    return n and even(n - 1)
+direct(9)
+even(9)
+""")  # fmt: skip
+    program.run()
+    stats = program.functions().stats
+    assert [stats[name].count for name in ("direct", "even", "odd")] == [10, 5, 5]
+    assert stats["direct"].cpu_time == pytest.approx(0.02, abs=0.004)
+    assert stats["direct"].self_cpu_time == pytest.approx(0.02, abs=0.004)
+    assert stats["even"].cpu_time == pytest.approx(0.02, abs=0.004)
+    assert stats["even"].self_cpu_time == pytest.approx(0.01, abs=0.003)
+    assert stats["odd"].cpu_time == pytest.approx(0.018, abs=0.004)
+    assert stats["odd"].self_cpu_time == pytest.approx(0.01, abs=0.003)
+
+
+def test_a_generator_is_timed_while_it_runs(tmp_path: Path) -> None:
+    """What passes while a generator is suspended is not its own; values, exceptions and closing go through."""
+    program = Program(tmp_path, BURN + """
+from bongsu.emit import timed
+@timed
+def numbers():
+    burn(0.01)
+    try:
+        got = yield 1
+    except KeyError:
+        got = "key"
+    burn(0.01)
+    try:
+        yield got
+    finally:
+        burn(0.01)
+    return "end"
+@timed
+def around():
+    return (yield from numbers())
+one = numbers(); print(next(one)); time.sleep(2); print(one.send("sent")); one.close()
+two = numbers(); next(two); print(two.throw(KeyError())); print(list(two))
+print(list(around()))
+""")  # fmt: skip
+    assert program.run().split("\n")[:5] == ["1", "sent", "key", "[]", "[1, None]"]
+    stats = program.functions().stats
+    assert (stats["numbers"].count, stats["numbers"].errors, stats["numbers"].running) == (3, 0, 0)
+    assert stats["numbers"].cpu_time == pytest.approx(0.09, abs=0.006)
+    assert stats["numbers"].total_time < 2
+    assert (stats["around"].count, stats["around"].errors) == (1, 0)
+    assert stats["around"].self_cpu_time == pytest.approx(0, abs=0.005)
+
+
+def test_a_coroutine_is_charged_with_its_own_steps_alone(tmp_path: Path) -> None:
+    """A sleeper beside one that computes is charged less than a hundredth of the other's CPU time; its wall time is its await."""
+    program = Program(tmp_path, BURN + """
+import asyncio
+from bongsu.emit import span, timed
+@timed
+async def sleeper():
+    async with span("wait"):
+        for _ in range(10):
+            await asyncio.sleep(0.02)
+@timed
+async def hog():
+    for _ in range(40):
+        burn(0.01)
+        await asyncio.sleep(0)
+@timed
+async def ticks(n):
+    for i in range(n):
+        await asyncio.sleep(0.001)
+        got = yield i
+        burn(0.001)
+async def main():
+    await asyncio.gather(sleeper(), hog())
+    print([i async for i in ticks(3)])
+    some = ticks(3); await some.asend(None); await some.aclose()
+asyncio.run(main())
+""")  # fmt: skip
+    assert program.run() == "[0, 1, 2]\n"
+    stats = program.functions().stats
+    sleeper, hog = stats["sleeper"], stats["hog"]
+    assert hog.cpu_time == pytest.approx(0.4, rel=0.01)
+    assert sleeper.cpu_time is not None
+    assert sleeper.cpu_time < 0.004
+    assert sleeper.total_time >= 0.2
+    assert stats["wait"].cpu_time is None  # amid others it cannot be told
+    assert stats["wait"].total_time >= 0.199
+    assert (stats["ticks"].count, stats["ticks"].errors, stats["ticks"].running) == (2, 0, 0)
+
+
+def test_threads_are_added_up(tmp_path: Path) -> None:
+    """Each thread has its own account, also when it has ended; a task is the thread's own."""
+    program = Program(tmp_path, BURN + """
+import threading
+from bongsu.emit import task, timed
+@timed
+def work():
+    burn(0.002)
+def some(name):
+    with task(name):
+        for _ in range(5):
+            work()
+for _ in range(3):
+    threads = [threading.Thread(target=some, args=(f"t{n}",)) for n in range(4)]
+    for one in threads: one.start()
+    for one in threads: one.join()
+work()
+""")  # fmt: skip
+    program.run()
+    stats = program.functions().stats
+    assert {name: one.count for name, one in stats.items()} == {"work": 1, **{f"work [t{n}]": 15 for n in range(4)}}
+    assert all(one.cpu_time == pytest.approx(0.002 * one.count, rel=0.1, abs=0.001) for one in stats.values())
+
+
+def test_methods_of_every_kind_stay_what_they_are(tmp_path: Path) -> None:
+    """Signatures, names, kinds, defaults, attributes, `super()`, pickles: a timed function is the same function."""
+    program = Program(tmp_path, """
+import functools, inspect, pickle
+from bongsu.emit import timed
+class Base:
+    def hello(self): return "base"
+class Some(Base):
+    @timed
+    def hello(self, more="!"): return super().hello() + more
+    @timed
+    @classmethod
+    def make(cls): return cls()
+    @staticmethod
+    @timed
+    def both(a, /, b, *rest, c=3, **others): return a, b, rest, c, others
+    @timed
+    @property
+    def value(self): return 7
+@timed
+def plain(a, b=2):
+    "Says what it does."
+    plain.calls = getattr(plain, "calls", 0) + 1
+    return a + b
+cached = timed(functools.lru_cache(lambda x: x))
+some = Some.make()
+print(some.hello(), some.hello(more="?"), type(some).__name__, some.value, Some.both(1, 2, 3, c=4, d=5))
+print(inspect.signature(Some.both), inspect.signature(plain), plain.__name__, plain.__doc__, plain(1), plain(b=1, a=1), plain.calls)
+print(pickle.loads(pickle.dumps(plain)) is plain, cached(1), cached(1), cached.cache_info().hits)
+try:
+    plain()
+except TypeError as error:
+    print(error)
+""")  # fmt: skip
+    lines = program.run().split("\n")
+    assert lines[0] == "base! base? Some 7 (1, 2, (3,), 4, {'d': 5})"
+    assert lines[1] == "(a, /, b, *rest, c=3, **others) (a, b=2) plain Says what it does. 3 2 2"
+    assert lines[2] == "True 1 1 1"
+    assert lines[3] == "plain() missing 1 required positional argument: 'a'"
+    counts = {name: one.count for name, one in program.functions().stats.items()}
+    assert counts == {"Some.hello": 2, "Some.make": 1, "Some.both": 1, "Some.value": 1, "plain": 2, "<lambda>": 2}
+
+
+def test_a_signal_handler_and_a_finalizer_may_call_what_is_timed(tmp_path: Path) -> None:
+    """In the middle of our own work a timed function is called, or an exception raised: nothing is lost, nothing hangs."""
+    program = Program(tmp_path, """
+import gc, signal, time
+from bongsu.emit import timed
+calls = {"work": 0, "handler": 0, "raised": 0, "dropped": 0}
+armed = False
+@timed
+def work():
+    calls["work"] += 1
+@timed
+def handler(number, frame):
+    global armed
+    calls["handler"] += 1
+    if armed:
+        armed = False
+        raise TimeoutError
+class Cycle:
+    def __init__(self): self.me = self
+    def __del__(self): drop()
+@timed
+def drop():
+    calls["dropped"] += 1
+signal.signal(signal.SIGALRM, handler)
+signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+while calls["handler"] < 500:
+    for _ in range(100): work(); Cycle()
+gc.collect()
+gc.disable()
+while calls["raised"] < 500:
+    try:
+        armed = True
+        while True: work()
+    except TimeoutError:
+        calls["raised"] += 1
+signal.setitimer(signal.ITIMER_REAL, 0)
+print(calls["work"], calls["handler"], calls["raised"], calls["dropped"])
+""")  # fmt: skip
+    work, handler, raised, dropped = map(int, program.run().split())
+    functions = program.functions()
+    assert functions.faults == 0
+    assert raised == 500  # none was swallowed, or the program would not have ended
+    assert functions.stats["handler"].count == pytest.approx(
+        handler, abs=5
+    )  # one may interrupt the first line of another
+    assert functions.stats["handler"].errors == pytest.approx(raised, abs=5)
+    assert 0 <= functions.stats["work"].count - work <= raised  # a call may be interrupted before its first line
+    assert functions.stats["drop"].count == dropped
+    assert functions.running == []
+    assert functions.stats["work"].running == 0
+
+
+def test_a_function_that_is_made_at_each_call_takes_no_room(tmp_path: Path) -> None:
+    """Decorated functions that are dropped are forgotten; their counts are not."""
+    program = Program(tmp_path, """
+import gc, sys
+from bongsu.emit import timed
+def make():
+    @timed
+    def made(): return 1
+    return made()
+for _ in range(200): make()
+gc.collect(); before = len(gc.get_objects())
+for _ in range(2000): make()
+gc.collect(); print(len(gc.get_objects()) - before)
+""")  # fmt: skip
+    assert int(program.run()) < 100
+    assert program.functions().stats["make.<locals>.made"].count == 2200
+
+
+@pytest.mark.parametrize("mode", ["", "exact"])
+def test_the_stated_error_of_the_cpu_clock_holds(tmp_path: Path, mode: str) -> None:
+    """Short calls that wait beside short calls that compute: each account is right within the error that it states."""
+    program = Program(tmp_path, """
+import time
+from bongsu.emit import timed
+true = {"wait": 0.0, "compute": 0.0}
+def wait():
+    before = time.thread_time(); time.sleep(0.000005); true["wait"] += time.thread_time() - before
+def compute():
+    before = time.thread_time(); sum(range(100)); true["compute"] += time.thread_time() - before
+timed_wait, timed_compute = timed(wait), timed(compute)
+for _ in range(2000):
+    for _ in range(3): compute()
+    wait()
+print(true["wait"], true["compute"])
+""")  # fmt: skip
+    waited, computed = map(float, program.run(env=program.environment(BONGSU_EMIT=mode)).split())
+    for name, truth in (("wait", waited), ("compute", computed)):
+        stat = program.functions().stats[name]
+        assert stat.cpu_time is not None
+        around = stat.count * 2e-6  # what the program's own readings and the call itself take beside
+        assert truth - stat.cpu_error - 1e-4 <= stat.cpu_time <= truth + stat.cpu_error + around
+        assert (stat.cpu_error == 0.0) == (mode == "exact")
+
+
+def test_it_takes_nothing_but_the_standard_library_and_little_of_it() -> None:
+    """Importing it loads no other room of Bongsu, and nothing that takes long."""
+    code = "import sys; before = set(sys.modules); import bongsu.emit; print(*sorted(set(sys.modules) - before))"
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("BONGSU_")}
+    shown = subprocess.run(
+        [sys.executable, "-S", "-c", code], env={**environment, "PYTHONPATH": str(SOURCES)}, capture_output=True, text=True, check=True
+    ).stdout.split()  # fmt: skip
+    ours = {name for name in shown if name.startswith("bongsu")}
+    assert ours <= {"bongsu", "bongsu.emit"} | {name for name in ours if name.startswith("bongsu.emit.")}
+    assert not {"json", "re", "inspect", "typing", "subprocess", "asyncio", "multiprocessing"} & set(shown)
+    assert pickle.loads(pickle.dumps(timed)) is timed
+    assert inspect.getdoc(timed)
