@@ -68,11 +68,15 @@ def _counted(name: str, *before: str) -> tuple[float, dict[str, Any]]:
 @pytest.mark.needs_root
 @pytest.mark.parametrize("name", run_scenarios.NAMES)
 def test_an_unprivileged_run_is_counted_whole(name: str) -> None:
-    """As nobody, without a group: 99-101 % of the truth in each scenario, by the counter and what was waited for."""
+    """As nobody, without a group: 99-101 % of the truth in each scenario, by the counter and what was waited for.
+
+    Who is never waited for is in the counter alone, and Linux 6.18 takes the end of each process out of that: 0.6 to
+    0.9 % of 20 ms here, and more while other tests run.
+    """
     truth, said = _counted(name, *run_scenarios.UNPRIVILEGED)
     seconds, source, sources = said["answer"]
     assert truth > 2
-    assert seconds == pytest.approx(truth, rel=0.01)
+    assert seconds == pytest.approx(truth, rel=0.02 if name == "ignored" else 0.01)
     assert source in {"perf", "wait4"}
     assert source == "perf" or name != "ignored"  # nobody waited
     assert set(sources) == {"perf", "wait4"}
