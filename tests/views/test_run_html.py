@@ -250,6 +250,19 @@ def test_five_thousand_processes_stay_usable(browser: Browser, tmp_path: Path) -
 
 
 @in_browser
+def test_zooming_in_shows_the_processes_of_that_time(browser: Browser, tmp_path: Path) -> None:
+    """Among thousands of rows those of the time that is shown would have to be searched for."""
+    with opened(browser, tmp_path, run_reports.build(5000)) as shown:
+        shown.get_by_label("a row for each program").uncheck()
+        expect(shown.locator("#count")).to_have_text("5000")
+        shown.evaluate("setRange(30, 31)")
+        expect(shown.locator("#count")).to_have_text(re.compile(r"^\d\d of 5000$"))
+        assert shown.evaluate("lanes.every(({rows}) => rows.some((row) => row[START] <= 31 && row[END] >= 30))")
+        shown.get_by_role("button", name="All", exact=True).click()
+        expect(shown.locator("#count")).to_have_text("5000")
+
+
+@in_browser
 def test_a_bar_under_the_pointer_is_told(browser: Browser, tmp_path: Path) -> None:
     """Where there is no key there is a finger or a mouse."""
     with opened(browser, tmp_path, run_reports.training()) as shown:

@@ -7,7 +7,8 @@ const MANY = 100; // from so many on a row for each program comes first
 
 const gantt = byId("gantt");
 const canvas = gantt.querySelector("canvas");
-let lanes = []; // [{label, rows}]
+let found = []; // [{label, rows}]
+let lanes = []; // those of them that have anything in the time that is shown
 let chosenLane = -1;
 
 const ended = (row) => row[END] ?? whole.to;
@@ -41,11 +42,23 @@ function arrange() {
       if (!groups.has(row[PROGRAM])) groups.set(row[PROGRAM], []);
       groups.get(row[PROGRAM]).push(row);
     }
-    lanes = [...groups].map(([program, group]) => ({ label: `${program || words.unknown} (${group.length})`, rows: group }));
-  } else lanes = rows.map((row) => ({ label: labelOf(row), rows: [row] }));
+    found = [...groups].map(([program, group]) => ({ label: `${program || words.unknown} (${group.length})`, rows: group }));
+  } else found = rows.map((row) => ({ label: labelOf(row), rows: [row] }));
+  lanes = [];
   chosenLane = -1;
-  byId("count").textContent = words.counted(rows.length, data.processes.length);
   gantt.scrollTop = 0;
+  fit();
+}
+
+const inRange = (row) => row[START] <= range.to && ended(row) >= range.from;
+
+// Who zooms in on a second of a long build is shown the processes of that second.
+function fit() {
+  const kept = lanes[chosenLane];
+  lanes = found.filter(({ rows }) => rows.some(inRange));
+  chosenLane = kept ? lanes.indexOf(kept) : -1;
+  const shown = lanes.reduce((n, { rows }) => n + rows.filter(inRange).length, 0);
+  byId("count").textContent = words.counted(shown, data.processes.length);
   size();
 }
 
@@ -176,5 +189,5 @@ function pointed(event) {
 }
 canvas.addEventListener("pointermove", pointed);
 canvas.addEventListener("click", pointed);
-onRange.push(drawGantt);
+onRange.push(fit);
 onTheme.push(drawGantt);
