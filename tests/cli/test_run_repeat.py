@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cli.command import ARGV, bongsu, environment
+from cli.command import ARGV, _heed_signals, bongsu, environment
 
 
 def _runs(directory: Path) -> list[dict[str, Any]]:
@@ -98,8 +98,9 @@ def test_ctrl_c_ends_it_and_compares_what_is_there(tmp_path: Path) -> None:
     slow = f"test -e {flag} && exec sleep 60; touch {flag}"
     argv = [*ARGV, "run", "--runs-dir", str(tmp_path), "--repeat", "3", "--vs", "true", "--", "sh", "-c", slow]
     with subprocess.Popen(
-        argv, stderr=subprocess.PIPE, text=True, start_new_session=True, env=environment(), stdin=subprocess.DEVNULL
-    ) as process:
+        argv, stderr=subprocess.PIPE, text=True, start_new_session=True, env=environment(), stdin=subprocess.DEVNULL,
+        preexec_fn=_heed_signals,  # noqa: PLW1509  the tests have no threads that fork could harm
+    ) as process:  # fmt: skip
         try:
             deadline = time.monotonic() + 90
             while "sleep" not in _commands_of(process.pid) and time.monotonic() < deadline:

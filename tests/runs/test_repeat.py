@@ -14,6 +14,7 @@ import pytest
 
 from bongsu.model.errors import BadInput
 from bongsu.runs.repeat import Ended, Turn, experiment, order, run_all, words
+from cli.command import _heed_signals
 
 DRIVER = """
 import sys
@@ -110,8 +111,9 @@ def test_a_signal_ends_it_cleanly(number: signal.Signals, to_all: bool, tmp_path
     started = tmp_path / "started"
     script = f"test -e {started} || {{ touch {started}; exit 0; }}; touch {started}2; exec sleep 60"
     with subprocess.Popen(
-        [sys.executable, "-c", DRIVER, script], stdout=subprocess.PIPE, text=True, start_new_session=True
-    ) as driver:
+        [sys.executable, "-c", DRIVER, script], stdout=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=_heed_signals,  # noqa: PLW1509  the tests have no threads that fork could harm
+    ) as driver:  # fmt: skip
         try:
             deadline = time.monotonic() + 60
             while not Path(f"{started}2").exists() and time.monotonic() < deadline:
