@@ -121,6 +121,21 @@ def test_after_the_end_of_all_processes_nothing_is_measured() -> None:
     assert (cost.memory.avg_rss_bytes, cost.max_threads, cost.children.max_count) == (MIB, 2, 0)
 
 
+def test_a_small_program_is_not_as_large_as_its_monitor() -> None:
+    """It began as a copy of the monitor, and wait4 does not forget that: then what was seen of it counts."""
+    end = record("end", 9.0, exit_code=0, cpu_source="wait4", sources={"wait4": 0.1}, maxrss_bytes=9 * MIB)
+    rows = [*records(end=False), end]
+    assert of(rows).summary.memory.largest_process_rss_bytes == 50 * MIB
+    rows = [
+        columns(),
+        record("sample", 1.0, rss_bytes=MIB, processes=1),
+        record("monitor", 2.0, rss_bytes=12 * MIB),
+        end,
+    ]
+    memory = of(rows).summary.memory
+    assert (memory.largest_process_rss_bytes, memory.peak_rss_bytes) == (None, MIB)
+
+
 def test_what_could_not_be_read_is_told_of_the_monitor() -> None:
     """Once for each thing; a signal is none of them."""
     rows = [

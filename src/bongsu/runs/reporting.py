@@ -11,6 +11,7 @@ import os
 import pwd
 import statistics
 import time
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -18,7 +19,7 @@ import msgspec
 from bongsu.model.errors import BadInput
 from bongsu.model.message import Message
 from bongsu.model.run import SCHEMA, Event, Metadata, RunReport, Summary
-from bongsu.records import run_folder
+from bongsu.records import functions, run_folder
 from bongsu.records.run_finding import Found
 from bongsu.records.run_folder import ENDED, LOST, METADATA, RECORD, RUNNING, SUMMARY, NewerSchema
 from bongsu.records.run_list import NEWER, UNREADABLE, RunRow
@@ -78,7 +79,10 @@ def read_run(folder: str, state: str | None = None) -> RunReport:
     if state is None:
         state = run_folder.state(folder, ended=record.end is not None, interval_seconds=metadata.interval_seconds)
     metadata = msgspec.structs.replace(metadata, state=state)
-    return report(metadata, record)
+    timed = functions.read(folder)
+    return report(
+        metadata, msgspec.structs.replace(record, events=(*record.events, *_of_functions(timed))), timed.stats
+    )
 
 
 def conclude(folder: str) -> RunReport:
@@ -131,12 +135,27 @@ def summarized(folder: str) -> dict[str, Any] | None:
 
 def _keep(folder: str, made: RunReport) -> bool:
     """Write the summary unless it stands there so already."""
-    kept = {key: value for key, value in export_json.document(made).items() if key in export_json.SUMMED_UP}
+    kept = export_json.document(made, export_json.SUMMED_UP)
     kept["of"] = _sizes(folder)
     if summarized(folder) == json.loads(json.dumps(kept)):
         return False
     run_folder.write_whole(os.path.join(folder, SUMMARY), json.dumps(kept, allow_nan=False).encode("ascii"))
     return True
+
+
+def _of_functions(timed: functions.Functions) -> Iterator[Event]:
+    """What a reader should know of the functions that were timed, or not."""
+    for name in timed.missing:
+        yield Event(at_seconds=0.0, what="missing", text=f"--functions {name}: no process had this function")
+    if timed.newer:
+        yield Event(at_seconds=0.0, what="newer", text=f"{timed.newer} segments of functions are of a newer schema")
+    if timed.damaged:
+        text = f"{timed.damaged} lines of timed functions are torn or damaged and left out"
+        yield Event(at_seconds=0.0, what="torn", text=text)
+    if timed.faults:
+        yield Event(
+            at_seconds=0.0, what="error", text=f"timing of functions failed {timed.faults} times in the program"
+        )
 
 
 def _sizes(folder: str) -> dict[str, int]:

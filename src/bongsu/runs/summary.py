@@ -127,7 +127,7 @@ def _memory(record: Record) -> MemoryUse:
     """Peaks and averages while there was a process. The largest process's own peak is exact, and the tree's is no less."""
     points, end = _alive(record.points), record.end
     over = record.points[-1].at_seconds if record.points else 0.0
-    largest = end.maxrss_bytes if end else None
+    largest = _largest(record)
     rss = _average(points, "rss_bytes", over)
     highest = max((size for size in (_most(points, "rss_bytes"), largest) if size is not None), default=None)
     cgroup_peak = (end.cgroup_peak_bytes if end else None) or _most(points, "cgroup_bytes")
@@ -138,6 +138,19 @@ def _memory(record: Record) -> MemoryUse:
         largest_process_rss_bytes=largest, avg_rss_mb=None if rss is None else rss / MEGABYTE,
         max_rss_mb=None if highest is None else highest / MEGABYTE,
     )  # fmt: skip
+
+
+def _largest(record: Record) -> int | None:
+    """The peak of the largest process. What wait4 says of it holds the monitor too, whose copy each program begins as.
+
+    (fs/exec.c: a process keeps its highest RSS across execve.) So a value that is no larger than the monitor is none.
+    """
+    told = record.end.maxrss_bytes if record.end else None
+    own = record.own.rss_bytes if record.own else None
+    seen = max((row.peak_rss_bytes for row in record.processes if row.peak_rss_bytes is not None), default=None)
+    if told is None or (own is not None and told <= own):
+        return seen
+    return told if seen is None else max(told, seen)
 
 
 def _children(record: Record, wall: float | None) -> ChildrenUse:
