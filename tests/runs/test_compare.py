@@ -12,7 +12,7 @@ from bongsu.model.comparison import Comparison, Difference, Verdict
 from bongsu.model.errors import BadInput
 from bongsu.runs.compare import METRICS, Measured, compare, measured, metric_of, metrics_of
 from compared_runs import around, runs
-from run_reports import ALL, build, training, unknown
+from run_reports import ALL, build, lost, training, unknown
 
 
 def _only(comparison: Comparison, metric: str = "wall") -> Difference:
@@ -174,6 +174,12 @@ def test_every_kind_of_report_can_be_asked() -> None:
     """Whatever a report holds, its numbers are numbers or not known."""
     for make in ALL:
         assert all(value is None or value >= 0 for value in measured(make()).values.values())
+
+
+def test_a_run_whose_end_nobody_saw_has_no_figures() -> None:
+    """What is known of it are the figures of a part."""
+    assert set(measured(lost()).values.values()) == {None}
+    assert metrics_of(lost())["wall"] == 9.0
 
 
 def test_a_function_can_be_the_primary_metric() -> None:

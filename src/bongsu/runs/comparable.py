@@ -11,6 +11,7 @@ from bongsu.model.comparison import Metric
 from bongsu.model.errors import BadInput
 from bongsu.model.message import Message
 from bongsu.model.run import Metadata
+from bongsu.records.run_folder import LOST, RUNNING
 from bongsu.runs.statistics import drift, outliers
 
 _DRIFTING = (
@@ -39,7 +40,7 @@ def check(groups: Mapping[str, Sequence[Metadata]]) -> None:
                     Message("the run {id} is in {where}: one run counts once, in one group", id=run.id, where=where)
                 )
             seen[run.id] = label
-            if run.state == "running":
+            if run.state == RUNNING:
                 raise BadInput(Message("the run {id} has not ended; compare it when it has", id=run.id))
             if run.attached:
                 raise BadInput(
@@ -76,9 +77,12 @@ def warnings(groups: Mapping[str, Sequence[Metadata]]) -> Iterator[Message]:
                 "{n} of {all} runs of {label} failed: {codes}",
                 n=len(failed), all=len(runs), label=label, codes=codes,
             )  # fmt: skip
-        lost = sum(run.state == "lost" for run in runs)
+        lost = sum(run.state == LOST for run in runs)
         if lost:
-            yield Message("the end of {n} of {all} runs of {label} is not known", n=lost, all=len(runs), label=label)
+            yield Message(
+                "the end of {n} of {all} runs of {label} is not known: they are left out",
+                n=lost, all=len(runs), label=label,
+            )  # fmt: skip
     if len(groups) > 1 and all(len(runs) > 1 for runs in groups.values()):
         spans = sorted((min(r.started for r in runs), max(r.started for r in runs)) for runs in groups.values())
         if all(one[1] < other[0] for one, other in itertools.pairwise(spans)):

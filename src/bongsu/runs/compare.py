@@ -11,6 +11,7 @@ from bongsu.model.comparison import Comparison, Difference, Group, Metric, Row, 
 from bongsu.model.errors import BadInput
 from bongsu.model.message import Message
 from bongsu.model.run import Metadata, RunReport
+from bongsu.records.run_folder import LOST
 from bongsu.runs import comparable
 from bongsu.runs.statistics import (
     ALPHA,
@@ -71,8 +72,11 @@ def metrics_of(report: RunReport) -> dict[str, float | None]:
 
 
 def measured(report: RunReport) -> Measured:
-    """What of a report is compared."""
-    return Measured(report.metadata, report.summary.cpu.source, metrics_of(report))
+    """What of a report is compared. Of a run whose end nobody saw nothing is: its figures are those of a part of it."""
+    values = metrics_of(report)
+    if report.metadata.state == LOST:
+        values = dict.fromkeys(values)
+    return Measured(report.metadata, report.summary.cpu.source, values)
 
 
 def metric_of(name: str) -> Metric:
