@@ -118,7 +118,11 @@ def _watch(ctx: click.Context, *, page: bool, quiet: bool, open_browser: bool) -
 
             webbrowser.open(_address(running))
 
-    if not running.run(started):
+    try:
+        ended = running.run(started)
+    finally:
+        builder.forget()
+    if not ended:
         # Something hangs in a thread that the interpreter would wait for: leave without it.
         sys.stdout.flush()
         sys.stderr.flush()

@@ -54,6 +54,7 @@ def _document_options(ctx: click.Context) -> list[str]:
         "show": Entry("bongsu.cli.report_show:show", _LOOK, "What a run cost, and where the time went."),
         "timeline": Entry("bongsu.cli.report_show:timeline", _LOOK, "A run over time, and its processes as they came and went."),
         "list": Entry("bongsu.cli.report_list:list_", _LOOK, "All runs, sorted and filtered."),
+        "open": Entry("bongsu.cli.report_open:open_", _LOOK, "A run on the live page of the `bongsu up` that runs here."),
         "compare": Entry("bongsu.cli.report_compare:compare", _LOOK, "Which runs cost less, and whether noise could say so too."),
         "export": Entry("bongsu.cli.report_export:export", _OUT, "A report as JSON, CSV, a page or a trace."),
         "recover": Entry("bongsu.cli.report_keep:recover", _KEEP, "Sum up runs whose recorder was killed."),

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from bongsu.agent import Agent, Server, Setup
-from bongsu.cli import data_dir, history, wire
+from bongsu.cli import data_dir, history, up_file, wire
 from bongsu.cli.settings_file import Loaded
 from bongsu.collectors.agent import AgentCollector, AgentCounts
 from bongsu.collectors.told import Told
@@ -83,6 +83,7 @@ class Builder:
         self._load = load
         self._page = page
         self.counts = AgentCounts()
+        self._noted: str | None = None  # the directory in which it is noted where the page is
 
     def __call__(self, previous: Setup | None) -> Setup:
         """A setup from the settings as they are now. Raises BadInput."""
@@ -109,7 +110,7 @@ class Builder:
         page = None
         if self._page:
             page = (
-                _page_sinks(interval, past, settings.runs_dir)
+                _page_sinks(interval, past, _runs_dir(settings))
                 if before is None or moves or not before.page
                 else before.page
             )
@@ -133,7 +134,29 @@ class Builder:
         ask = _asking(past)
         if kept is None:
             return _metrics_server(settings, access, functools.partial(_either, handler, ask, hosts))
-        return _page_server(settings, access, handler, ask, kept)
+        server = _page_server(settings, access, handler, ask, kept)
+        self._note(settings, access, server.port)
+        return server
+
+    def _note(self, settings: Settings, access: Access, port: int) -> None:
+        """Let `bongsu report open` find the page; where the state cannot be written, it will not."""
+        self.forget()
+        state, runs = settings.data_dir or data_dir.default_directory(os.environ), _runs_dir(settings)
+        if state is None or runs is None:
+            return
+        try:
+            os.makedirs(state, mode=0o700, exist_ok=True)
+            up_file.note(state, address(settings, access, port), runs)
+        except OSError as error:
+            _log.info("%s: %s; `bongsu report open` will not find this page", state, (error.strerror or "").lower())
+        else:
+            self._noted = state
+
+    def forget(self) -> None:
+        """The page is gone, and so is the note of where it was."""
+        if self._noted is not None:
+            up_file.forget(self._noted)
+            self._noted = None
 
 
 def _stamp(path: str | None) -> tuple[int, int] | None:
@@ -199,6 +222,13 @@ def address(settings: Settings, access: Access, port: int) -> str:
     secure = access.web_config is not None and access.web_config.tls is not None
     query = f"?token={access.token}" if access.token else ""
     return f"{'https' if secure else 'http'}://{host}:{port}/{query}"
+
+
+def _runs_dir(settings: Settings) -> str | None:
+    """Where runs are that the page shows; None for a user without a home who named no place."""
+    state = data_dir.default_directory(os.environ)
+    place = settings.runs_dir or (os.path.join(state, "runs") if state else None)
+    return None if place is None else os.path.abspath(place)
 
 
 def _hosts(settings: Settings) -> frozenset[str]:
@@ -299,7 +329,7 @@ def _check_page() -> None:
         ) from None  # fmt: skip
 
 
-def _page_sinks(interval: float, past: Past | None, runs_dir: str | None) -> Page:
+def _page_sinks(interval: float, past: Past | None, place: str | None) -> Page:
     from bongsu.boards.host import HOST
     from bongsu.runs import export_json
     from bongsu.runs.watched import Watched
@@ -310,9 +340,7 @@ def _page_sinks(interval: float, past: Past | None, runs_dir: str | None) -> Pag
 
     recent = Recent(HOST.queries, interval=interval)
     about = {cls.name: wire.first_line(cls).replace("``", "") for cls in wire.CLASSES}  # the page knows no markup
-    state = data_dir.default_directory(os.environ)
-    place = runs_dir or (os.path.join(state, "runs") if state else None)  # a user without a home has none
-    runs = None if place is None else Watched(os.path.abspath(place))
+    runs = None if place is None else Watched(place)
     members = dict if runs is None else runs.members
     api = None if runs is None else RunsApi(runs, export_json.text)
     if past is None:
