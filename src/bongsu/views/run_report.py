@@ -27,7 +27,8 @@ def short(report: RunReport) -> str:
     """The four to six lines that `bongsu run` ends with, without colour; nothing but text is loaded for it."""
     meta, use = report.metadata, report.summary
     lines = [f"bongsu: {name(meta)} {ended(report)}"]
-    lines.append(f"  CPU        {'; '.join((_busy(use.cpu), *_residual(use.cpu)))}")
+    residual = [] if (use.cpu.residual_seconds or 0.0) < 0 else _residual(use.cpu)
+    lines.append(f"  CPU        {'; '.join((_busy(use.cpu), *residual))}")
     lines.append(f"  memory     {_peaks(report)}")
     if use.io.read_bytes is not None or use.io.write_bytes is not None:
         lines.append(f"  storage    {_transfers(report)}")
