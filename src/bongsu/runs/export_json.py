@@ -77,7 +77,12 @@ def read(path: str) -> RunReport:
             else Message("{path}: this is not JSON: {reason}", path=path, reason=str(error).lower())
         ) from None  # fmt: skip
     if not isinstance(known, dict) or not str(known.get("schema", "")).startswith("bongsu-run/"):
-        raise BadInput(_foreign(path, known))
+        raise BadInput(
+            Message(
+                "{path}: another tool wrote this; give a report that `bongsu report export --format json` wrote",
+                path=path,
+            )
+        )
     check_schema(known["schema"], path)
     try:
         return msgspec.convert(known, RunReport)
@@ -90,14 +95,6 @@ def read(path: str) -> RunReport:
 def _at_the_end(error: json.JSONDecodeError) -> bool:
     """Whether a text is JSON as far as it goes, up to a word that may be half of one."""
     return error.msg.startswith("Unterminated") or error.pos >= len(error.doc.rstrip()) - len("false")
-
-
-def _foreign(path: str, known: object) -> Message:
-    if isinstance(known, dict) and "execution_summary" in known:
-        return Message("{path}: this is a log of duct; `bongsu report import-duct PREFIX` takes it over", path=path)
-    return Message(
-        "{path}: another tool wrote this; give a report that `bongsu report export --format json` wrote", path=path
-    )
 
 
 def _valid(value: Any) -> Any:
