@@ -47,6 +47,19 @@ class Terminal:
                 raise AssertionError(f"ended without {pattern!r}: {self.seen[self._from :]!r}")
             self.seen += data.decode("utf-8", "replace")
 
+    def press(self, key: str, pattern: str) -> None:
+        """Press a key until something new is on the screen: who has the terminal changes at no certain time."""
+        end = time.monotonic() + GENEROUS
+        while True:
+            self.type(key)
+            if select.select([self.fd], [], [], 0.5)[0]:
+                self.seen += os.read(self.fd, 65536).decode("utf-8", "replace")
+            found = re.compile(pattern).search(self.seen, self._from)
+            if found:
+                self._from = found.end()
+                return
+            assert time.monotonic() < end, f"{pattern!r} was not shown; there is {self.seen[self._from :]!r}"
+
     def resize(self, rows: int, columns: int) -> None:
         """Change the size of the window."""
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
