@@ -148,7 +148,7 @@ class Builder:
             os.makedirs(state, mode=0o700, exist_ok=True)
             up_file.note(state, address(settings, access, port), runs)
         except OSError as error:
-            _log.info("%s: %s; `bongsu report open` will not find this page", state, (error.strerror or "").lower())
+            _log.debug("%s: %s; `bongsu report open` will not find this page", state, (error.strerror or "").lower())
         else:
             self._noted = state
 
