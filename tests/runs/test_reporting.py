@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,9 @@ import pytest
 from bongsu.model.errors import BadInput
 from bongsu.records import run_folder
 from bongsu.records.run_finding import Found
+from bongsu.records.segment import Segment
 from bongsu.runs import export_json, reporting
+from bongsu.runs.monitor import hold
 from run_records import columns, grow_old, make, record, segment_bytes, written
 
 SAMPLES = b' ["sample"'
@@ -191,3 +195,17 @@ def test_another_users_runs_are_read_and_not_written() -> None:
         assert seen(place) == ["lost", "5"]
         assert sorted(os.listdir(folder)) == ["record.seg", "run.json"]
         assert os.listdir(place) == [folder.name]
+
+
+def test_who_asks_does_not_take_the_monitors_lock(tmp_path: Path) -> None:
+    """A reader that asks at the very moment at which the monitor begins holds the record for an instant: it is waited for."""
+    folder = make(tmp_path)
+    segment = Segment(str(folder / "record.seg"))
+    with (folder / "record.seg").open() as reader:
+        fcntl.flock(reader, fcntl.LOCK_SH)
+        later = threading.Timer(0.1, fcntl.flock, (reader, fcntl.LOCK_UN))
+        later.start()
+        hold(segment)
+        later.join()
+    assert run_folder.is_written(str(folder))
+    segment.close()

@@ -11,6 +11,7 @@ import ctypes
 import fcntl
 import os
 import sys
+import time
 from typing import NoReturn
 
 from bongsu.records.segment import Segment
@@ -26,6 +27,7 @@ from bongsu.runs.watch import Watch
 OUR_FAILURE = 125  # as env(1), timeout(1) and nohup(1)
 _START_UP = "import sys; sys.path.insert(0, sys.argv[1]); from bongsu.runs.monitor import main; main(int(sys.argv[2]))"
 _SET_CHILD_SUBREAPER, _SET_NAME = 36, 15  # prctl(2)
+_LOCK_TRIES = 100  # a hundredth of a second each
 
 
 def become(plan: Plan) -> NoReturn:
@@ -52,8 +54,7 @@ def main(fd: int) -> NoReturn:
         if plan.report_folder_to >= 0:
             os.set_inheritable(plan.report_folder_to, False)  # the command has nothing to do with it
         segment = Segment(os.path.join(plan.folder, "record.seg"))
-        with contextlib.suppress(OSError):  # a file system without locks: readers then say what they can
-            fcntl.flock(segment.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        hold(segment)
         if plan.attach:
             _attend(plan, signals, segment)
         _start(plan, signals, segment)
@@ -62,6 +63,22 @@ def main(fd: int) -> NoReturn:
         what = f"process {plan.attach} is not recorded" if plan.attach else f"{plan.argv[0]} was not started"
         say(f"{plan.folder}: {reason[:1].lower()}{reason[1:]}; {what}")
         os._exit(OUR_FAILURE)
+
+
+def hold(segment: Segment) -> None:
+    """Lock the record for as long as we live: so readers know that the run goes on.
+
+    A reader can only ask by locking it too, for an instant; that is waited for, but not for ever.
+    """
+    for _ in range(_LOCK_TRIES):
+        try:
+            fcntl.flock(segment.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.01)
+        except OSError:
+            return  # a file system without locks: readers then say what they can
+        else:
+            return
 
 
 def _attend(plan: Plan, signals: Signals, segment: Segment) -> NoReturn:
