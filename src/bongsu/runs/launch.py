@@ -111,7 +111,7 @@ def execute(argv: Sequence[str], environment: Mapping[bytes, bytes]) -> NoReturn
             if error.errno == errno.ENOEXEC:
                 shell = [b"/bin/sh", place, *words[1:]]
                 os.execve(shell[0], shell, environment)  # noqa: S606  what POSIX says of execvp
-            if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR) or place == program:
                 refused = error
                 if error.errno != errno.EACCES:
                     break
