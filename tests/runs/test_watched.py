@@ -51,6 +51,30 @@ def test_a_run_goes_on_and_ends(tmp_path: Path) -> None:
     assert runs.members() == {}
 
 
+def test_functions_of_a_run_that_goes_on_are_there(tmp_path: Path) -> None:
+    """As far as its processes have written them."""
+    folder = make(tmp_path, end=False)
+    runs = Watched(str(tmp_path))
+    with written(folder):
+        made = runs.report(RUN)
+        assert made is not None
+        assert made.function_stats == {}
+        timed = {
+            "kind": "function",
+            "count": 3,
+            "running": 0,
+            "errors": 0,
+            "wall_seconds": 1.5,
+            "cpu_seconds": 1.0,
+            "task": None,
+        }
+        process = {"pid": 100, "start_ticks": 1, "ppid": 1, "argv0": "work", "started": STARTED, "schema": 1}
+        Segment(str(folder / "functions-100-1.seg")).append(["process", process], ["function", "work:load", timed])
+        made = runs.report(RUN)
+        assert made is not None
+        assert [(name, one.count) for name, one in made.function_stats.items()] == [("work:load", 3)]
+
+
 def test_what_is_over_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Until something in its folder changes."""
     folder = make(tmp_path)

@@ -79,10 +79,13 @@ def read_run(folder: str, state: str | None = None) -> RunReport:
     if state is None:
         state = run_folder.state(folder, ended=record.end is not None, interval_seconds=metadata.interval_seconds)
     metadata = msgspec.structs.replace(metadata, state=state)
-    timed = functions.read(folder)
-    return report(
-        metadata, msgspec.structs.replace(record, events=(*record.events, *_of_functions(timed))), timed.stats
-    )
+    return made_of(metadata, record, functions.read(folder))
+
+
+def made_of(metadata: Metadata, record: Record, timed: functions.Functions) -> RunReport:
+    """The report of a run of which this was read."""
+    events = (*record.events, *_of_functions(timed))
+    return report(metadata, msgspec.structs.replace(record, events=events), timed.stats)
 
 
 def conclude(folder: str) -> RunReport:

@@ -16,12 +16,11 @@ import msgspec
 
 from bongsu import __version__
 from bongsu.model.errors import BongsuError
-from bongsu.model.run import Metadata, RunReport
-from bongsu.records import run_folder, run_list
+from bongsu.model.run import RunReport
+from bongsu.records import functions, run_folder, run_list
 from bongsu.records.run_following import Following
 from bongsu.records.run_list import RunRow
 from bongsu.runs import reporting
-from bongsu.runs.summary import report as summed_up
 
 _REMEMBERED = 4  # reports of runs that are over; one of a day may have a hundred thousand samples
 _LIST_SECONDS = 1.0  # for which a list is good enough for the next one who asks
@@ -144,6 +143,8 @@ class _Live:
         self._folder = folder
         self._following = Following(folder, _user_of)
         self._due = 0.0
+        self._sizes: dict[str, int] = {}
+        self._timed: functions.Functions | None = None
         self.made: RunReport | None = None
 
     def report(self) -> RunReport:
@@ -161,14 +162,19 @@ class _Live:
             return reporting.read_run(self._folder)
         record = self._following.look()
         state = run_folder.state(self._folder, ended=record.end is not None, interval_seconds=metadata.interval_seconds)
-        self.made = summed_up(_with(metadata, state), record)
+        self.made = reporting.made_of(msgspec.structs.replace(metadata, state=state), record, self._functions())
         took = time.monotonic() - began
         self._due = 0.0 if state != run_folder.RUNNING else began + took / _SHARE
         return self.made
 
-
-def _with(metadata: Metadata, state: str) -> Metadata:
-    return msgspec.structs.replace(metadata, state=state)
+    def _functions(self) -> functions.Functions:
+        """What was timed, read again where more of it was written. A line that is being written is not a torn one."""
+        with os.scandir(self._folder) as entries:
+            sizes = {e.name: e.stat().st_size for e in entries if e.name.startswith("functions-")}
+        if self._timed is None or sizes != self._sizes:
+            self._timed = functions.read(self._folder)._replace(damaged=0)
+            self._sizes = sizes
+        return self._timed
 
 
 def _is_ours(folder: str) -> bool:
