@@ -89,3 +89,28 @@ def test_in_a_session_that_is_not_delegated_the_counter_is_used(cluster: Cluster
     assert said["answer"][1] == "perf", said
     assert "session-" in said["where"]
     assert "no cgroup may be made" in said["refused"]["cgroup"]
+
+
+@pytest.mark.parametrize("node", ["compute01", "compute02"])
+def test_a_step_of_slurm_is_counted_and_stays_in_its_job(slurm: Cluster, node: str) -> None:
+    """`bongsu run` in a step, all of whose children are orphans: the whole tree, and nobody taken out of the job's groups."""
+    argv = run_scenarios.scenario("orphans", python="/usr/bin/python3", count=50)
+    slurm.write(node, "/run/scenario.py", argv[-3])
+    slurm.write(
+        node,
+        "/run/step.sh",
+        "export BONGSU_RUNS_DIR=/tmp/runs-of-step\nsort /proc/self/cgroup\n"
+        "bongsu run --quiet -- sh -c 'sort /proc/self/cgroup; exec \"$@\"' sh /usr/bin/python3 -I -S /run/scenario.py orphans 50\n"
+        "bongsu report show --json\n",
+    )
+    words = f"cd /tmp && srun -w {node} -n1 sh /run/step.sh"
+    said = slurm.ssh("head01", words, user="alice", timeout=200).splitlines()
+    groups = [line for line in said if not line.startswith("{")]
+    ours, programs = groups[: len(groups) // 2], groups[len(groups) // 2 :]
+    assert [group.partition("/bongsu-")[0] for group in programs] == ours  # the step's, or below it
+    cpu = json.loads(said[-1])["summary"]["cpu"]
+    # the step's cpuacct group is the user's own where Slurm uses them, so that one can be made in it
+    assert (cpu["source"] == "cgroup") == (node == "compute01")
+    assert cpu["total_seconds"] > 1
+    assert cpu["sources"]["perf"] == pytest.approx(cpu["sources"]["wait4"], rel=0.05)
+    slurm.wait(node, "test -z \"$(find /sys/fs/cgroup -name 'bongsu-*')\"")

@@ -224,6 +224,7 @@ def _busctl(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    monkeypatch.setattr(scope, "_in_own_slice", lambda: True)
 
 
 @pytest.mark.needs_root
@@ -271,3 +272,22 @@ def test_without_a_session_no_scope_is_asked_for(monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
     assert Group.make_scope(RUN, os.getpid()) == "there is no user session (XDG_RUNTIME_DIR is not set)"
+
+
+@pytest.mark.parametrize(
+    ("lines", "own"),
+    [
+        ("0::/user.slice/user-{}.slice/session-3.scope\n", True),
+        ("4:memory:/user.slice\n1:cpu:/\n0::/user.slice/user-{}.slice/user@{}.service/app.slice/x.scope\n", True),
+        ("0::/system.slice/slurmstepd.scope/job_1/step_0/user/task_0\n", False),
+        ("4:memory:/slurm/uid_1/job_1\n1:name=systemd:/user.slice/user-{}.slice/session-3.scope\n", False),
+        ("0::/user.slice/user-{}1.slice/session-3.scope\n", False),
+        ("0::/\n", False),
+    ],
+)
+def test_no_run_is_taken_out_of_a_job(lines: str, own: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what runs in a session of this very user's, in all hierarchies, may be put into a scope of the user's."""
+    file = tmp_path / "cgroup"
+    file.write_text(lines.format(os.getuid(), os.getuid()))
+    monkeypatch.setattr(scope, "open", lambda _, **how: file.open(**how), raising=False)
+    assert scope._in_own_slice() is own

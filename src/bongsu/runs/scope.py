@@ -44,6 +44,8 @@ def start(unit: str, pid: int) -> Scope | str:
     unit = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_.") else "_" for letter in unit)
     if not os.environ.get("XDG_RUNTIME_DIR") and not os.environ.get("DBUS_SESSION_BUS_ADDRESS"):
         return "there is no user session (XDG_RUNTIME_DIR is not set)"
+    if not _in_own_slice():
+        return "the run is not in a session of its user's: systemd is not asked to take it out of a job or service"
     held, alive = os.pipe()
     keeper = os.fork()
     if keeper == 0:
@@ -101,6 +103,19 @@ def _called(argv: tuple[str, ...], deadline: float) -> str:
     if not in_time:
         return f"{argv[0]} did not answer in time"
     return f"systemd's user manager did not start a scope ({argv[0]} ended with {status})" if status else ""
+
+
+def _in_own_slice() -> bool:
+    """Whether our groups are all this user's, so that a scope of the user's takes nothing from a batch system or service."""
+    try:
+        with open("/proc/self/cgroup", encoding="utf-8", errors="surrogateescape") as file:
+            paths = [line.rstrip("\n").split(":", 2)[2] for line in file]
+    except (OSError, IndexError):
+        return False
+    own = f"/user.slice/user-{os.getuid()}.slice"
+    return any(path.startswith(f"{own}/") for path in paths) and all(
+        f"{own}/".startswith(f"{path.rstrip('/')}/") or path.startswith(own) for path in paths
+    )
 
 
 def _inside(pid: int, unit: str) -> bool:
