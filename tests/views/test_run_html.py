@@ -193,6 +193,13 @@ def where(shown: Page) -> str:
     return shown.locator("#shown").inner_text()
 
 
+def charted(shown: Page) -> list[list[float]]:
+    """The part of the run that each chart shows, once it is drawn."""
+    shown.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    ranges: list[list[float]] = shown.evaluate("plots.map(plot => plot().scales.x).map(({min, max}) => [min, max])")
+    return ranges
+
+
 @in_browser
 def test_all_charts_zoom_together_by_mouse_and_by_key(browser: Browser, tmp_path: Path) -> None:
     """A drag over one, a key on another, the buttons: one range for all."""
@@ -207,7 +214,7 @@ def test_all_charts_zoom_together_by_mouse_and_by_key(browser: Browser, tmp_path
         shown.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 50, steps=5)
         shown.mouse.up()
         expect(shown.locator("#shown")).to_have_text(re.compile(r"^1[45]\.\d s to (29|30)\.\d s$"))
-        ranges = shown.evaluate("plots.map(plot => plot().scales.x).map(({min, max}) => [min, max])")
+        ranges = charted(shown)
         assert len(ranges) == 4
         assert all(one == ranges[0] for one in ranges)
         assert 14 < ranges[0][0] < 16
@@ -217,6 +224,7 @@ def test_all_charts_zoom_together_by_mouse_and_by_key(browser: Browser, tmp_path
         expect(shown.locator("#shown")).to_have_text("0.0 s to 60.0 s")
         shown.keyboard.press("+")
         expect(shown.locator("#shown")).to_have_text("15.0 s to 45.0 s")
+        assert charted(shown) == [[15, 45]] * 4
         shown.keyboard.press("ArrowLeft")
         expect(shown.locator("#shown")).to_have_text("7.5 s to 37.5 s")
         shown.get_by_role("button", name="All", exact=True).click()

@@ -28,7 +28,7 @@ function options(chart, box) {
   return {
     width: widthOf(box), height: HEIGHT,
     cursor: {
-      sync: { key: "run" }, drag: { x: true, y: false },
+      sync: { key: "run" }, drag: { x: true, y: false, setScale: false },
       bind: { dblclick: () => () => setRange(whole.from, whole.to) },
     },
     scales: {
