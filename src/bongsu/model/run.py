@@ -142,7 +142,7 @@ class FunctionStat(msgspec.Struct, frozen=True, kw_only=True):
     task: str = ""
 
 
-class Point(msgspec.Struct, frozen=True, kw_only=True):
+class Point(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The whole tree at one time. Seconds, bytes and counts with a beginning are since the start of the run."""
 
     at_seconds: float
