@@ -144,22 +144,28 @@ def test_a_killed_monitors_group_is_removed_by_the_next_run_when_it_is_empty(sle
         _monitor(*_monitoring(RUN, "line", *sleep)) as dead,
         _monitor(*_monitoring(OTHER, "line", *sleep)) as alive,
     ):
+        started: list[int] = []
         try:
             pid, place = _said(dead)
-            other = _said(alive)[1]
+            started.append(pid)
+            survivor, other = _said(alive)
+            started.append(survivor)
             dead.kill()
             dead.wait()
             _made(sleeper()).close()
             assert os.path.isdir(place)  # its program runs
-            os.kill(pid, signal.SIGKILL)
+            os.kill(started.pop(0), signal.SIGKILL)
             _wait_until(lambda: not Path(place, "cgroup.procs").read_text())
             _made(sleeper()).close()
             assert not os.path.exists(place)
             assert os.path.isdir(other)
             alive.communicate("\n")
+            started.clear()
         finally:
             dead.kill()
             alive.kill()
+            for one in started:
+                os.kill(one, signal.SIGKILL)
     assert _left() == []
 
 
