@@ -21,8 +21,8 @@ from bongsu.emit.segment import Segment, line
 
 INTERVAL = 1.0
 SCHEMA = 1
-_SHARE = 20  # times what a write takes lie between two
-_OFTEN = 0.002  # of its age may pass until what a process has done is written, while it has nothing to do
+_SHARE = 50  # times what a write takes lie between two
+_OFTEN = 0.004  # of its age may pass until what a process has done is written, while it has nothing to do
 
 
 class Journal:

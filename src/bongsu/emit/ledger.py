@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 clock = perf_counter
-SLACK = 2e-5
+SLACK = 3e-5
 NEVER = float("inf")
 NEW = (-1, 0.0)
 FEW = 64
+IDLE = 1e-3  # without a timed call, and what was done before is written
 _TORN = 1e-6
 _PACKAGE = __name__.rpartition(".")[0]
 
@@ -207,12 +208,23 @@ _lag = [0.0]
 def enter(state: State, row: Row, start: float) -> float:
     """What is due when a call begins; when it begins after that."""
     try:
-        begin = _read_now(state, state.top)
-        if LEDGER.write is not None and (
+        cpu = thread_time()  # as `_read_now`, without the time that its call takes
+        begin = clock()
+        since = begin - state.mark_wall
+        off = since - cpu + state.mark_cpu
+        state.mark_wall, state.mark_cpu, state.due = begin, cpu, begin + SLACK
+        top = state.top
+        if off >= -_TORN:
+            state.off += off
+            if top is not None:
+                top.self_off += off
+            if off > 0.0:
+                state.error += min(off, SLACK)
+        if (
             start > LEDGER.write_at
-            or (state.top is None and start > LEDGER.soon_at)
+            or (top is None and since > IDLE and start > LEDGER.soon_at)
             or (row.seen is NEW and len(state.table) < FEW)  # it may be the last that is heard of this process
-        ):
+        ) and LEDGER.write is not None:
             if not row.depth:
                 row.start = start
             row.depth += 1  # the file is to say that it is running

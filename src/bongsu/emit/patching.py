@@ -40,9 +40,10 @@ def timed({parameters}):
         start = ENTER(state, row, start)
     off = state.off
     child = state.child
-    if not row.depth:
+    depth = row.depth
+    if not depth:
         row.start = start
-    row.depth += 1
+    row.depth = depth + 1
     state.top = row
     state.child = 0.0
     try:
@@ -51,21 +52,22 @@ def timed({parameters}):
         row.errors += 1
         raise
     finally:
-        mine = state.child
-        state.child = child
         state.top = outer
-        row.depth -= 1
+        row.depth = depth
         row.count += 1
         end = CLOCK()
+        mine = state.child
         if {leaving}:
+            state.child = child
             LEAVE(state, row, start, end, off, mine)
         else:
             wall = end - start
             row.self_wall += wall - mine
-            state.child += wall
-            if not row.depth:
+            state.child = child + wall
+            if not depth:
                 row.wall += wall
-                row.off += state.off - off
+                if state.off != off:
+                    row.off += state.off - off
                 if wall < row.minimum:
                     row.minimum = wall
                 if wall > row.maximum:
