@@ -120,6 +120,23 @@ def test_a_full_disk_at_the_start_is_125() -> None:
     assert "no space left" in done.stderr
 
 
+def test_a_fault_of_ours_while_it_runs_does_not_end_it(runs: Path, tmp_path: Path) -> None:
+    """Whatever breaks in the monitor: the command runs to its end, and its exit code is passed on."""
+    script = (
+        "import sys, runpy; sys.argv = ['bongsu', *sys.argv[1:]]\n"
+        "from bongsu.runs import monitor\n"
+        "monitor._START_UP = monitor._START_UP.replace('main(int', 'import bongsu.runs.watch as w; '\n"
+        " 'w.Watch._heed = lambda *_: 1 / 0; main(int')\n"
+        "from bongsu.cli.main import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, "run", "--runs-dir", str(runs), "--", "sh", "-c", "sleep 0.2; echo end; exit 8"],
+        capture_output=True, text=True, check=False, timeout=60, env=environment(),
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (8, "end\n"), done.stderr
+    assert "could not be recorded: ZeroDivisionError" in done.stderr
+
+
 def test_options_after_the_command_are_its_own(runs: Path) -> None:
     """`--` may be left out: what follows the command's name is never ours."""
     done = _run(runs, "--quiet", "echo", "--quiet", "--interval", "0", "--", "-h")

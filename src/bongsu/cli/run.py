@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -219,12 +220,13 @@ def _checked(command: tuple[str, ...], pid: int, asked: dict[str, Any]) -> Plan:
 
 def _begin(plan: Plan, asked: dict[str, Any]) -> NoReturn:
     """Make the folder of the run, write down what is known, and become the monitor. Raises BadInput, OSError."""
+    import msgspec
+
     from bongsu.cli.run_metadata import gathered
     from bongsu.records import run_folder
     from bongsu.runs.monitor import become
 
     started = time.time()
-    boottime = time.clock_gettime(time.CLOCK_BOOTTIME)
     name = asked["name"] or (_program(plan.attach) if plan.attach else os.path.basename(plan.argv[0])) or "run"
     made = _exactly(asked["run_dir"]) if asked["run_dir"] else None
     if made is None:
@@ -233,10 +235,16 @@ def _begin(plan: Plan, asked: dict[str, Any]) -> NoReturn:
         made.id, plan.argv, started, plan.interval_seconds, name=name, tags=asked["tags"], message=asked["message"],
         experiment=asked["experiment"], functions=asked["functions"], attached=plan.attach,
     )  # fmt: skip
-    run_folder.write_metadata(made.folder, known)
+    known = msgspec.structs.replace(known, started=time.time())  # what was asked of git took a moment
+    try:
+        run_folder.write_metadata(made.folder, known)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.rmdir(made.folder)
+        raise
     become(
         plan._replace(
-            folder=made.folder, run=made.id, started=started, started_boottime=boottime,
+            folder=made.folder, run=made.id, started=known.started, started_boottime=time.clock_gettime(time.CLOCK_BOOTTIME),
             environment=_environment(made.folder, asked["functions"]),
         )
     )  # fmt: skip

@@ -45,9 +45,9 @@ def gathered(
 ) -> Metadata:  # fmt: skip
     """What run.json holds. What cannot be found out at once stays unknown."""
     revision = _Revision()
-    finding = _Owner(attached or os.getpid())
     with contextlib.suppress(OSError):  # the directory may have been removed
         revision.begin()
+    finding = _Owner(attached or os.getpid())
     directory = ""
     with contextlib.suppress(OSError):
         directory = os.getcwd()

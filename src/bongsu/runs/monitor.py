@@ -62,6 +62,7 @@ def main(fd: int) -> NoReturn:
         reason = (error.strerror if isinstance(error, OSError) else "") or f"{type(error).__name__}: {error}"
         what = f"process {plan.attach} is not recorded" if plan.attach else f"{plan.argv[0]} was not started"
         say(f"{plan.folder}: {reason[:1].lower()}{reason[1:]}; {what}")
+        _forget(plan.folder)
         os._exit(OUR_FAILURE)
 
 
@@ -95,6 +96,7 @@ def _start(plan: Plan, signals: Signals, segment: Segment) -> NoReturn:
     witness = Witness()
     environment = original_environment() | {os.fsencode(k): os.fsencode(v) for k, v in plan.environment.items()}
     streams = capture.streams if capture else {}
+    plan = plan._replace(started_boottime=time.clock_gettime(time.CLOCK_BOOTTIME))  # what we took is not the command's
     launch = Launch(plan.argv, environment, signals.mask, signals.ignored, streams, plan.closed)
     try:
         recorder = Recorder(plan, segment, launch.pid)
@@ -107,15 +109,29 @@ def _start(plan: Plan, signals: Signals, segment: Segment) -> NoReturn:
         say(f"{plan.argv[0]}: {os.strerror(failed).lower()}")
     else:
         _report_folder(plan)
-    code = watch.until_the_end(exec_failed(failed) if failed else None)
+    trouble = ""
+    try:
+        code = watch.until_the_end(exec_failed(failed) if failed else None)
+    except Exception as error:  # noqa: BLE001  a fault of ours: the command goes on, and its end is still waited for
+        trouble = f"{type(error).__name__}: {error}"
+        code = _waited(launch.pid)
     witness.dismiss()
     if failed:
         _forget(plan.folder)
     else:
-        _conclude(plan, watch.trouble)
+        _conclude(plan, trouble or watch.trouble)
     if watch.interrupted:  # at the terminal, with us: a shell that runs a loop looks for just this before it goes on
         take(watch.interrupted)
     os._exit(code)  # nothing of ours may change the code any more
+
+
+def _waited(pid: int) -> int:
+    """The exit code of the command, as the shell sees it."""
+    try:
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    except ChildProcessError:
+        return OUR_FAILURE  # reaped already, and lost
+    return code if code >= 0 else 128 - code
 
 
 def _report_folder(plan: Plan) -> None:
@@ -127,7 +143,7 @@ def _report_folder(plan: Plan) -> None:
 
 
 def _forget(folder: str) -> None:
-    """Remove the folder of a command that never was."""
+    """Remove the folder of a run that never was."""
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
             os.unlink(os.path.join(folder, name))
