@@ -1,0 +1,42 @@
+"""A program that has itself recorded."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from bongsu.records.functions import read
+from programs import SOURCES, Program
+
+TEXT = """
+import sys
+from bongsu.emit import recording, timed
+@timed
+def work(): return 1
+alias, plain = work, work.__code__
+with recording("install", runs_dir=sys.argv[1]) as run:
+    alias(); work()
+work()
+print(run.folder, run.problem, work.__code__ is plain, sep="|")
+"""
+
+
+def test_what_was_decorated_before_is_timed_for_the_block(tmp_path: Path) -> None:
+    """The recorder is started beside the program, ends with the block, and functions are plain again after it."""
+    program = Program(tmp_path, TEXT)
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("BONGSU_")}
+    runs = str(tmp_path / "runs")
+    folder, problem, plain = program.run("app.py", runs, env={**clean, "PYTHONPATH": str(SOURCES)}).strip().split("|")
+    assert (problem, plain) == ("", "True")
+    assert os.path.dirname(folder) == runs
+    assert read(folder).stats["work"].count == 2
+    assert "summary.json" in os.listdir(folder)
+
+
+def test_a_recorder_that_does_not_start_harms_nobody(tmp_path: Path) -> None:
+    """The program goes on, and is told why nothing is recorded."""
+    program = Program(tmp_path, TEXT)
+    (tmp_path / "file").write_text("")
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("BONGSU_")}
+    out = program.run("app.py", str(tmp_path / "file"), env={**clean, "PYTHONPATH": str(SOURCES)})
+    assert out == "|the recorder did not start|True\n"
