@@ -35,6 +35,8 @@ PICTURES: tuple[Picture, ...] = (
     ("up-health-dark", 1400, 800, "dark", "#health"),
     ("up-phone", 390, 844, "light", ""),
 )
+RUN: Picture = ("up-run", 1400, 1500, "light", "")
+RECORDED = "for n in 1 2 3 4 5 6 7 8; do (head -c 20000000 /dev/urandom | sha256sum) & gzip -c < $0 > /dev/null; wait; sleep 0.5; done"
 
 
 def work(folder: Path, until: float) -> None:
@@ -65,11 +67,19 @@ def shoot(url: str, seconds: float, pictures: Sequence[Picture] = PICTURES, chro
             page.goto(url)  # it holds the token, which the address loses
             page.goto(f"{url.split('?', maxsplit=1)[0]}?range={seconds:.0f}&theme={theme}{at}")
             page.locator("#state", has_text=re.compile("^live$")).wait_for(timeout=15_000)
-            page.wait_for_timeout(3000 if "owner" in name else 1500)
+            page.wait_for_timeout(3000 if "owner" in name or "run" in name else 1500)
             path = IMAGES / f"{name}.png"
             page.screenshot(path=path)
             print(f"{path}: {path.stat().st_size} bytes")
         browser.close()
+
+
+def record(runs: Path) -> None:
+    """Record a command that starts many others, for the picture of its page."""
+    program = runs.parent / "data"
+    program.write_bytes(os.urandom(30 << 20))
+    argv = [sys.executable, "-m", "bongsu", "run", "--quiet", "--tag", "example", "--runs-dir", str(runs), "--"]
+    subprocess.run([*argv, "sh", "-c", RECORDED, program.name], check=True, stdout=subprocess.DEVNULL, cwd=runs.parent)
 
 
 def main() -> int:
@@ -78,7 +88,18 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=100, help="how long the machine is watched before")
     seconds = parser.parse_args().seconds
     with tempfile.TemporaryDirectory() as folder:
-        argv = [sys.executable, "-m", "bongsu", "up", "--port", "0", "--data-dir", folder]
+        argv = [
+            sys.executable,
+            "-m",
+            "bongsu",
+            "up",
+            "--port",
+            "0",
+            "--data-dir",
+            folder,
+            "--runs-dir",
+            f"{folder}/runs",
+        ]
         with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as up:
             try:
                 assert up.stdout
@@ -92,6 +113,10 @@ def main() -> int:
                 threading.Thread(target=work, args=(Path(folder), time.monotonic() + seconds + 20), daemon=True).start()
                 time.sleep(seconds)
                 shoot(found[0], seconds)
+                record(Path(folder, "runs"))
+                run = next(name for name in os.listdir(Path(folder, "runs")) if "-sh-" in name)
+                name, width, height, theme, _ = RUN
+                shoot(found[0], seconds, [(name, width, height, theme, f"&run={run}")])
             finally:
                 up.send_signal(signal.SIGTERM)
     return 0

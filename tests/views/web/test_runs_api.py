@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from bongsu.model.errors import BadInput, NotKnown
 from bongsu.model.message import Message
-from bongsu.model.run import RunReport
+from bongsu.model.run import Point, RunReport
 from bongsu.records.run_list import RunRow
 from bongsu.runs import export_json
 from bongsu.store.recent import Recent
@@ -77,6 +77,19 @@ def test_a_run_has_charts_tables_and_the_residual_in_words() -> None:
     assert sum(group[2] for group in groups.values()) == 1
     assert max(groups["cc1"][7]) >= 4
     assert told["events"] == [[30.0, "gap", "1 sample was missed"]]
+
+
+def test_a_last_reading_that_follows_at_once_is_no_peak() -> None:
+    """What processes leave behind when they end is counted over the stretch before, and lies within what is drawn."""
+    report = sleeping()
+    samples = tuple(Point(at_seconds=at, voluntary_switches=n) for at, n in ((1.0, 0), (2.0, 10), (2.00049, 110)))
+    report = msgspec.structs.replace(
+        report, samples=samples, summary=msgspec.structs.replace(report.summary, wall_seconds=2.0004)
+    )
+    told = visit(Shelf([report])).get("/api/run", params={"id": report.metadata.id}).json()
+    switches = next(panel for panel in told["panels"] if panel["name"] == "run-switches")
+    assert switches["series"][0]["values"] == [0.0, 10.0, pytest.approx(110, rel=0.01)]
+    assert told["times"][-1] <= told["start"] + told["seconds"]
 
 
 def test_functions_are_told_with_their_error() -> None:

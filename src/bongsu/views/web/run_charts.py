@@ -80,7 +80,7 @@ def panels(report: RunReport, since: float, until: float, points: int) -> dict[s
     last = next((n for n, p in enumerate(samples) if p.at_seconds > until), len(samples) - 1) + 1
     shown = samples[first:last]
     parts = _parts([p.at_seconds for p in shown], points)
-    times = [round(begin + shown[end - 1].at_seconds, 3) for _, end in parts]
+    times = [round(begin + shown[end - 1].at_seconds, 6) for _, end in parts]
     return {
         "times": times,
         "panels": [
@@ -90,7 +90,7 @@ def panels(report: RunReport, since: float, until: float, points: int) -> dict[s
                 "series": [
                     {"key": str(place), "legend": str(line.legend), **_folded(values, first, parts)}
                     for place, line in enumerate(panel.lines)
-                    for values in (_values(samples, line),)
+                    for values in (_values(samples, line, report.metadata.interval_seconds),)
                     if any(value is not None for value in values)
                 ],
             }
@@ -99,18 +99,21 @@ def panels(report: RunReport, since: float, until: float, points: int) -> dict[s
     }  # fmt: skip
 
 
-def _values(samples: Sequence[Point], line: _Line) -> Values:
+def _values(samples: Sequence[Point], line: _Line, interval: float) -> Values:
     """One value for each sample; what adds up, as what was added per second since the one before that is known."""
     known = [line.of(point) for point in samples]
     if not line.adds_up:
         return _held(known)
     found: Values = [None] * len(known)
     places = [-1, *(n for n, value in enumerate(known) if value is not None)]
-    for before, now in pairwise(places):
+    for turn, (before, now) in enumerate(pairwise(places)):
+        # The last reading may follow at once, with all that processes left behind: no rate of a thousandth of a second.
+        if before >= 0 and samples[now].at_seconds - samples[before].at_seconds < interval / 2:
+            before = places[turn - 1] if turn else -1  # noqa: PLW2901  the one before it
         value, past = known[now] or 0.0, (0.0 if before < 0 else known[before] or 0.0)
         seconds = samples[now].at_seconds - (0.0 if before < 0 else samples[before].at_seconds)
         rate = None if seconds <= 0 else max(0.0, value - past) / seconds  # fell: read from another place
-        for place in range(before + 1, now + 1):
+        for place in range(places[turn] + 1, now + 1):
             found[place] = rate
     return found
 

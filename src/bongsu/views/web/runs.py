@@ -124,7 +124,8 @@ def one(report: RunReport, asked: Mapping[str, str]) -> dict[str, Any]:
     points = int(_number(asked, "points", _POINTS, 2, MOST_POINTS))
     told: dict[str, Any] = {
         "id": printable(meta.id), "name": run_report.name(meta), "state": meta.state, "said": run_report.state(report),
-        "start": meta.started, "seconds": round(length, 4), "interval": meta.interval_seconds,
+        "start": meta.started, "seconds": (math.floor(length * 1e4) + 1) / 1e4,  # no reading lies beyond it
+        "interval": meta.interval_seconds,
         "command": run_report.command(meta)[:4000], "heading": run_report.heading(report)[1:],
         "owner": None if meta.owner is None else [short(meta.owner), key_of(meta.owner)],
         "tiles": _tiles(report), **run_charts.panels(report, since, until, points),
@@ -142,7 +143,7 @@ def one(report: RunReport, asked: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _length(report: RunReport) -> float:
-    return report.summary.wall_seconds or (report.samples[-1].at_seconds if report.samples else 0.0)
+    return max(report.summary.wall_seconds or 0.0, report.samples[-1].at_seconds if report.samples else 0.0)
 
 
 _ELSEWHERE = {"CPU", "Memory", "Storage", "Children", "Lived on"}  # tiles and a table of their own
