@@ -215,4 +215,4 @@ def test_ctrl_c_while_the_program_is_imported_ends_it_quietly(start: list[str], 
 def test_the_installed_command_is_the_light_one() -> None:
     """What `pip install` puts on the path begins where Ctrl-C is understood."""
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
-    assert project["scripts"] == {"bongsu": "bongsu.__main__:main"}
+    assert project["scripts"]["bongsu"] == "bongsu.__main__:main"
