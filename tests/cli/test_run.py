@@ -87,7 +87,7 @@ def test_a_script_without_an_interpreter_is_the_shells(runs: Path, tmp_path: Pat
         ("--alert", "colour>3", "true"), ("--alert", "rss>", "true"), ("--alert", "processes>1.5", "true"),
         ("--on-alert", "'", "--alert", "rss>1", "true"), ("--output", "report.docx", "true"),
         ("--output", "{colour}.json", "true"), ("--output", "/no/such/place/x.json", "true"),
-        ("--functions", "train", "true"), ("--attach", "nobody"), ("--attach", "1x"), ("--attach", "4194999"),
+        ("--functions", "train", "true"), ("--attach", "nobody"), ("--attach", "1x"), ("--attach", "4194999"), ("--report-folder-to", "77", "true"),
         ("--attach", "1", "true"), ("--vs", "true", "true"), ("--repeat", "0", "true"),
     ],
 )  # fmt: skip

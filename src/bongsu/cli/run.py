@@ -206,7 +206,13 @@ def _checked(command: tuple[str, ...], pid: int, asked: dict[str, Any]) -> Plan:
     if asked["output"]:
         run_limits.output(asked["output"])
     if asked["report_folder_to"] >= 0:
-        os.fstat(asked["report_folder_to"])
+        try:
+            os.fstat(asked["report_folder_to"])
+        except OSError:
+            raise BadInput(
+                Message("--report-folder-to {fd}: this descriptor is not open; give one that is inherited",
+                        fd=asked["report_folder_to"])
+            ) from None  # fmt: skip
     asked["functions"] = run_limits.functions(asked["functions"])
     return Plan(
         folder="", run="", argv=command, attach=pid, quiet=asked["quiet"], capture=asked["capture"] and not pid,

@@ -59,9 +59,11 @@ def main(fd: int) -> NoReturn:
             _attend(plan, signals, segment)
         _start(plan, signals, segment)
     except Exception as error:  # noqa: BLE001  nothing has begun yet: a record was asked for and cannot be had
-        reason = (error.strerror if isinstance(error, OSError) else "") or f"{type(error).__name__}: {error}"
-        what = f"process {plan.attach} is not recorded" if plan.attach else f"{plan.argv[0]} was not started"
-        say(f"{plan.folder}: {reason[:1].lower()}{reason[1:]}; {what}")
+        reason = (error.strerror if isinstance(error, OSError) else "") or str(error) or type(error).__name__
+        if plan.attach:
+            say(f"--attach {plan.attach}: {reason[:1].lower()}{reason[1:]}; nothing is recorded")
+        else:
+            say(f"{plan.folder}: {reason[:1].lower()}{reason[1:]}; {plan.argv[0]} was not started")
         _forget(plan.folder)
         os._exit(OUR_FAILURE)
 
