@@ -23,6 +23,8 @@ SUBJECTS = (
     "promql",
     "week",
     "page",
+    "recorder",
+    "emit",
     "compare",
 )
 

@@ -83,7 +83,7 @@ def test_without_lists_of_children_all_processes_are_looked_at(family: subproces
 
 
 def test_who_slept_is_not_read_again() -> None:
-    """A process with one thread that has not run since is left as it was; asked for all, it is read."""
+    """A process with one thread that has not run since is left as it was; asked for all, its memory is read."""
     process = _start("import time; print('ready', flush=True); time.sleep(600)")
     try:
         tree = _tree(process.pid)
@@ -92,8 +92,12 @@ def test_who_slept_is_not_read_again() -> None:
             assert not tree.read()[1]  # this kernel keeps no account: all are read
             return
         _until(lambda: (tree.read(), not seen.ran)[1])
+        held, seen.resident_bytes = seen.resident_bytes, 1
+        tree.read()
+        assert seen.resident_bytes == 1
         tree.read(all_of_them=True)
-        assert seen.ran
+        assert not seen.ran
+        assert seen.resident_bytes == pytest.approx(held, rel=0.5)
         tree.close()
     finally:
         _stop(process)

@@ -18,12 +18,13 @@ class Member:
     Attributes:
         executable: the path of its program; command: its command line, redacted.
         pss_bytes, uss_bytes, open_files: as last read; None while that is not known.
+        stirred: it may have run since these were read.
         written: what the newest line about it says, and written_at when; kept_back: there is news since.
     """
 
     __slots__ = (
         "_raw", "_sight", "book", "command", "executable", "kept_back", "may_read_flow", "may_read_shares", "open_files", "peak_bytes",
-        "pss_bytes", "seen", "uss_bytes", "written", "written_at",
+        "pss_bytes", "seen", "stirred", "uss_bytes", "written", "written_at",
     )  # fmt: skip
 
     def __init__(self, seen: Seen, book: Book) -> None:
@@ -36,6 +37,7 @@ class Member:
         self.open_files: int | None = None
         self.peak_bytes = 0
         self.kept_back = False
+        self.stirred = True
         self.written: tuple[object, ...] = ()
         self.written_at = -1e9
         self._sight: tuple[bytes, int] = (b"", 0)

@@ -184,6 +184,7 @@ class Recorder:
         for pid, member in self._members.items():
             seen = member.seen
             if seen.ran:
+                member.stirred = True
                 parent = self._members.get(seen.parent_pid)
                 member.book.parent = parent.book if parent is not None else None
                 accounts.read(member.book, seen.own_ns, seen.children_ns)
@@ -213,6 +214,7 @@ class Recorder:
             unsettled.add(seen.parent_pid)
         book = member.book.parent
         disowned = parent is not None and parent.seen.disowns
+        self._slow.stale = True
         self._accounts.ended(member.book, waited=book is not None and not disowned)
         self._exited(member, now, "vanished", None)
 

@@ -14,6 +14,7 @@ from bongsu.runs.member import Member
 from bongsu.sources.procfs import costly
 from bongsu.sources.procfs.tree import Tree
 
+_ALL_OF_THEM = 6  # readings; what others than the run share with it may have changed
 _SHARE = 0.005  # of one CPU, at intervals of a second and less; at longer ones as much less
 
 
@@ -22,11 +23,14 @@ class SlowReading:
 
     Attributes:
         due: when the next reading is, in seconds since the start of the run.
+        stale: a process has ended, so that others share with fewer.
     """
 
     def __init__(self, tree: Tree, accounts: Accounts, journal: Journal, interval: float, wanted: float) -> None:
         """``wanted``: seconds between two readings, where they may cost what they cost."""
         self.due = 0.0
+        self.stale = False
+        self._turn = 0
         self._tree = tree
         self._accounts = accounts
         self._journal = journal
@@ -38,8 +42,11 @@ class SlowReading:
     def read(self, members: Collection[Member], now: float) -> tuple[int | None, int | None, int | None]:
         """Read all members; the sums of PSS, USS in bytes, and open files, each None if no member told."""
         began = time.thread_time()
+        self._turn += 1
+        shares = self.stale or self._turn % _ALL_OF_THEM == 0 or any(member.stirred for member in members)
+        self.stale = False
         for member in members:
-            self._one(member)
+            self._one(member, shares=shares)
         cost = (time.thread_time() - began) / self._share
         self.due = now + max(cost, min(self._wanted, max(now, self._interval)))  # often while the run is young
         if cost > 2 * self._wanted and not self._stretched:
@@ -55,20 +62,28 @@ class SlowReading:
             _sum(member.open_files for member in members),
         )
 
-    def _one(self, member: Member) -> None:
+    def _one(self, member: Member, *, shares: bool) -> None:
+        """Read one member; what cannot have changed while it slept is not read, nor shares if all slept."""
         pid = member.seen.pid
-        pss = uss = files = None
+        if not (member.stirred or shares):
+            return
+        pss, uss, files = member.pss_bytes, member.uss_bytes, member.open_files
+        switches = member.book.switches
         try:
-            switches = costly.switches(pid)
+            if member.stirred:
+                switches = costly.switches(pid)
             if member.may_read_shares:
                 pss, uss = costly.shares(pid)
-                files = costly.open_files(pid)
+                if member.stirred:
+                    files = costly.open_files(pid)
         except PermissionError:
             member.may_read_shares = False
+            pss = uss = files = None
             unreadable(self._journal, member, "shares of memory and open files")
         except (OSError, ValueError):
             return  # it ends, or this kernel has none of it
         if self._tree.alive(member.seen):
+            member.stirred = False
             member.pss_bytes, member.uss_bytes, member.open_files = pss, uss, files
             self._accounts.switched(member.book, *switches)
 

@@ -123,6 +123,8 @@ class Tree:
             gone = {seen.pid for seen in ended}
             orphans = [seen for seen in self.processes.values() if seen.parent_pid in gone and not seen.ran]
             more = [seen for seen in orphans if not self._again(seen, True)]
+            for seen in orphans:
+                seen.ran = True
             for seen in more:
                 self._drop(seen)
             ended += more
@@ -143,11 +145,12 @@ class Tree:
 
     def _again(self, seen: Seen, everything: bool) -> bool:
         """Read a process again; False if it has ended."""
-        seen.ran = False
+        seen.ran = slept = False
         try:
             if seen.schedule_fd >= 0 and (seen.threads == 1 or seen.stat_fd < 0):
                 schedule = os.pread(seen.schedule_fd, 64, 0)
-                if schedule == seen.schedule and not everything and seen.threads == 1 and schedule != _NO_ACCOUNT:
+                slept = schedule == seen.schedule and seen.threads == 1 and schedule != _NO_ACCOUNT
+                if slept and not everything:
                     return True
                 seen.schedule = schedule
             line = (
@@ -155,7 +158,10 @@ class Tree:
                 if seen.stat_fd >= 0
                 else _read(f"{self._proc}/{seen.pid}/stat")
             )
-            return (line == seen.stat and not everything) or self._take(seen, line)
+            if line != seen.stat and not self._take(seen, line):
+                return False
+            seen.ran = seen.ran and not slept
+            return True
         except (OSError, ValueError) as error:
             if isinstance(error, OSError) and error.errno not in _GONE and error.errno not in _REFUSED:
                 raise
