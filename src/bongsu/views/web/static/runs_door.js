@@ -22,13 +22,15 @@ async function come() {
 export function watchRuns() {
   let near = false;
   let drawn = false; // an empty page is short: all of it is near then
+  let scrolled = -WAIT; // who passes by goes on to where he wants to be
+  addEventListener("scroll", () => (scrolled = performance.now()), { passive: true });
   const look = () => {
     if (!near || runs) return;
-    if (drawn) {
+    if (drawn && performance.now() - scrolled >= WAIT) {
       come();
       return;
     }
-    drawn = byId("charts").childElementCount > 0;
+    drawn ||= byId("charts").childElementCount > 0;
     setTimeout(look, WAIT);
   };
   new IntersectionObserver(([entry]) => {
