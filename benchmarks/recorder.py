@@ -100,7 +100,7 @@ def watching(tool: Command, interval: float, window: float = WINDOW) -> tuple[fl
         try:
             while not (folder / "ready").exists():
                 if process.poll() is not None:
-                    raise SystemExit(f"{process.args} ended with {process.returncode}")
+                    raise SystemExit(f"the recorder ended with {process.returncode}")
                 time.sleep(0.05)
             time.sleep(2.0)
             before, began = _own_seconds(process.pid), time.monotonic()
