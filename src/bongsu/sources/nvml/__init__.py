@@ -1,0 +1,1 @@
+"""GPUs of NVIDIA, read through the driver's library in a child process that may hang and be killed."""
