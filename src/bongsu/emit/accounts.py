@@ -75,10 +75,10 @@ def _add(total: dict[Key, Account], state: State, now: float) -> int:
     error = state.error - state.error_seen
     state.error_seen += error
     for table in tuple(state.tables.values()):
-        for row in tuple(table.values()):
+        for row in tuple(table.rows.values()):
             spec = row.spec
             key = Key(spec.name, spec.kind, row.task)
-            seen = (row.count, row.self_wall)
+            seen = (row.count, row.wall + row.own)
             if seen != row.seen or row.depth:
                 row.error += error
                 row.seen = seen
@@ -97,13 +97,14 @@ def _account(row: Row, now: float) -> Account:
         error = 0.0
     elif not row.stepped:
         error = min(error, (row.count + entered) * SLACK)
+    self_wall = row.wall + row.own
     running, so_far = int(entered), now - row.start if entered else 0.0
     if row.stepped:
         running, so_far = row.live, max(0.0, row.live * now - row.begun)
     unknown = row.cpu_unknown
     return Account(
-        row.count, running, row.errors, row.wall,
-        None if unknown else max(0.0, active - row.off), max(0.0, row.self_wall),
-        None if unknown else max(0.0, row.self_wall - row.self_off), row.minimum, row.maximum,
+        int(row.count), running, row.errors, row.wall,
+        None if unknown else max(0.0, active - row.off), max(0.0, self_wall),
+        None if unknown else max(0.0, self_wall - row.self_off), row.minimum, row.maximum,
         min(error, active), max(0.0, so_far), row.active if row.stepped else None,
     )  # fmt: skip

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 clock = perf_counter
 SLACK = 3e-5
 NEVER = float("inf")
-NEW = (-1, 0.0)
+NEW = (-1.0, 0.0)
 FEW = 64
 IDLE = 1e-3  # without a timed call, and what was done before is written
-_TORN = 1e-6
+TORN = -1e-6
 _PACKAGE = __name__.rpartition(".")[0]
 
 
@@ -40,12 +40,13 @@ class Row:
 
     __slots__ = (
         "active", "begun", "count", "cpu_unknown", "depth", "error", "errors", "live", "maximum", "minimum",
-        "off", "seen", "self_off", "self_wall", "spec", "start", "state", "stepped", "task", "wall",
+        "off", "own", "seen", "self_off", "spec", "start", "state", "stepped", "task", "wall",
     )  # fmt: skip
 
     def __init__(self, spec: Spec, task: str | None, state: State) -> None:
         self.spec, self.task, self.state = spec, task, state
-        self.count = self.errors = 0  # calls that have ended; those that did by an exception
+        self.count = 0.0  # calls that have ended; a float adds up quicker than a large int
+        self.errors = 0  # those that did by an exception
         self.depth = 0  # entries on this thread's stack
         self.live = 0  # generators and coroutines that began and have not ended
         self.start = 0.0  # of the outermost call
@@ -53,27 +54,34 @@ class Row:
         self.wall = 0.0  # outermost calls only
         self.active = 0.0  # of `wall`, what generators and coroutines ran
         self.off = 0.0  # of that, not CPU time
-        self.self_wall = self.self_off = 0.0
+        self.own = 0.0  # wall time without the timed calls within, less `wall`
+        self.self_off = 0.0
         self.minimum, self.maximum = NEVER, 0.0
         self.error = 0.0  # of the thread, while this was active
         self.seen = NEW  # its count and own time when it was last written
         self.stepped = self.cpu_unknown = False
 
 
-class Table(dict[Spec, Row]):
-    """The rows of one thread under one task; a row is there once it is asked for."""
+class Table:
+    """The rows of one thread under one task."""
 
-    __slots__ = ("state", "task")
+    __slots__ = ("rows", "state", "task")
 
     def __init__(self, task: str | None, state: State) -> None:
-        super().__init__()
         self.task, self.state = task, state
+        self.rows: dict[Spec, Row] = {}
 
-    def __missing__(self, spec: Spec) -> Row:
-        task = self.task if spec.task is None else spec.task
-        row = self[spec] = Row(spec, task, self.state)
-        self.state.due = 0.0
-        return row
+    def row(self, spec: Spec) -> Row:
+        """A row, which is there from now on.
+
+        A signal handler or a finalizer may come here for the same one meanwhile: what it counted stays.
+        """
+        found = self.rows.get(spec)
+        if found is None:
+            made = Row(spec, self.task if spec.task is None else spec.task, self.state)
+            found = self.rows.setdefault(spec, made)
+            self.state.due = 0.0
+        return found
 
 
 class State:
@@ -88,6 +96,7 @@ class State:
         "mark_cpu",
         "mark_wall",
         "off",
+        "rows",
         "soon",
         "table",
         "tables",
@@ -103,16 +112,19 @@ class State:
         self.gone = False  # its thread has ended, and its rows are in the accounts of those
         self.due = 0.0  # from here on the CPU clock is read at the next event
         self.soon = NEVER  # 0 when the file says that a call of this thread is running
-        self.mark_wall, self.mark_cpu = clock(), thread_time()
+        self.mark_wall, self.mark_cpu = clock(), thread_time()  # when the CPU clock was last read, and what it said
         self.table = Table(None, self)
+        self.rows = self.table.rows  # always those of the table
         self.tables: dict[str | None, Table] = {None: self.table}  # by task
 
     def under(self, task: str | None) -> Table:
         """The rows of a task."""
         table = self.tables.get(task)
-        if table is None:
-            table = self.tables[task] = Table(task, self)
-        return table
+        return self.tables.setdefault(task, Table(task, self)) if table is None else table
+
+    def turn(self, table: Table) -> None:
+        """What is called from now on is charged to another task."""
+        self.table, self.rows = table, table.rows
 
 
 class _Leaver:
@@ -155,7 +167,7 @@ class Ledger:
         """Count from zero; calls in progress belong to what was."""
         for state in (*self.states, *self.left):
             for table in tuple(state.tables.values()):
-                table.clear()
+                table.rows.clear()
 
     def begin_anew(self) -> None:
         """In a child after fork: nothing is known yet, and calls in progress belong to the process that began them."""
@@ -169,7 +181,7 @@ def _charge(state: State, now: float, cpu: float, row: Row | None) -> None:
     """The CPU clock was read: what was not CPU time since the last reading is charged to the row."""
     off = now - state.mark_wall - cpu + state.mark_cpu
     state.mark_wall, state.mark_cpu, state.due = now, cpu, now + SLACK
-    if off < -_TORN:
+    if off < TORN:
         return  # the thread was interrupted between its two clocks, and this is what was charged too much
     state.off += off
     if row is not None:
@@ -186,23 +198,23 @@ def _read_now(state: State, row: Row | None) -> float:
 
 
 def _read_since(state: State, end: float, row: Row) -> None:
-    _charge(state, end, thread_time() - _lag[0], row)
+    _charge(state, end, thread_time() - LAG[0], row)
 
 
 def measure_lag() -> None:
     """How much CPU time lies between the reading at a beginning and one at an end that follows at once."""
     state, row = State(), Row(Spec("lag"), None, State())
     lags = []
-    _lag[0] = 0.0
+    LAG[0] = 0.0
     for _ in range(20):
         end = _read_now(state, row)
         before = state.mark_cpu
         _read_since(state, end, row)
         lags.append(state.mark_cpu - before)
-    _lag[0] = min(lags)
+    LAG[0] = min(lags)
 
 
-_lag = [0.0]
+LAG = [0.0]
 
 
 def enter(state: State, row: Row, start: float) -> float:
@@ -214,7 +226,7 @@ def enter(state: State, row: Row, start: float) -> float:
         off = since - cpu + state.mark_cpu
         state.mark_wall, state.mark_cpu, state.due = begin, cpu, begin + SLACK
         top = state.top
-        if off >= -_TORN:
+        if off >= TORN:
             state.off += off
             if top is not None:
                 top.self_off += off
@@ -223,7 +235,7 @@ def enter(state: State, row: Row, start: float) -> float:
         if (
             start > LEDGER.write_at
             or (top is None and since > IDLE and start > LEDGER.soon_at)
-            or (row.seen is NEW and len(state.table) < FEW)  # it may be the last that is heard of this process
+            or (row.seen is NEW and len(state.rows) < FEW)  # it may be the last that is heard of this process
         ) and LEDGER.write is not None:
             if not row.depth:
                 row.start = start
@@ -254,9 +266,11 @@ def leave(state: State, row: Row, start: float, end: float, off: float, mine: fl
     try:
         _read_since(state, end, row)
         wall = end - start
-        row.self_wall += wall - mine
         state.child += wall
-        if not row.depth:
+        if row.depth:
+            row.own += wall - mine
+        else:
+            row.own -= mine
             row.wall += wall
             row.off += state.off - off
             row.minimum = min(row.minimum, wall)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import sys
 import types
+from time import thread_time
 
-from bongsu.emit.ledger import LOCAL, Spec, clock, enter, leave
+from bongsu.emit.ledger import LAG, LOCAL, SLACK, TORN, Spec, clock, enter, leave
 from bongsu.emit.steps import Awaited, Life, attend, drive
 
 TYPE_CHECKING = False  # as typing's, which takes long to import
@@ -24,8 +25,15 @@ CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR = 0x20, 0x80, 0x200
 # The clocks are read outside of what is changed: a KeyboardInterrupt may come after each call, and finds all in order.
 _FUNCTION = """
 def timed({parameters}):
-    state = LOCAL.state
-    row = state.table[SPEC]
+    state = LOCAL.__dict__["state"]
+    try:
+        row = state.rows[SPEC]
+    except KeyError as error:
+        if SPEC not in error.args:
+            raise
+        row = None
+    if row is None:
+        row = state.table.row(SPEC)
     outer = state.top
     if outer is row:  # direct recursion: its time is being counted already
         try:
@@ -34,10 +42,8 @@ def timed({parameters}):
             row.errors += 1
             raise
         finally:
-            row.count += 1
-    start = CLOCK()
-    if {entering}:
-        start = ENTER(state, row, start)
+            row.count += 1.0
+{entering}
     off = state.off
     child = state.child
     depth = row.depth
@@ -54,24 +60,60 @@ def timed({parameters}):
     finally:
         state.top = outer
         row.depth = depth
-        row.count += 1
-        end = CLOCK()
+        row.count += 1.0
         mine = state.child
-        if {leaving}:
-            state.child = child
+        state.child = child
+        end = CLOCK()
+        if end > state.due or (outer is None and end > state.soon):
             LEAVE(state, row, start, end, off, mine)
-        else:
+        else:{leaving}
             wall = end - start
-            row.self_wall += wall - mine
-            state.child = child + wall
-            if not depth:
+            if outer is not None:
+                state.child = child + wall
+            if depth:
+                row.own += wall - mine
+            else:
+                if mine:
+                    row.own -= mine
                 row.wall += wall
-                if state.off != off:
+                if state.off is not off:
                     row.off += state.off - off
                 if wall < row.minimum:
                     row.minimum = wall
                 if wall > row.maximum:
                     row.maximum = wall
+"""
+_ENTERING = """\
+    start = CLOCK()
+    if start > state.due:
+        start = ENTER(state, row, start)
+"""
+_ENTERING_EXACT = """\
+    cpu = CPU()
+    start = CLOCK()
+    if start > state.due:
+        start = ENTER(state, row, start)
+    else:
+        idle = start - state.mark_wall - cpu + state.mark_cpu
+        state.mark_wall = start
+        state.mark_cpu = cpu
+        if idle >= TORN:
+            state.off += idle
+            if outer is not None:
+                outer.self_off += idle
+            if idle > 0.0:
+                state.error += idle if idle < SLACK else SLACK
+"""
+_LEAVING_EXACT = """
+            cpu = CPU() - LAG[0]
+            idle = end - state.mark_wall - cpu + state.mark_cpu
+            state.mark_wall = end
+            state.mark_cpu = cpu
+            if idle >= TORN:
+                state.off += idle
+                row.self_off += idle
+                if idle > 0.0:
+                    state.error += idle if idle < SLACK else SLACK\
 """
 _GENERATOR = """
 def timed({parameters}):
@@ -110,7 +152,7 @@ async def timed({parameters}):
 """
 _ALWAYS = {
     "LOCAL": LOCAL, "CLOCK": clock, "ENTER": enter, "LEAVE": leave, "DRIVE": drive, "ATTEND": attend, "LIFE": Life,
-    "AWAITED": Awaited,
+    "AWAITED": Awaited, "CPU": thread_time, "LAG": LAG, "SLACK": SLACK, "TORN": TORN,
 }  # fmt: skip
 _OURS = enter.__globals__, drive.__globals__
 _codes: dict[tuple[Any, ...], types.CodeType] = {}
@@ -206,13 +248,12 @@ def _compiled(count: int, positional: int, only: tuple[str, ...], flags: int, ex
     elif flags & CO_GENERATOR:
         template = _GENERATOR
     # Compilers warn of a constant that is called, but not of a choice that leaves but one.
-    text = template
+    text = template.replace("{entering}\n", _ENTERING_EXACT if exact else _ENTERING)
+    text = text.replace("{leaving}", _LEAVING_EXACT if exact else "")
     for name in (*_ALWAYS, "SPEC", "FUNCTION"):
         text = text.replace(name, f'("bongsu:{name}" if 1 else 0)')
     text = text.format(
         parameters=", ".join(parameters), arguments=", ".join(arguments),
-        entering="1" if exact else "start > state.due",
-        leaving="1" if exact else "end > state.due or (outer is None and end > state.soon)",
     )  # fmt: skip
     made: dict[str, Any] = {}
     exec(compile(text, __file__, "exec"), made)  # noqa: S102  the text is ours

@@ -38,7 +38,7 @@ class Span:
 
     def __enter__(self) -> None:
         state = self._state = LOCAL.state
-        row = self._row = state.table[self._spec]
+        row = self._row = state.table.row(self._spec)
         start = clock()
         if start > state.due or self._spec.exact:
             start = enter(state, row, start)
@@ -67,12 +67,13 @@ class Span:
             read(state, row, end)
         wall = end - start
         if orderly:
-            row.self_wall += wall - mine
+            row.own += wall - mine
             state.child += wall
         else:
             row.cpu_unknown = True  # it was suspended amid others: whose CPU time it was cannot be said
         if not row.depth:
             row.wall += wall
+            row.own -= wall
             row.off += state.off - self._off
             row.minimum = min(row.minimum, wall)
             row.maximum = max(row.maximum, wall)
@@ -81,7 +82,7 @@ class Span:
 
     async def __aenter__(self) -> None:
         """Among other coroutines only the wall time can be told: a coroutine function that is `timed` has its CPU time too."""
-        self._row = row = LOCAL.state.table[self._spec]
+        self._row = row = LOCAL.state.table.row(self._spec)
         self._start = clock()
         row.cpu_unknown = row.stepped = True
         row.live += 1
@@ -97,6 +98,7 @@ class Span:
         row.count += 1
         row.errors += kind is not None
         row.wall += wall
+        row.own -= wall
         row.minimum = min(row.minimum, wall)
         row.maximum = max(row.maximum, wall)
 
@@ -113,10 +115,10 @@ class Task:
         state: State = LOCAL.state
         self._state = state
         self._outer: Table = state.table
-        state.table = state.under(self._name)
+        state.turn(state.under(self._name))
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        self._state.table = self._outer
+        self._state.turn(self._outer)
 
     async def __aenter__(self) -> None:
         self.__enter__()

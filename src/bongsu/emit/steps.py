@@ -33,8 +33,9 @@ class Life:
         spec = self._spec
         table = outer_table = state.table
         if self._row is not None and table.task is not self._task:
-            table = state.table = state.under(self._task)
-        row = table[spec]
+            table = state.under(self._task)
+            state.turn(table)
+        row = table.row(spec)
         outer = state.top
         start = clock()
         if start > state.due or spec.exact:
@@ -61,13 +62,13 @@ class Life:
             state.top = outer
             row.depth -= 1
             self._task = state.table.task  # `task` within it stays with it
-            state.table = outer_table
+            state.turn(outer_table)
             end = clock()
             if end > state.due or spec.exact or (outer is None and end > state.soon):
                 read(state, row, end)
                 self._due = state, start, end
             wall = end - start
-            row.self_wall += wall - mine
+            row.own += wall - mine
             state.child += wall
             if not row.depth:
                 row.active += wall
@@ -81,6 +82,7 @@ class Life:
             if not self._nested:
                 self._total += wall
                 self._row.wall += wall
+                self._row.own -= wall  # its steps alone are its own time
 
     def settle(self) -> None:
         """Write what is due, now that all of the last step is in its account."""
