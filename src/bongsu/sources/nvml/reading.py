@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from bongsu.model.batch import Why
+from bongsu.model.message import Message
 
 
 class Gap(msgspec.Struct, frozen=True, gc=False):
@@ -106,6 +107,10 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     ended: tuple[Ended, ...] = ()
     xids: tuple[Xid, ...] = ()
     error: Gap | None = None
+    finding: Message | None = (
+        None  # what is odd about the look as a whole: pids that this /proc does not have, a driver that hangs
+    )
+    cure: Message | None = None  # for the finding or the error
     stale_seconds: float = 0.0  # how old this is: more than 0 while the driver hangs
     library_seconds: float = 0.0  # wall time spent in the library
     demo: bool = False  # no device: a scenario is played
