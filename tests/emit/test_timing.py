@@ -247,58 +247,6 @@ except TypeError as error:
     assert counts == {"Some.hello": 2, "Some.make": 1, "Some.both": 1, "Some.value": 1, "plain": 2, "<lambda>": 2}
 
 
-def test_a_signal_handler_and_a_finalizer_may_call_what_is_timed(tmp_path: Path) -> None:
-    """In the middle of our own work a timed function is called, or an exception raised: nothing is lost, nothing hangs."""
-    program = Program(tmp_path, """
-import gc, signal, time
-from bongsu.emit import timed
-calls = {"work": 0, "handler": 0, "raised": 0, "dropped": 0}
-armed = False
-@timed
-def work():
-    calls["work"] += 1
-@timed
-def handler(number, frame):
-    global armed
-    calls["handler"] += 1
-    if armed:
-        armed = False
-        raise TimeoutError
-class Cycle:
-    def __init__(self): self.me = self
-    def __del__(self): drop()
-@timed
-def drop():
-    calls["dropped"] += 1
-signal.signal(signal.SIGALRM, handler)
-signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
-while calls["handler"] < 500:
-    for _ in range(100): work(); Cycle()
-gc.collect()
-gc.disable()
-while calls["raised"] < 500:
-    try:
-        armed = True
-        while True: work()
-    except TimeoutError:
-        calls["raised"] += 1
-signal.setitimer(signal.ITIMER_REAL, 0)
-print(calls["work"], calls["handler"], calls["raised"], calls["dropped"])
-""")  # fmt: skip
-    work, handler, raised, dropped = map(int, program.run().split())
-    functions = program.functions()
-    assert functions.faults == 0
-    assert raised == 500  # none was swallowed, or the program would not have ended
-    assert functions.stats["handler"].count == pytest.approx(
-        handler, abs=5
-    )  # one may interrupt the first line of another
-    assert functions.stats["handler"].errors == pytest.approx(raised, abs=5)
-    assert 0 <= functions.stats["work"].count - work <= raised  # a call may be interrupted before its first line
-    assert functions.stats["drop"].count == dropped
-    assert functions.running == []
-    assert functions.stats["work"].running == 0
-
-
 def test_a_function_that_is_made_at_each_call_takes_no_room(tmp_path: Path) -> None:
     """Decorated functions that are dropped are forgotten; their counts are not."""
     program = Program(tmp_path, """
