@@ -61,6 +61,34 @@ def test_the_five_ways_to_lose_cpu_time(name: str, tmp_path: Path) -> None:
         assert booked == pytest.approx(sources["wait4"], rel=0.05, abs=4 * ticks)
 
 
+def test_a_run_begins_and_ends_with_its_command(tmp_path: Path) -> None:
+    """Neither what the recorder needs to be ready nor its last reading is in the time, or the use, of the command."""
+    found = _recorded(tmp_path, "true", options=("--interval", "60"))
+    (end,), (born,), (exited,) = found["end"], found["born"], found["exited"]
+    assert born["start_seconds"] == 0.0
+    assert exited["at_seconds"] == found["sample"][-1]["at_seconds"] == end["at_seconds"]
+    assert end["sources"]["sampled"] == pytest.approx(end["sources"]["wait4"], abs=1e-4)
+    assert {row["cpu_source"] for row in found["monitor"]} <= {"cgroup", "perf", None}
+
+
+def test_what_the_recorder_read_before_is_not_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a git repository git is asked for the revision; what it read for that is not the run's."""
+    repository, plain = tmp_path / "repository", tmp_path / "plain"
+    calls = {}
+    for place in (repository, plain):
+        place.mkdir()
+        if place is repository:
+            subprocess.run(["git", "init", "-q"], cwd=place, check=True)
+        monkeypatch.chdir(place)
+        runs = tmp_path / f"runs-{place.name}"
+        calls[place] = _recorded(runs, "true")["sample"][-1]["read_calls"]
+    assert calls[repository] == calls[plain]
+    strange = tmp_path / "no-git"
+    strange.mkdir()
+    monkeypatch.setenv("PATH", str(strange))
+    assert calls[plain] == _recorded(tmp_path / "runs-no-git", "/bin/true")["sample"][-1]["read_calls"]
+
+
 def test_each_process_is_told_once(tmp_path: Path) -> None:
     """A birth with its parent, what it became, an end with its exit code; the secret of its command line is not there."""
     program = (

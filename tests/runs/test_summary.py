@@ -56,6 +56,37 @@ def test_without_an_end_the_last_sample_is_what_is_known() -> None:
     assert made.summary.memory.peak_rss_bytes == 50 * MIB
 
 
+def test_a_lost_run_says_who_counted_its_cpu_time() -> None:
+    """The monitor names the source as it goes, since a run whose recorder was killed has no end."""
+    rows = [
+        columns(), record("sample", 1.0, cpu_seconds=0.7, attributed_cpu_seconds=0.7, processes=1),
+        record("monitor", 1.0, cpu_seconds=0.01, samples=1, cpu_source="cgroup"),
+    ]  # fmt: skip
+    assert (of(rows).summary.cpu.total_seconds, of(rows).summary.cpu.source) == (0.7, "cgroup")
+
+
+def test_a_residual_is_never_less_than_nothing() -> None:
+    """Processes are rounded to thousandths and the total is not: 2 ms of 1.7 ms leave none, not less than none."""
+    rows = [
+        columns(), record("born", 0.0, process=0, pid=9, start_seconds=0.0, executable="true", command="true"),
+        record("exited", 0.05, process=0, exit_code=0, cpu_seconds=0.002, known_by="waited"),
+        record("sample", 0.05, cpu_seconds=0.002, attributed_cpu_seconds=0.002, processes=0),
+        record("end", 0.05, exit_code=0, cpu_source="cgroup", sources={"cgroup": 0.0017}),
+    ]  # fmt: skip
+    assert of(rows).summary.cpu.residual_seconds == 0.0
+
+
+def test_children_that_outlive_the_first_process_are_counted() -> None:
+    """Once the first process is gone, whoever is there is a child."""
+    rows = [
+        columns(), record("born", 0.0, process=0, pid=9, start_seconds=0.0, executable="sh", command="sh"),
+        record("exited", 0.4, process=0, exit_code=3, cpu_seconds=0.002, known_by="waited"),
+        record("sample", 0.4, processes=2, started=3, exited=1),
+    ]  # fmt: skip
+    children = of(rows).summary.children
+    assert (children.max_count, children.started, children.exited) == (2, 2, 0)
+
+
 def test_where_nothing_is_known_nothing_is_said() -> None:
     """An empty record has no numbers in it: neither zero nor a guess."""
     made = of([])

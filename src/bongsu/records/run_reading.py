@@ -79,6 +79,7 @@ class Own(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     samples: int | None = None
     missed: int | None = None
     late_seconds: float | None = None
+    cpu_source: str | None = None
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True):

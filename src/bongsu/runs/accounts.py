@@ -109,7 +109,7 @@ class Accounts:
         self._shut(book, parent)
         if parent is None:
             if book.flow is not None:
-                self._lost_flow = _plus(self._lost_flow, _minus(book.flow, book.before_flow))
+                self._lost_flow = _plus(self._lost_flow, minus(book.flow, book.before_flow))
             return
         ledger = book.children
         parent.children.owe(book.before_ns + book.own_ns + ledger.raw + ledger.credit + ledger.old_credit)
@@ -141,7 +141,7 @@ class Accounts:
         for book in alive:
             if book.flow is not None:
                 known = True
-                total = _plus(total, _minus(book.flow, book.before_flow))
+                total = _plus(total, minus(book.flow, book.before_flow))
         return total if known else None
 
     def switched(self, book: Book, voluntary: int, involuntary: int) -> None:
@@ -180,5 +180,6 @@ def _plus(a: Flow, b: Flow) -> Flow:
     return (a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3], a[4] + b[4], a[5] + b[5])
 
 
-def _minus(a: Flow, b: Flow) -> Flow:
+def minus(a: Flow, b: Flow) -> Flow:
+    """What came to a flow since it was ``b``."""
     return (a[0] - b[0], a[1] - b[1], a[2] - b[2], a[3] - b[3], a[4] - b[4], a[5] - b[5])

@@ -65,8 +65,8 @@ EXITED = (
 )
 #: A signal, a threshold, a stop, a gap.
 EVENT = ("at_seconds", "what", "text")
-#: What the monitor itself has used so far.
-MONITOR = ("at_seconds", "cpu_seconds", "rss_bytes", "samples", "missed", "late_seconds")
+#: What the monitor itself has used so far, and who counts the ``cpu_seconds`` of samples: a record may have no end.
+MONITOR = ("at_seconds", "cpu_seconds", "rss_bytes", "samples", "missed", "late_seconds", "cpu_source")
 #: The end of the first process, and what is then known. ``sources``: way → CPU seconds of the tree.
 END = (
     "at_seconds",

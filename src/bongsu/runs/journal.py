@@ -21,6 +21,7 @@ class Journal:
 
     Attributes:
         lost: records that were given up.
+        zero: the start of the run on CLOCK_BOOTTIME, in s.
     """
 
     def __init__(self, segment: Segment, zero: float) -> None:
@@ -31,7 +32,7 @@ class Journal:
         """
         self.lost = 0
         self._segment = segment
-        self._zero = zero
+        self.zero = zero
         self._waiting: list[list[object]] = []
         self._failing_since: float | None = None
         self._failure = ""
@@ -40,7 +41,7 @@ class Journal:
 
     def now(self) -> float:
         """Seconds since the start of the run."""
-        return round(time.clock_gettime(time.CLOCK_BOOTTIME) - self._zero, 3)
+        return round(time.clock_gettime(time.CLOCK_BOOTTIME) - self.zero, 3)
 
     def add(self, kind: str, at_seconds: float, **values: object) -> None:
         """A record for the next `flush`; columns that are not given are not known."""

@@ -13,7 +13,7 @@ import signal
 import time
 
 from bongsu.records.segment import Segment
-from bongsu.runs.accounts import Accounts, Flow
+from bongsu.runs.accounts import NO_FLOW, Accounts, Flow, minus
 from bongsu.runs.attach import Attached
 from bongsu.runs.exact import Answer, Exact
 from bongsu.runs.journal import Journal
@@ -69,17 +69,25 @@ class Recorder:
         )  # a child that is waited for may be read twice for a moment
         self._largest = 0
         self._exact = Exact.open(pid, plan)
-        for way, why in self._exact.refused.items():
-            self._journal.event("source", f"{way}: {why}")
+        self._ended_at: float | None = None
+        self._source: str | None = None  # who counts the CPU time of samples
         self._tree = Tree(own=not self._attached)
         self._slow = SlowReading(
             self._tree, self._accounts, self._journal, plan.interval_seconds, plan.memory_interval_seconds
         )
+        self._flow_before = NO_FLOW
         if not self._attached:
+            self._flow_before = self._waited_flow() or NO_FLOW  # git, for one, was waited for
             for child in _own_children():
                 if child != pid:
                     self._tree.leave_out(child)
         self._root = self._begin()
+        if not self._attached:  # only now: what it took to be ready is not the command's time
+            self._plan = plan = plan._replace(started_boottime=time.clock_gettime(time.CLOCK_BOOTTIME))
+            self._journal.zero = plan.started_boottime
+        for way, why in self._exact.refused.items():
+            self._journal.event("source", f"{way}: {why}")
+        self._born(self._root, self._journal.now())
         self._journal.flush()
 
     def leave_out(self, pid: int) -> None:
@@ -88,7 +96,9 @@ class Recorder:
 
     def sample(self) -> None:
         """Read the tree once."""
-        now = self._journal.now()
+        self._sample(self._journal.now())
+
+    def _sample(self, now: float) -> None:
         self._samples += 1
         self._punctual(now)
         self._write(now, self._read(now))
@@ -105,17 +115,20 @@ class Recorder:
         self._waited = (self._waited[0] + used.ru_utime, self._waited[1] + used.ru_stime)
         self._largest = max(self._largest, used.ru_maxrss * 1024)
         self._tree.ended(pid)
+        now = self._journal.now()
+        if pid == self._pid or self._plan.wait_all:
+            self._ended_at = now
         member = self._members.pop(pid, None)
         if member is None:
             self._accounts.reaped_unknown(total, (used.ru_nvcsw, used.ru_nivcsw))
             return
         self._accounts.reaped(member.book, total, (used.ru_nvcsw, used.ru_nivcsw))
-        self._waiting.append((member, self._journal.now(), os.waitstatus_to_exitcode(status)))
+        self._waiting.append((member, now, os.waitstatus_to_exitcode(status)))
 
     def finish(self, exit_code: int | None, signal_name: str, used: struct_rusage | None) -> None:  # noqa: ARG002  `reaped` was given it
         """The command has ended (and was reaped, where it was our child): the last sample and the end of the record."""
-        self.sample()
-        now = self._journal.now()
+        now = max(self._ended_at or self._journal.now(), self._last_at or 0.0)  # the last reading is not the command's
+        self._sample(now)
         root = self._members.get(self._pid)
         if root is self._root and root.seen.state == b"Z":  # another's child, who has not waited for it yet
             self._gone(root.seen, now, set())
@@ -155,7 +168,6 @@ class Recorder:
         if not self._attached:  # it waits to become the command
             root.command = redacted(b"\0".join(os.fsencode(word) for word in self._plan.argv))
             root.executable = self._plan.argv[0]
-        self._born(root, self._journal.now())
         return root
 
     def _take_in(self, seen: Seen) -> Member:
@@ -165,12 +177,17 @@ class Recorder:
                 parent.book if parent else None, before_ns=seen.own_ns, before_children_ns=seen.children_ns
             )
         else:
-            book = self._accounts.open(parent.book if parent else None)
+            before_ns = seen.own_ns if seen.pid == self._pid else 0  # as a part of the monitor
+            book = self._accounts.open(parent.book if parent else None, before_ns=before_ns)
         member = self._members[seen.pid] = Member(seen, book)
         return member
 
     def _started(self, seen: Seen) -> float:
         return seen.start_ticks / TICKS_PER_SECOND - self._plan.started_boottime
+
+    def _began(self, seen: Seen) -> float:
+        """When it started; nothing of a run starts before it does, but clock ticks are coarse."""
+        return self._started(seen) if self._attached else max(0.0, self._started(seen))
 
     def _read(self, now: float) -> tuple[int | None, int | None, int | None]:
         slow = now >= self._slow.due
@@ -224,7 +241,7 @@ class Recorder:
         if not member.command:
             member.renamed()
         self._journal.add(
-            "born", now, process=member.book.number, pid=seen.pid, start_seconds=round(self._started(seen), 2),
+            "born", now, process=member.book.number, pid=seen.pid, start_seconds=round(self._began(seen), 2),
             parent=parent.number if parent else None, uid=costly.owner(seen.pid), executable=member.executable,
             command=member.command,
         )  # fmt: skip
@@ -250,7 +267,7 @@ class Recorder:
         except (OSError, ValueError):
             return  # ended; or a kernel without CONFIG_TASK_IO_ACCOUNTING
         if self._tree.alive(member.seen):
-            if member.book.flow is None and member.book.before_ns:
+            if self._attached and member.book.flow is None and member.book.before_ns:
                 member.book.before_flow = flow
             member.book.flow = flow
 
@@ -274,6 +291,7 @@ class Recorder:
         flow = accounts.used_flow((member.book for member in self._members.values()), self._waited_flow())
         voluntary, involuntary = accounts.switches
         counted = self._exact.read()
+        self._source = counted.source or None
         memory = self._exact.memory()
         self.latest = {
             "cpu_seconds": None if counted.seconds is None else round(counted.seconds, 3),
@@ -304,7 +322,7 @@ class Recorder:
         if self._attached:
             return None
         try:
-            return costly.own_children_flow()
+            return minus(costly.own_children_flow(), self._flow_before)
         except (OSError, ValueError):
             return None
 
@@ -322,7 +340,7 @@ class Recorder:
             resident = int(file.read().split()[1]) * PAGE_BYTES
         self._journal.add(
             "monitor", now, cpu_seconds=round(time.process_time() - self._plan.used_before_seconds, 3), rss_bytes=resident,
-            samples=self._samples, missed=self._missed, late_seconds=round(self._late, 3),
+            samples=self._samples, missed=self._missed, late_seconds=round(self._late, 3), cpu_source=self._source,
         )  # fmt: skip
 
     def _punctual(self, now: float) -> None:

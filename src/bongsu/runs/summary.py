@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import operator
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -96,7 +97,7 @@ def _cpu(metadata: Metadata, record: Record, wall: float | None) -> CpuUse:
     if total is None:
         exact = _last(points, "cpu_seconds")
         if exact is not None:
-            total, source = exact, source or _NOT_SAID
+            total, source = exact, source or (record.own.cpu_source if record.own else None) or _NOT_SAID
         elif attributed is not None:
             total, source = attributed + (_last(points, "unseen_cpu_seconds") or 0.0), _SAMPLED
     known = [percent for percent in percents(points, used_by, metadata.interval_seconds) if percent is not None]
@@ -108,7 +109,7 @@ def _cpu(metadata: Metadata, record: Record, wall: float | None) -> CpuUse:
         highest = min(highest, 100.0 * metadata.cpus)  # what a dead child leaves its parent comes all at once
     return CpuUse(
         total_seconds=total, source=source or _NOT_SAID, sources=sources,
-        residual_seconds=total - attributed if total is not None and attributed is not None else None,
+        residual_seconds=max(0.0, total - attributed) if total is not None and attributed is not None else None,
         user_seconds=end.user_cpu_seconds if end else None, system_seconds=end.system_cpu_seconds if end else None,
         avg_percent=average, max_percent=highest,
     )  # fmt: skip
@@ -156,10 +157,11 @@ def _largest(record: Record) -> int | None:
 def _children(record: Record, wall: float | None) -> ChildrenUse:
     points = record.points
     over = points[-1].at_seconds if points else 0.0
-    others = [point.processes - 1 for point in _alive(points) if point.processes is not None]
-    started, exited = _last(points, "started"), _last(points, "exited")
     first = next((row for row in record.processes if row.index == 0), None)
-    first_ended = first is not None and first.end_seconds is not None and first.end_seconds <= over
+    gone = first.end_seconds if first is not None and first.end_seconds is not None else math.inf
+    others = [n - (at < gone) for at, n in ((p.at_seconds, p.processes) for p in _alive(points)) if n is not None]
+    started, exited = _last(points, "started"), _last(points, "exited")
+    first_ended = gone <= over
     used, size = _last(points, "children_cpu_seconds"), _average(_alive(points), "children_rss_bytes", over)
     return ChildrenUse(
         max_count=max(others, default=None), started=None if started is None else max(0, started - 1),
