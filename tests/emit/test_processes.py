@@ -143,6 +143,21 @@ if len(sys.argv) == 1:
     assert found.processes == 1
 
 
+def test_a_profiler_that_is_still_on_at_the_end_meets_nothing_of_ours(tmp_path: Path) -> None:
+    """Nothing of ours runs as the interpreter is torn down, where a profiler that is written in C fails."""
+    pytest.importorskip("yappi")
+    program = Program(tmp_path, """
+import yappi
+from bongsu.emit import timed
+@timed
+def work(): pass
+yappi.start()
+work()
+""")  # fmt: skip
+    assert program.run() == ""
+    assert program.functions().stats["work"].count == 1
+
+
 def test_a_folder_that_cannot_be_written_harms_nobody(tmp_path: Path) -> None:
     """The program goes on without a word when there is nowhere to write."""
     program = Program(tmp_path, "from bongsu.emit import timed\nprint(timed(lambda: 7)())\n")

@@ -53,16 +53,18 @@ class Accounts:
 
     def at(self, now: float) -> dict[Key, Account]:
         """What is known. One caller at a time."""
-        for state in tuple(LEDGER.left):
+        for leaving in tuple(LEDGER.left):
+            state = leaving.state
             if state in LEDGER.states and not state.gone:
                 retired = dict(self._retired)
                 _add(retired, state, now)
                 self._retired = retired
                 state.gone = True  # at once: a signal handler that raises can come only between calls
-        for state in tuple(LEDGER.left):
+        for leaving in tuple(LEDGER.left):
+            state = leaving.state
             if state.gone and state in LEDGER.states:
                 LEDGER.states.remove(state)
-            LEDGER.left.remove(state)
+            LEDGER.left.remove(leaving)
         total = dict(self._retired)
         for state in tuple(LEDGER.states):
             if not state.gone and _add(total, state, now):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 from time import perf_counter, thread_time
+from weakref import ref
 
 TYPE_CHECKING = False  # as typing's, which takes long to import
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ class State:
         "error",
         "error_seen",
         "gone",
+        "leaving",
         "mark_cpu",
         "mark_wall",
         "off",
@@ -109,6 +111,7 @@ class State:
         self.off = 0.0  # time since the thread's first call in which it did not run
         self.error = 0.0  # how much of that may be charged to the wrong function
         self.error_seen = 0.0  # that, when it was last written
+        self.leaving: Leaving  # of its thread
         self.gone = False  # its thread has ended, and its rows are in the accounts of those
         self.due = 0.0  # from here on the CPU clock is read at the next event
         self.soon = NEVER  # 0 when the file says that a call of this thread is running
@@ -127,26 +130,29 @@ class State:
         self.table, self.rows = table, table.rows
 
 
-class _Leaver:
-    """Tells when its thread has ended."""
+class _Alive:
+    """Dies with the thread whose local variables hold it."""
+
+    __slots__ = ("__weakref__",)
+
+
+class Leaving(ref[_Alive]):
+    """Gets into the ledger when its thread has ended, without a line of Python run: a profiler may be gone by then."""
 
     __slots__ = ("state",)
 
-    def __init__(self, state: State) -> None:
-        self.state = state
-
-    def __del__(self) -> None:
-        if LEDGER is not None:  # as Python ends, modules are emptied
-            LEDGER.left.append(self.state)
+    state: State
 
 
 class Local(threading.local):
     """The state of the thread that asks."""
 
     def __init__(self) -> None:
-        self.state = State()
-        self.leaver = _Leaver(self.state)
-        LEDGER.states.append(self.state)
+        state = self.state = State()
+        self.alive = _Alive()
+        state.leaving = Leaving(self.alive, LEDGER.left.append)
+        state.leaving.state = state
+        LEDGER.states.append(state)
 
     def __reduce__(self) -> str:
         return "LOCAL"  # it is the same thing wherever a function that holds it is unpickled
@@ -157,7 +163,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self.states: list[State] = []
-        self.left: list[State] = []  # of threads that have ended
+        self.left: list[Leaving] = []  # of threads that have ended
         self.write: Callable[[], None] | None = None  # hand what is known to the file
         self.write_at = 0.0  # at any event from here on
         self.soon_at = 0.0  # when the outermost call of a thread has ended
@@ -165,7 +171,7 @@ class Ledger:
 
     def forget(self) -> None:
         """Count from zero; calls in progress belong to what was."""
-        for state in (*self.states, *self.left):
+        for state in (*self.states, *(one.state for one in self.left)):
             for table in tuple(state.tables.values()):
                 table.rows.clear()
 
