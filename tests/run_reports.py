@@ -163,7 +163,7 @@ def training() -> RunReport:
             count=9004, total_time=900.0, cpu_time=880.0, avg_time=0.1, max_time=2.0, min_time=0.05, self_time=900.0,
             self_cpu_time=880.0, processes=4, kind="span", errors=3, running=1,
         ),
-        "checkpoint": FunctionStat(count=3, total_time=60.0, cpu_time=None, avg_time=20.0, max_time=25.0, kind="span", task="epoch"),
+        "checkpoint [epoch]": FunctionStat(count=3, total_time=60.0, cpu_time=None, avg_time=20.0, max_time=25.0, kind="span", task="epoch"),
     }  # fmt: skip
     summary = Summary(
         wall_seconds=wall,

@@ -37,7 +37,7 @@ def test_a_report_is_shown(training: str, capsys: pytest.CaptureFixture[str]) ->
     text = capsys.readouterr().out
     assert text.startswith("python train.py --epochs 3\n")
     assert "exact, from the run's own cgroup" in text
-    assert "checkpoint (epoch)" in text
+    assert "checkpoint [epoch]" in text
     assert "\x1b" not in text
 
 

@@ -285,12 +285,12 @@ def test_tables_are_sorted_by_what_is_pressed_and_unknown_comes_last(browser: Br
     with opened(browser, tmp_path, run_reports.training()) as shown:
         table = shown.locator("#function-table")
         names = table.locator("tbody td:first-child")
-        expect(names).to_have_text(["forward", "load", "checkpoint (epoch)"])
+        expect(names).to_have_text(["forward", "load", "checkpoint [epoch]"])
         table.get_by_role("button", name="Self").click()
-        expect(names).to_have_text(["forward", "load", "checkpoint (epoch)"])
+        expect(names).to_have_text(["forward", "load", "checkpoint [epoch]"])
         expect(table.get_by_role("columnheader", name="Self")).to_have_attribute("aria-sort", "descending")
         shown.keyboard.press("Enter")
-        expect(names).to_have_text(["load", "forward", "checkpoint (epoch)"])
+        expect(names).to_have_text(["load", "forward", "checkpoint [epoch]"])
         expect(table.get_by_role("columnheader", name="Self")).to_have_attribute("aria-sort", "ascending")
         expect(table).to_contain_text("not known")
 

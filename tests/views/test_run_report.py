@@ -16,6 +16,7 @@ from rich.console import Console
 import run_reports
 from bongsu.model.run import RunReport
 from bongsu.views.run_report import clock_of, command, short, started, state
+from bongsu.views.run_html import content
 from bongsu.views.run_summary import By, draw
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "report"
@@ -127,6 +128,16 @@ def test_tables_fit_eighty_columns_and_numbers_are_never_cut() -> None:
         tables = drawn(report).split("Recording")[1].splitlines()[2:]
         assert max((cell_len(line.rstrip()) for line in tables), default=0) <= 80, make
     assert "1,000" in drawn(run_reports.build(), width=40)
+
+
+def test_a_task_is_named_once() -> None:
+    """The functions of a report are told apart by their task already: it is drawn as it is called there."""
+    forward = run_reports.training().function_stats["forward"]
+    stats = {"load [prepare]": msgspec.structs.replace(forward, task="prepare"), "load": forward}
+    report = msgspec.structs.replace(run_reports.training(), function_stats=stats)
+    text = drawn(report)
+    assert text.count("prepare") == text.count("load [prepare] ") == 1
+    assert {row[0] for row in content.document(report)["functions"]} == set(stats)
 
 
 def test_a_wide_terminal_shows_more_of_a_function() -> None:

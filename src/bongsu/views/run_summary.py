@@ -80,7 +80,7 @@ def _functions(
     ranked = sorted(stats.items(), key=lambda item: (-keys[by](item[1]), item[0]))
     rows = [
         [
-            Text(printable(f"{called} ({one.task})" if one.task else called)), Text(count_text(one.count)),
+            Text(printable(called)), Text(count_text(one.count)),
             Text(seconds_text(one.total_time)), Text(seconds_text(one.self_time)), Text(seconds_text(one.avg_time)),
             Text(seconds_text(one.max_time)), Text(_with_error(one.cpu_time, one.cpu_error)),
             Text(count_text(one.errors), style="red" if one.errors else ""), Text(count_text(one.running)),

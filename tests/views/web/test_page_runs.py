@@ -141,7 +141,7 @@ def test_a_run_has_a_page_with_a_link_of_its_own(browser: Browser, server: Serve
     with Visit(browser, server, at=f"&run={TRAINING}") as visit:
         expect(dialog(visit.page)).to_contain_text("python train.py --epochs 3", timeout=SLOW)
         expect(dialog(visit.page).locator(".run-functions tbody tr")).to_have_count(3)
-        expect(dialog(visit.page).locator(".run-functions")).to_contain_text("checkpoint (epoch)")
+        expect(dialog(visit.page).locator(".run-functions")).to_contain_text("checkpoint [epoch]")
         visit.clean()
 
 

@@ -96,7 +96,7 @@ def test_functions_are_told_with_their_error() -> None:
     """Most time first; what is not known stays so."""
     told = visit(Shelf([training()])).get("/api/run", params={"id": training().metadata.id}).json()
     rows = objects(told["functions"])
-    assert [row["name"] for row in rows] == ["forward", "load", "checkpoint"]
+    assert [row["name"] for row in rows] == ["forward", "load", "checkpoint [epoch]"]
     assert rows[0]["cpuError"] == 1.2
     assert rows[2]["cpu"] is None
     assert told["survivors"] == [[222, "tensorboard --logdir runs", 4.5]]

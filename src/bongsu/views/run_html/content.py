@@ -149,7 +149,7 @@ def _process(row: ProcessRow) -> list[Any]:
 def _functions(report: RunReport) -> list[list[Any]]:
     return [
         [
-            printable(f"{name} ({one.task})" if one.task else name), one.count, one.total_time, one.self_time, one.avg_time,
+            printable(name), one.count, one.total_time, one.self_time, one.avg_time,
             one.max_time, one.cpu_time, one.cpu_error, one.errors, one.running,
         ]
         for name, one in sorted(report.function_stats.items(), key=lambda item: -item[1].total_time)

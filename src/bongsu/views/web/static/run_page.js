@@ -37,7 +37,7 @@ export class RunPage {
       columns: ["name", "count", "total", "self", "average", "longest", "cpu", "errors", "running", "processes"], titles: words.functionColumns,
       texts: ["name"], values: ["name", "task", "kind", "count", "total", "self", "average", "longest", "cpu", "cpuError", "errors", "running", "processes"],
       text: (row, name) => {
-        if (name === "name") return row.task ? `${row.name} (${row.task})` : row.name;
+        if (name === "name") return row.name;
         if (name === "cpu") return row.cpuError > row.cpu / 1000 ? words.withError(seconds(row.cpu), seconds(row.cpuError)) : seconds(row.cpu);
         return ["count", "errors", "running", "processes"].includes(name) ? number(row[name]) : seconds(row[name]);
       },
