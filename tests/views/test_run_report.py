@@ -15,8 +15,8 @@ from rich.console import Console
 
 import run_reports
 from bongsu.model.run import RunReport
-from bongsu.views.run_report import clock_of, command, short, started, state
 from bongsu.views.run_html import content
+from bongsu.views.run_report import clock_of, command, short, started, state
 from bongsu.views.run_summary import By, draw
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "report"
