@@ -81,10 +81,10 @@ def load(file: str | None, environment: Mapping[str, str], flags: Sequence[Given
     tree: dict[str, object] = {}
     origins = Origins()
     if file is not None:
-        from bongsu.cli.yaml_file import read
+        from bongsu.sources.yaml_tree import read
 
         origins.file = file
-        tree = read(file, origins.lines)
+        tree = read(file, origins.lines, kind="settings", option="--config", example="port: 9420")
     for given in (*from_environment(environment), *flags):
         _put(tree, given)
         origins.given[given.path] = given

@@ -12,23 +12,27 @@ _MOST_NODES = 50_000  # aliases can make a small file a large tree
 _DEEPEST = 32
 
 
-def read(path: str, lines: dict[tuple[str, ...], int]) -> dict[str, object]:
+def read(path: str, lines: dict[tuple[str, ...], int], *, kind: str, option: str, example: str) -> dict[str, object]:
     """The file as nested plain values; ``lines`` is filled with the line (from 1) of each key path.
+
+    Complaints name the ``kind`` of file, the ``option`` that it was given by, and an ``example`` of what it holds.
 
     Raises:
         BadInput: it is missing, unreadable, too large, not text, not YAML, or not a mapping.
     """
-    node = yaml_text.compose(path, kind="settings", option="--config")
+    node = yaml_text.compose(path, kind=kind, option=option)
     try:
         tree = _Tree(path, lines).value(node, ()) if node is not None else {}
     except yaml.YAMLError as error:
         raise yaml_text.not_yaml(path, error) from None
     except RecursionError:
-        raise BadInput(Message("{path}: this is nested too deeply; settings need 4 levels", path=path)) from None
+        raise BadInput(
+            Message("{path}: this is nested too deeply; {kind} files need few levels", path=path, kind=kind)
+        ) from None
     if not isinstance(tree, dict):
         raise BadInput(
-            Message("{path}:1: settings are keys with values, such as `port: 9420`; this file holds {kind}",
-                    path=path, kind="a list" if isinstance(tree, list) else "a single value")
+            Message("{path}:1: {kind} files hold keys with values, such as `{example}`; this file holds {found}",
+                    path=path, kind=kind, example=example, found="a list" if isinstance(tree, list) else "a single value")
         )  # fmt: skip
     return tree
 
