@@ -127,6 +127,23 @@ def test_each_nanosecond_is_booked_once(seed: int) -> None:
     assert kernel.accounts.waited_ns == kernel.used
 
 
+def test_children_shorter_than_a_tick_are_not_booked_twice() -> None:
+    """Of 100 children that each used 0.9 ms all was seen, but their parent's counter moves a tick at a time: there is no more."""
+    accounts, tick, each = Accounts(20_000_000), 10_000_000, 900_000
+    parent = accounts.open(None)
+    for ended in range(1, 101):
+        child = accounts.open(parent)
+        accounts.read(child, each, 0)
+        accounts.settle()
+        accounts.ended(child, waited=True)
+        accounts.read(parent, 0, ended * each // tick * tick)
+        accounts.settle()
+    assert (accounts.own_ns, accounts.unseen_ns) == (100 * each, 0)
+    accounts.reaped(parent, 100 * each, (0, 0))
+    accounts.settle()
+    assert accounts.own_ns + accounts.unseen_ns == accounts.waited_ns
+
+
 @pytest.mark.parametrize("seed", range(100))
 def test_what_nobody_waited_for_is_never_booked_twice(seed: int) -> None:
     """Where parents ignore SIGCHLD some time is lost to us, but none is made up, and what was seen stays."""

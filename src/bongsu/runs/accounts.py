@@ -31,12 +31,14 @@ class Book:
         "own_ns", "parent", "switches", "total_ns", "unseen_ns",
     )  # fmt: skip
 
-    def __init__(self, number: int, parent: Book | None, before_ns: int = 0, before_children_ns: int = 0) -> None:
+    def __init__(
+        self, number: int, parent: Book | None, before_ns: int = 0, before_children_ns: int = 0, grain_ns: int = 0
+    ) -> None:
         self.number = number
         self.parent = parent
         self.before_ns = before_ns
         self.own_ns = self.unseen_ns = 0
-        self.children = Ledger(before_children_ns)
+        self.children = Ledger(before_children_ns, grain_ns)
         self.children.own = 0
         self.children_ns = before_children_ns
         self.had_children = before_children_ns > 0
@@ -58,7 +60,9 @@ class Accounts:
         waited_ns: what wait4 gave us, with all that was waited for below.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, grain_ns: int = 0) -> None:
+        """``grain_ns``: by less than this the time of children is rounded down where `read` is given it."""
+        self._grain_ns = grain_ns
         self.own_ns = self.unseen_ns = self.waited_ns = 0
         self.born = self.ended_count = 0
         self.switches = (0, 0)
@@ -68,7 +72,7 @@ class Accounts:
 
     def open(self, parent: Book | None, *, before_ns: int = 0, before_children_ns: int = 0) -> Book:
         """A process was found. What it had used before the run (attached) is not the run's."""
-        book = Book(self.born, parent, before_ns, before_children_ns)
+        book = Book(self.born, parent, before_ns, before_children_ns, self._grain_ns)
         if parent is not None:
             parent.had_children = True
         self.born += 1

@@ -22,7 +22,7 @@ from bongsu.runs.plan import Plan
 from bongsu.runs.slow_reading import SlowReading, unreadable
 from bongsu.sources.procfs import costly
 from bongsu.sources.procfs.pid_texts import PAGE_BYTES, TICKS_PER_SECOND
-from bongsu.sources.procfs.tree import MOST, Seen, Tree
+from bongsu.sources.procfs.tree import MOST, NS_PER_TICK, Seen, Tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Recorder:
         self._pid = pid
         self._attached = bool(plan.attach)
         self._journal = Journal(segment, plan.started_boottime)
-        self._accounts = Accounts()
+        self._accounts = Accounts(2 * NS_PER_TICK)  # told in whole ticks of user mode and in those of the kernel
         self._members: dict[int, Member] = {}
         self._waited = (0.0, 0.0)  # user and system seconds of what we waited for
         self._waiting: list[tuple[Member, float, int]] = []  # waited for since the newest reading: when, exit code

@@ -8,13 +8,15 @@ class Ledger:
 
     What we saw of an ended child is credited to its parent and taken off the parent's next gain,
     so that nothing is counted twice; what is left is the part of its children that no scan saw.
-    A credit is good for two scans, since a child may be waited for just after its parent was read.
+    A credit is good for two scans, since a child may be waited for just after its parent was read; what the counter
+    may still hide, since it is told in steps of ``grain``, is good until it shows.
     """
 
-    __slots__ = ("credit", "old_credit", "own", "raw")
+    __slots__ = ("credit", "grain", "old_credit", "own", "raw")
 
-    def __init__(self, start: int) -> None:
+    def __init__(self, start: int, grain: int = 0) -> None:
         self.raw = start
+        self.grain = grain
         self.own = start
         self.credit = self.old_credit = 0
 
@@ -26,7 +28,7 @@ class Ledger:
         if owed:
             used = min(owed, delta)
             delta -= used
-            self.old_credit = min(owed - used, self.credit)
+            self.old_credit = min(owed - used, max(self.credit, self.grain))
             self.credit = 0
         self.own += delta
         return delta
