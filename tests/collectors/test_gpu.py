@@ -72,4 +72,4 @@ def test_a_name_in_the_cache_is_no_library(tmp_path: Path) -> None:
 def test_other_vendors_are_named(tmp_path: Path) -> None:
     """AMD and Intel by their PCI vendor."""
     amd, intel = device("0000:03:00.0", "0x038000", "0x1002"), device("0000:00:02.0", "0x030000", "0x8086")
-    assert said(tmp_path, amd, intel) == ("1 AMD, 1 Intel: this version reads no GPUs yet", "")
+    assert said(tmp_path, amd, intel) == ("1 AMD, 1 Intel: this version reads GPUs of NVIDIA only", "")

@@ -1,44 +1,164 @@
-"""Which GPUs a machine has, for the one sentence that says why none is read."""
+"""GPUs of NVIDIA: what each is, does and suffers, and, where none is read, the one sentence that says why."""
 
 from __future__ import annotations
 
+import re
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
-from bongsu.model.batch import Sample
-from bongsu.model.errors import NoData
+from bongsu.collectors import gpu_values as values
+from bongsu.collectors.gpu_device import Device
+from bongsu.collectors.gpu_gaps import cure, reason
+from bongsu.model.batch import Absence, Sample, Why
+from bongsu.model.errors import BadInput, NoData, NotKnown
 from bongsu.model.message import Message
-from bongsu.model.metric import MetricSpec
+from bongsu.model.owner import Owner
 from bongsu.sources import nvidia
+from bongsu.sources.nvml.reading import Gap, Gpu, Snapshot, Xid
 from bongsu.sources.root import Machine
 from bongsu.sources.sysfs import pci
 
 _VENDORS = {0x10DE: "NVIDIA", 0x1002: "AMD", 0x8086: "Intel"}  # by the PCI ID repository
 _LOOK_EVERY = 10.0  # s; devices do not come more often
+_FRESH = 5.0  # s; what is older is no reading of now
+_SOURCE = ("nvml",)
+_WANTED = re.compile(r"\d{1,4}|GPU-[0-9a-fA-F-]+")
+
+OwnerOf = Callable[[str], Owner | None]  # whose the whole device of a UUID is
+
+
+class Reader(Protocol):
+    """Who looks at the GPUs; see sources.nvml.reader."""
+
+    def read(self) -> Snapshot: ...  # noqa: D102  the class docstring says it
 
 
 class GpuCollector:
-    """Whether there are GPUs and a driver for them; this version reads nothing of them yet."""
+    """GPUs of NVIDIA: use, memory, temperature, power, clocks, links, errors, instances (MIG).
+
+    ``devices`` are those to read, as `0,2` or by UUID; without it all. ``count`` is how many there should be:
+    with fewer, that is said; 0 is no expectation.
+
+    Raises:
+        BadInput: an option cannot be used.
+    """
 
     name = "gpu"
-    specs: tuple[MetricSpec, ...] = ()
-    may_block = False
+    specs = (*values.VALUES.values(), *values.OTHERS)
+    may_block = True  # the driver may hang; whoever reads it waits a little
     on_by_default = True
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(
+        self, machine: Machine, reader: Reader | None = None, owner_of: OwnerOf | None = None, *,
+        devices: str = "", count: int = 0,
+    ) -> None:  # fmt: skip
+        if count < 0:
+            raise BadInput(
+                Message("{option}: {count} is negative; give 0 or more", option="--collector.gpu.count", count=count)
+            )
         self._machine = machine
+        self._reader = reader
+        self._owner_of = owner_of
+        self._wanted = _wanted(devices)
+        self._count = count
+        self._devices: dict[str, Device] = {}
         self._said: NoData | None = None
         self._looked = 0.0  # monotonic
 
-    def collect(self) -> Iterator[Sample]:
-        """Gives nothing. Raises NoData, which says what of a GPU there is."""
+    def collect(self) -> Iterator[Sample | Absence]:
+        """The series of every GPU; what it does not tell is absent, with the reason.
+
+        Raises:
+            NoData: there is no GPU, driver or package to read it; says which.
+            NotKnown: the driver fails or hangs.
+        """
+        if self._reader is None:
+            raise self._none()
+        look = self._reader.read()
+        if self._count:
+            yield Sample(values.EXPECTED, (), self._count)
+        if look.error is not None:
+            yield from self._failed(look, look.error)
+        elif look.stale_seconds > _FRESH:
+            yield from self._hanging(look)
+        else:
+            yield Sample(values.SOURCE_UP, _SOURCE, 1.0)
+            yield Sample(values.SOURCE_STALE, _SOURCE, look.stale_seconds)
+            yield from self._gpus(look)
+
+    def _gpus(self, look: Snapshot) -> Iterator[Sample | Absence]:
+        xids: defaultdict[str, list[Xid]] = defaultdict(list)
+        for xid in look.xids:
+            xids[xid.uuid].append(xid)
+        versions = (look.driver_version, look.cuda_version)
+        listed, answering = set(), 0
+        for gpu in look.gpus:
+            if self._wanted and not self._wanted & _names(gpu):
+                continue
+            listed.add(gpu.uuid)
+            answering += gpu.failed is None
+            device = self._devices.get(gpu.uuid)
+            if device is None or device.base[0] != str(gpu.index):
+                device = self._devices[gpu.uuid] = Device(gpu)
+            owner = None if self._owner_of is None else self._owner_of(gpu.uuid)
+            yield from device.series(gpu, versions, xids[gpu.uuid], owner, look.time)
+        for uuid, device in self._devices.items():
+            if uuid not in listed:
+                yield from device.unlisted()
+        yield from self._lacking(look.gpus, answering)
+        if not look.gpus and not self._devices:
+            raise NoData(Message("NVIDIA's driver is here and lists no GPU"))
+
+    def _lacking(self, gpus: Iterable[Gpu], answering: int) -> Iterator[Absence]:
+        """GPUs that were asked for, or counted on, and are not there."""
+        there = {name for gpu in gpus for name in _names(gpu)}
+        for name in sorted(self._wanted - there):
+            labels = (name, "") if name.isdigit() else ("", name)
+            yield Absence(
+                values.UP, labels, Why.MISSING,
+                Message("{option}: the driver lists no GPU {name}", option="--collector.gpu.devices", name=name),
+                Message("see `nvidia-smi -L` for those that it lists"),
+            )  # fmt: skip
+        if answering < self._count:
+            yield Absence(
+                values.EXPECTED, (), Why.LOST,
+                Message("{answering} of {expected} GPUs answer", answering=answering, expected=self._count),
+                Message("see `nvidia-smi -L`, `lspci -d 10de:` and dmesg for the others"),
+            )  # fmt: skip
+
+    def _failed(self, look: Snapshot, error: Gap) -> Iterator[Sample | Absence]:
+        because = look.finding or reason(error)
+        helps = look.cure or cure(error)
+        none = self._none(because, helps) if error.why is Why.MISSING and not self._devices else None
+        if none is None or none.cure is not None:
+            yield Sample(values.SOURCE_UP, _SOURCE, 0.0)  # a machine without GPUs has no such source
+        yield from self._unknown(error.why, because, helps)
+        if none is not None:
+            raise none
+        raise NotKnown(because if helps is None else Message("{what}; {cure}", what=because, cure=helps))
+
+    def _hanging(self, look: Snapshot) -> Iterator[Sample | Absence]:
+        yield Sample(values.SOURCE_UP, _SOURCE, 0.0)
+        yield Sample(values.SOURCE_STALE, _SOURCE, look.stale_seconds)
+        because = look.finding or Message("the driver does not answer: it hangs")
+        helps = look.cure or Message("`dmesg | grep -i -e nvrm -e xid` may say why; a hanging driver needs a reboot")
+        yield from self._unknown(Why.FAILED, because, helps)
+        raise NotKnown(Message("{what}; {cure}", what=because, cure=helps))
+
+    def _unknown(self, why: Why, because: Message, helps: Message | None) -> Iterator[Absence]:
+        for device in self._devices.values():
+            yield from device.unknown(why, because, helps)
+
+    def _none(self, because: Message | None = None, helps: Message | None = None) -> NoData:
+        """Why nothing is read: what of a GPU there is."""
         now = time.monotonic()
         if self._said is None or now - self._looked >= _LOOK_EVERY:
-            self._said, self._looked = self._look(), now
-        raise NoData(self._said.message, self._said.cure)
+            self._said, self._looked = self._look(because, helps), now
+        return NoData(self._said.message, self._said.cure)
 
-    def _look(self) -> NoData:
+    def _look(self, because: Message | None, helps: Message | None) -> NoData:
         found = Counter(_VENDORS[each.vendor] for each in pci.displays(self._machine.sys) if each.vendor in _VENDORS)
         nodes = len(nvidia.nodes(self._machine.rootfs))
         found["NVIDIA"] = max(found["NVIDIA"], nodes)  # a container may see only one of the two
@@ -52,4 +172,27 @@ class GpuCollector:
                 Message("no GPU driver for {found}: {library} is not installed", found=text, library=nvidia.LIBRARY),
                 Message("install NVIDIA's driver on this machine"),
             )
-        return NoData(Message("{found}: this version reads no GPUs yet", found=text))
+        if found["NVIDIA"] and because is not None:
+            return NoData(Message("{found}: {because}", found=text, because=because), helps)
+        if found["NVIDIA"]:
+            return NoData(Message("{found}: this version reads no GPUs yet", found=text))
+        return NoData(Message("{found}: this version reads GPUs of NVIDIA only", found=text))
+
+
+def _names(gpu: Gpu) -> frozenset[str]:
+    return frozenset({str(gpu.index), gpu.uuid.lower()})
+
+
+def _wanted(text: str) -> frozenset[str]:
+    """The devices of the option, by index or UUID in lower case. Raises BadInput."""
+    found = set()
+    for word in filter(None, (part.strip() for part in text.split(","))):
+        if not _WANTED.fullmatch(word):
+            raise BadInput(
+                Message(
+                    "{option}: {word!r} is no GPU; give numbers or UUIDs as `nvidia-smi -L` lists them, such as 0,2",
+                    option="--collector.gpu.devices", word=word,
+                )
+            )  # fmt: skip
+        found.add(str(int(word)) if word.isdigit() else word.lower())
+    return frozenset(found)

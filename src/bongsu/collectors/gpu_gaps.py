@@ -1,0 +1,53 @@
+"""Why a figure of a GPU is not there, in words and with what helps: NVML's names are for those who search the web."""
+
+from __future__ import annotations
+
+from bongsu.model.batch import Absence, Why
+from bongsu.model.message import Message
+from bongsu.model.metric import MetricSpec
+from bongsu.sources.nvml.reading import Gap
+
+_RESET = Message("end what runs on it, then `nvidia-smi --gpu-reset -i GPU`, or reboot")
+_CURES = {
+    "NVML_ERROR_NO_PERMISSION": Message(
+        "run as root; in a container also with hostPID and, for MIG, NVIDIA_MIG_MONITOR_DEVICES=all"
+    ),
+    "NVML_ERROR_GPU_IS_LOST": Message("`dmesg | grep -i -e nvrm -e xid` says why; reset the GPU, or reboot"),
+    "NVML_ERROR_RESET_REQUIRED": _RESET,
+    "NVML_ERROR_INSUFFICIENT_POWER": Message("look at the power cables of the board"),
+    "NVML_ERROR_IRQ_ISSUE": Message("`dmesg | grep -i nvrm` says more; reboot"),
+    "NVML_ERROR_CORRUPTED_INFOROM": Message("the board's own memory is damaged; ask who sold it"),
+    "NVML_ERROR_FUNCTION_NOT_FOUND": Message("a newer driver may have it"),
+    "NVML_ERROR_ARGUMENT_VERSION_MISMATCH": Message("a newer driver may have it"),
+    "NVML_ERROR_DRIVER_NOT_LOADED": Message("load it with `modprobe nvidia`; dmesg says why if that fails"),
+    "NVML_ERROR_LIB_RM_VERSION_MISMATCH": Message(
+        "the driver was exchanged while its old module runs: end what uses GPUs and load the module again, or reboot"
+    ),
+    "NVML_ERROR_UNKNOWN": Message("dmesg may say more; a container that lost its devices must be started again"),
+    "NVML_ERROR_MEMORY": Message("the machine is short of memory; see `bongsu status`"),
+}
+
+
+def cure(gap: Gap) -> Message | None:
+    """What helps, where that is known."""
+    return _CURES.get(gap.error)
+
+
+def reason(gap: Gap) -> Message:
+    """What happened, as a sentence."""
+    match gap.why:
+        case Why.UNSUPPORTED:
+            return Message("this GPU or its driver does not offer it ({call}: {error})", call=gap.call, error=gap.error)
+        case Why.FORBIDDEN:
+            return Message("the driver does not allow it ({call}: {error})", call=gap.call, error=gap.error)
+        case Why.LOST:
+            return Message("the GPU no longer answers ({call}: {error})", call=gap.call, error=gap.error)
+        case Why.MISSING:
+            return Message("there is none ({call}: {error})", call=gap.call, error=gap.error)
+        case Why.FAILED:
+            return Message("the driver failed ({call}: {error})", call=gap.call, error=gap.error)
+
+
+def absence(spec: MetricSpec, labels: tuple[str, ...], gap: Gap) -> Absence:
+    """The absence of one figure."""
+    return Absence(spec, labels, gap.why, reason(gap), cure(gap))
