@@ -169,3 +169,21 @@ def test_a_full_disk_is_survived(tmp_path: Path) -> None:
         assert (tmp_path / "b.prom").read_bytes() == Exposition().text(batch(2, 1000))
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_the_file_goes_at_the_end_where_that_was_asked_for(tmp_path: Path) -> None:
+    """With ``remove`` no old values are left behind, but a file that someone else has put there since stays."""
+    path = tmp_path / "b.prom"
+    stays, goes = TextfileSink(str(path)), TextfileSink(str(path), remove=True)
+    stays.write(batch(1))
+    goes.close()  # wrote nothing
+    stays.close()
+    assert path.exists()
+    goes.write(batch(2))
+    stays.write(batch(3))
+    goes.close()
+    assert b" 3" in path.read_bytes()
+    goes.write(batch(4))
+    goes.close()
+    assert list(tmp_path.iterdir()) == []
+    goes.close()  # it has gone; nothing to complain about

@@ -110,7 +110,8 @@ def sinks(loaded: Loaded) -> list[Sink]:
     if wanted.textfile is not None:
         from bongsu.sinks.textfile import TextfileSink
 
-        found.append(TextfileSink(wanted.textfile, option=loaded.origins.of(("sinks", "textfile"))))
+        option = loaded.origins.of(("sinks", "textfile"))
+        found.append(TextfileSink(wanted.textfile, remove=wanted.textfile_remove, option=option))
     if wanted.jsonl is not None:
         from bongsu.sinks.jsonl import JsonlSink
 

@@ -75,6 +75,7 @@ class SinkSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """Where readings go besides /metrics."""
 
     textfile: Path | None = None
+    textfile_remove: Switch = False
     jsonl: JsonlSettings | None = None
 
 
@@ -154,6 +155,7 @@ MEANING: dict[tuple[str, ...], str] = {
     ("owners", "kubelet"): "Whether the kubelet on this machine may be asked what its pods are called.",
     ("sinks",): "Where readings go besides /metrics.",
     ("sinks", "textfile"): "A file for another exporter's textfile collector, replaced at each interval.",
+    ("sinks", "textfile_remove"): "Whether that file is removed at the end, so that nobody goes on reading old values.",
     ("sinks", "jsonl"): "One line of JSON for each interval.",
     ("sinks", "jsonl", "path"): "The file to append to.",
     ("sinks", "jsonl", "max_bytes"): "Rotate when it has grown to this size.",

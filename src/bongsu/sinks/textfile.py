@@ -19,14 +19,16 @@ _FORGOTTEN_SECONDS = 60.0  # a temporary file this old belongs to a process that
 class TextfileSink:
     """A file in text format 0.0.4 that is replaced as a whole: who reads it sees one batch, never half of one.
 
-    The file stays when the sink is closed; its age tells that nobody writes it any more. node_exporter
-    reads only names that end in ``.prom``, which the temporary file beside it does not.
+    The file stays when the sink is closed; its age tells that nobody writes it any more. With ``remove`` it goes,
+    unless another process or sink has replaced it since. node_exporter reads only names that end in ``.prom``, which
+    the temporary file beside it does not.
 
     Args:
         path: the file; a link is followed once, at the start.
         exposition: renders; give the one that HTTP uses, so that both share its segments.
         fsync: also survive a power failure; costs a disk flush per batch.
         mode: the file's permissions; whoever reads it is usually another user.
+        remove: take the file away when the sink is closed.
         option: the word for the path in complaints.
 
     Raises:
@@ -37,12 +39,14 @@ class TextfileSink:
 
     def __init__(
         self, path: str, exposition: Exposition | None = None, *, fsync: bool = False, mode: int = 0o644,
-        option: str = "--textfile",
+        remove: bool = False, option: str = "--textfile",
     ) -> None:  # fmt: skip
         self._path = resolved(path, option)
         self._exposition = Exposition() if exposition is None else exposition
         self._fsync = fsync
         self._mode = mode
+        self._remove = remove
+        self._wrote: tuple[int, int] | None = None  # which file is ours
         self._directory, base = os.path.split(self._path)
         self._temporary = os.path.join(self._directory, f".{base}.{os.getpid()}.tmp")
         try:
@@ -67,9 +71,11 @@ class TextfileSink:
                     written += os.write(fd, text[written:] if written else text)
                 if self._fsync:
                     os.fsync(fd)
+                status = os.fstat(fd)
             finally:
                 os.close(fd)
             os.rename(self._temporary, self._path)
+            self._wrote = status.st_dev, status.st_ino
         except OSError:
             with contextlib.suppress(OSError):
                 os.unlink(self._temporary)
@@ -82,7 +88,12 @@ class TextfileSink:
                 os.close(directory)
 
     def close(self) -> None:
-        """Nothing is held back."""
+        """Nothing is held back; the file goes where that was asked for."""
+        if self._remove and self._wrote is not None:
+            with contextlib.suppress(OSError):
+                status = os.lstat(self._path)
+                if (status.st_dev, status.st_ino) == self._wrote:
+                    os.unlink(self._path)
 
     def _open(self) -> int:
         with contextlib.suppress(FileNotFoundError):
