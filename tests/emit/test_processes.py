@@ -6,6 +6,7 @@ import glob
 import os
 import shutil
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -102,6 +103,41 @@ long()
     assert found.stats["short"].count == 1001
     assert [(one.name, one.calls, one.pid) for one in found.running] == [("long", 1, process.pid)]
     assert (found.stats["long"].count, found.stats["long"].running) == (0, 1)
+
+
+def test_a_long_call_does_not_keep_what_is_done_within_it(tmp_path: Path) -> None:
+    """While the outermost call goes on, the file is told what began and what ended in it, once an interval has passed."""
+    program = Program(tmp_path, """
+import sys, time
+from bongsu.emit import ledger, timed
+def interval():
+    until = ledger.LEDGER.write_at
+    while ledger.clock() <= until: time.sleep(0.01)
+@timed
+def ends(wait):
+    if wait: interval()
+@timed
+def begins(long):
+    if long: print("begun", flush=True); time.sleep(3600)
+@timed
+def outer():
+    begins(False); ends(False); ends(True)
+    print("ended", flush=True)
+    sys.stdin.readline()
+    interval(); begins(True)
+outer()
+""")  # fmt: skip
+    process = program.start(stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ended\n"
+    assert program.functions().stats["ends"].count == 2
+    process.stdin.write("\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "begun\n"
+    assert {one.name for one in program.functions().running} == {"outer", "begins"}
+    process.kill()
+    process.communicate()
 
 
 def test_a_process_that_has_nothing_to_do_is_not_said_to_run(tmp_path: Path) -> None:

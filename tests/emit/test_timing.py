@@ -175,9 +175,64 @@ asyncio.run(main())
     assert sleeper.cpu_time is not None
     assert sleeper.cpu_time < 0.004
     assert sleeper.total_time >= 0.2
-    assert stats["wait"].cpu_time is None  # amid others it cannot be told
+    assert stats["wait"].cpu_time is stats["wait"].self_time is None  # amid others it cannot be told
     assert stats["wait"].total_time >= 0.199
     assert (stats["ticks"].count, stats["ticks"].errors, stats["ticks"].running) == (2, 0, 0)
+
+
+def test_a_task_within_a_coroutine_stays_with_it(tmp_path: Path) -> None:
+    """What coroutines call is charged to the task that each is in, however their steps take turns."""
+    program = Program(tmp_path, """
+import asyncio
+from bongsu.emit import task, timed
+@timed
+def work(): pass
+@timed
+async def some(name):
+    with task(name):
+        for _ in range(3):
+            work()
+            await asyncio.sleep(0)
+    work()
+async def main(): await asyncio.gather(some("a"), some("b"))
+asyncio.run(main())
+""")  # fmt: skip
+    program.run()
+    counts = {name: one.count for name, one in program.functions().stats.items()}
+    assert counts == {"some": 2, "work [a]": 3, "work [b]": 3, "work": 2}
+
+
+def test_what_ends_by_an_exception_is_an_error(tmp_path: Path) -> None:
+    """Of functions, each call of a recursion, generators, coroutines and spans; leaving early is none."""
+    program = Program(tmp_path, """
+import asyncio
+from bongsu.emit import span, timed
+@timed
+def down(n):
+    if n: down(n - 1)
+    raise KeyError
+@timed
+def numbers():
+    yield 1
+    raise KeyError
+@timed
+async def waits():
+    await asyncio.sleep(0)
+    raise KeyError
+def block():
+    with span("block"): raise KeyError
+async def around():
+    async with span("around"): raise KeyError
+for one in (lambda: down(2), lambda: list(numbers()), lambda: asyncio.run(waits()), block, lambda: asyncio.run(around())):
+    try: one()
+    except KeyError: pass
+early = numbers(); next(early); early.close()
+for _ in range(2):
+    with span("block"): break
+""")  # fmt: skip
+    program.run()
+    errors = {name: (one.count, one.errors) for name, one in program.functions().stats.items()}
+    assert errors == {"down": (3, 3), "numbers": (2, 1), "waits": (1, 1), "block": (2, 1), "around": (1, 1)}
 
 
 def test_threads_are_added_up(tmp_path: Path) -> None:

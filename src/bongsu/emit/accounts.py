@@ -23,7 +23,7 @@ class Account(NamedTuple):
     errors: int = 0
     wall: float = 0.0
     cpu: float | None = 0.0
-    self_wall: float = 0.0
+    self_wall: float | None = 0.0
     self_cpu: float | None = 0.0
     minimum: float = NEVER
     maximum: float = 0.0
@@ -34,7 +34,7 @@ class Account(NamedTuple):
     def __add__(self, other: Account) -> Account:  # type: ignore[override]  # accounts add up, they are not joined
         return Account(
             self.count + other.count, self.running + other.running, self.errors + other.errors,
-            self.wall + other.wall, _both(self.cpu, other.cpu), self.self_wall + other.self_wall,
+            self.wall + other.wall, _both(self.cpu, other.cpu), _both(self.self_wall, other.self_wall),
             _both(self.self_cpu, other.self_cpu), min(self.minimum, other.minimum), max(self.maximum, other.maximum),
             self.cpu_error + other.cpu_error, self.running_wall + other.running_wall,
             (self.active or 0.0) + (other.active or 0.0) if self.active is not None or other.active is not None else None,
@@ -106,7 +106,7 @@ def _account(row: Row, now: float) -> Account:
     unknown = row.cpu_unknown
     return Account(
         int(row.count), running, row.errors, row.wall,
-        None if unknown else max(0.0, active - row.off), max(0.0, self_wall),
+        None if unknown else max(0.0, active - row.off), None if unknown else max(0.0, self_wall),
         None if unknown else max(0.0, self_wall - row.self_off), row.minimum, row.maximum,
         min(error, active), max(0.0, so_far), row.active if row.stepped else None,
     )  # fmt: skip

@@ -31,11 +31,15 @@ class Life:
         """Run it until it is suspended or ends; what it raises is raised."""
         state = LOCAL.state
         spec = self._spec
-        table = outer_table = state.table
-        if self._row is not None and table.task is not self._task:
-            table = state.under(self._task)
-            state.turn(table)
-        row = table.row(spec)
+        outer_table = state.table
+        row = self._row
+        if row is None:
+            row = outer_table.row(spec)
+        else:
+            if outer_table.task is not self._task:
+                state.turn(state.under(self._task))
+            if row.state is not state:  # it goes on in another thread
+                row = state.under(row.task).row(spec)
         outer = state.top
         start = clock()
         if start > state.due or spec.exact:
