@@ -74,6 +74,37 @@ def systemd(
     click.echo(f"{path} written. Now: systemctl daemon-reload && systemctl enable --now {NAME}")
 
 
+HELM = """Write a Helm chart that reads the GPU nodes of a Kubernetes cluster.
+
+It goes to DIR/bongsu, as a whole. What an earlier call wrote there is replaced; what you changed in it only with
+--force. Keep your values in a file of your own.
+
+\b
+Examples:
+  bongsu render helm --output .          then: helm install bongsu ./bongsu --namespace monitoring
+  bongsu render helm --output . --diff   what that would change, and nothing is written
+"""
+
+
+@click.command(help=HELM)
+@click.option("--output", metavar="DIR", required=True, help="Write DIR/bongsu.")
+@click.option("--force", is_flag=True, help="Also over files that were changed since, or that are not ours.")
+@click.option("--diff", "only_show", is_flag=True, help="Show what would change, and write nothing.")
+def helm(output: str, force: bool, only_show: bool) -> None:
+    """Write the chart, or show how it differs."""
+    from bongsu.render.helm import difference, write
+
+    if only_show:
+        from bongsu.views.printable import printable
+
+        for line in difference(output):
+            click.echo(printable(line))
+        return
+    place = write(output, force=force)
+    shown = place if place.startswith(("/", ".")) else f"./{place}"
+    click.echo(f"{place} written. Now: helm install bongsu {shown} --namespace monitoring --set image.repository=…")
+
+
 def _replace(path: str, text: str) -> None:
     """Put the file there in one step; a file or link that someone left in the way is not written through."""
     fd, unfinished = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=os.path.dirname(path) or ".")
@@ -98,7 +129,10 @@ def _self() -> list[str]:
 
 
 render = Families(
-    {"systemd": Entry("bongsu.cli.render:systemd", "Files", "A hardened unit for the agent.")},
+    {
+        "helm": Entry("bongsu.cli.render:helm", "Files", "A chart for Kubernetes."),
+        "systemd": Entry("bongsu.cli.render:systemd", "Files", "A hardened unit for the agent."),
+    },
     name="render",
     help="Write files for other systems.",
     subcommand_metavar="COMMAND [OPTIONS]",

@@ -1,0 +1,114 @@
+{{- define "bongsu.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "bongsu.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- else if contains (include "bongsu.name" .) .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name (include "bongsu.name" .) | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "bongsu.selector" -}}
+app.kubernetes.io/name: {{ include "bongsu.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "bongsu.labels" -}}
+{{ include "bongsu.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{/* The Secret with web.yml, username and password. */}}
+{{- define "bongsu.secret" -}}
+{{- default (printf "%s-web" (include "bongsu.fullname" .)) .Values.auth.existingSecret -}}
+{{- end -}}
+
+{{/* User 0 for what only root may: the kubelet's sockets, the directory of textfiles, capabilities. */}}
+{{- define "bongsu.user" -}}
+{{- if or .Values.permissions.kubelet .Values.permissions.processIo .Values.gpu.mig -}}
+0
+{{- else if ne .Values.mode "daemonset" -}}
+{{ int .Values.textfile.user }}
+{{- else -}}
+65532
+{{- end -}}
+{{- end -}}
+
+{{/* "true" where the node's root file system is mounted. */}}
+{{- define "bongsu.rootfs" -}}
+{{- if eq (toString .Values.permissions.rootfs) "auto" -}}
+{{ ne (include "bongsu.user" .) "0" }}
+{{- else -}}
+{{ .Values.permissions.rootfs }}
+{{- end -}}
+{{- end -}}
+
+{{/* How often a file is written, for bongsu.yaml; "" for its default. */}}
+{{- define "bongsu.interval" -}}
+{{- if .Values.collection.schedule -}}
+{{- if not (regexMatch `^\*(/[1-9][0-9]?)? \* \* \* \*$` .Values.collection.schedule) -}}
+{{- fail (printf "collection.schedule: %q is no even spacing; in mode %s write \"*/N * * * *\" or collection.interval, or choose mode: cronjob" .Values.collection.schedule .Values.mode) -}}
+{{- end -}}
+{{- printf "%sm" (regexFind `[1-9][0-9]?` .Values.collection.schedule | default "1") -}}
+{{- else -}}
+{{ .Values.collection.interval }}
+{{- end -}}
+{{- end -}}
+
+{{/* When a CronJob runs. */}}
+{{- define "bongsu.schedule" -}}
+{{- if .Values.collection.interval -}}
+{{- $minutes := 0 -}}
+{{- if regexMatch `^[1-9][0-9]*m$` .Values.collection.interval -}}
+{{- $minutes = trimSuffix "m" .Values.collection.interval | int -}}
+{{- end -}}
+{{- if or (lt $minutes 1) (gt $minutes 30) (ne (mod 60 (max $minutes 1)) 0) -}}
+{{- fail (printf "collection.interval: %q cannot be said in cron's words; in mode cronjob it is one of 1m 2m 3m 4m 5m 6m 10m 12m 15m 20m 30m, or give collection.schedule" .Values.collection.interval) -}}
+{{- end -}}
+{{- printf "*/%d * * * *" $minutes -}}
+{{- else -}}
+{{ default "*/1 * * * *" .Values.collection.schedule }}
+{{- end -}}
+{{- end -}}
+
+{{/* The nodes of mode cronjob, as JSON: those named, or those that nodeSelector picks now. */}}
+{{- define "bongsu.nodes" -}}
+{{- $found := .Values.nodes -}}
+{{- if not $found -}}
+{{- $found = list -}}
+{{- range (lookup "v1" "Node" "" "").items -}}
+{{- $labels := .metadata.labels -}}
+{{- $fits := true -}}
+{{- range $key, $value := $.Values.nodeSelector -}}
+{{- if ne (get $labels $key) $value -}}{{- $fits = false -}}{{- end -}}
+{{- end -}}
+{{- if $fits -}}{{- $found = append $found .metadata.name -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $found | uniq | toJson -}}
+{{- end -}}
+
+{{/* What no schema can say. */}}
+{{- define "bongsu.check" -}}
+{{- if and .Values.collection.interval .Values.collection.schedule -}}
+{{- fail "collection.interval and collection.schedule contradict each other: give one of them" -}}
+{{- end -}}
+{{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled -}}
+{{- fail "serviceMonitor.enabled and podMonitor.enabled: every pod would be scraped twice; enable one of them" -}}
+{{- end -}}
+{{- if and (ne .Values.mode "daemonset") (or .Values.serviceMonitor.enabled .Values.podMonitor.enabled) -}}
+{{- fail (printf "serviceMonitor.enabled, podMonitor.enabled: in mode %s nothing is served that could be scraped; node_exporter serves the file" .Values.mode) -}}
+{{- end -}}
+{{- if and .Values.auth.tls (not .Values.auth.existingSecret) -}}
+{{- fail "auth.tls: the Secret that the chart makes has no certificate; give auth.existingSecret, with TLS in its web.yml" -}}
+{{- end -}}
+{{- if and (eq .Values.gpu.access "none") (or .Values.gpu.mig .Values.gpu.devices (gt (int .Values.gpu.count) 0)) -}}
+{{- fail "gpu.access: none reads no GPU, but gpu.mig, gpu.devices or gpu.count ask for some; give runtime or cdi" -}}
+{{- end -}}
+{{- end -}}
