@@ -18,7 +18,7 @@ from bongsu.sinks.exposition import Exposition
 from bongsu.sources.nvml.reading import Gap, Snapshot, Xid
 from bongsu.sources.nvml.values import DEVICE_VALUES, INSTANCE_VALUES
 from bongsu.sources.root import Machine
-from gpu_looks import LOST, TIME, UNSUPPORTED, UUIDS, Looks, gpu, instance, look
+from gpu_by_hand import LOST, TIME, UNSUPPORTED, UUIDS, Looks, gpu, instance, look
 
 A, B = UUIDS
 MACHINE = Machine.at()
@@ -269,6 +269,6 @@ def test_prometheus_takes_the_text() -> None:
     finally:
         gatherer.close()
     names = {line.split()[2].decode() for line in text.splitlines() if line.startswith(b"# TYPE")}
-    assert {spec.name for spec in GpuCollector.specs} <= names
+    assert {spec.name for spec in (*gpu_values.VALUES.values(), *gpu_values.OTHERS)} <= names
     told = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, check=False, timeout=60)
     assert (told.returncode, told.stdout + told.stderr) == (0, b"")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
+from bongsu.collectors import gpu_dcgm, gpu_dcgm_file
 from bongsu.collectors import gpu_values as values
 from bongsu.collectors.gpu_device import Device
 from bongsu.collectors.gpu_gaps import cure, reason
@@ -17,6 +19,7 @@ from bongsu.model.message import Message
 from bongsu.model.owner import Owner
 from bongsu.sources import nvidia
 from bongsu.sources.nvml.reading import Gap, Gpu, Snapshot, Xid
+from bongsu.sources.procfs import uname
 from bongsu.sources.root import Machine
 from bongsu.sources.sysfs import pci
 
@@ -39,20 +42,21 @@ class GpuCollector:
     """GPUs of NVIDIA: use, memory, temperature, power, clocks, links, errors, instances (MIG).
 
     ``devices`` are those to read, as `0,2` or by UUID; without it all. ``count`` is how many there should be:
-    with fewer, that is said; 0 is no expectation.
+    with fewer, that is said; 0 is no expectation. ``profile`` dcgm adds the readings under dcgm-exporter's names and
+    units; ``fields``, a CSV file in its format, does too and selects which.
 
     Raises:
         BadInput: an option cannot be used.
     """
 
     name = "gpu"
-    specs = (*values.VALUES.values(), *values.OTHERS)
+    specs = (*values.VALUES.values(), *values.OTHERS, *gpu_dcgm.SPECS)
     may_block = True  # the driver may hang; whoever reads it waits a little
     on_by_default = True
 
     def __init__(
         self, machine: Machine, reader: Reader | None = None, owner_of: OwnerOf | None = None, *,
-        devices: str = "", count: int = 0,
+        devices: str = "", count: int = 0, profile: str = "", fields: str = "",
     ) -> None:  # fmt: skip
         if count < 0:
             raise BadInput(
@@ -62,6 +66,8 @@ class GpuCollector:
         self._reader = reader
         self._owner_of = owner_of
         self._wanted = _wanted(devices)
+        self._aliases = _aliases(profile, fields)
+        self._hostname = ""
         self._count = count
         self._devices: dict[str, Device] = {}
         self._said: NoData | None = None
@@ -104,12 +110,22 @@ class GpuCollector:
                 device = self._devices[gpu.uuid] = Device(gpu)
             owner = None if self._owner_of is None else self._owner_of(gpu.uuid)
             yield from device.series(gpu, versions, xids[gpu.uuid], owner, look.time)
+            if self._aliases is not None:
+                yield from self._aliases.of(gpu, self._host(), look.driver_version, xids[gpu.uuid], owner)
         for uuid, device in self._devices.items():
             if uuid not in listed:
                 yield from device.unlisted()
         yield from self._lacking(look.gpus, answering)
+        if self._aliases is not None:
+            yield from self._aliases.unread()
         if not look.gpus and not self._devices:
             raise NoData(Message("NVIDIA's driver is here and lists no GPU"))
+
+    def _host(self) -> str:
+        if not self._hostname:
+            with contextlib.suppress(OSError):  # a captured tree may lack it
+                self._hostname = uname.names(self._machine.proc)[0]
+        return self._hostname
 
     def _lacking(self, gpus: Iterable[Gpu], answering: int) -> Iterator[Absence]:
         """GPUs that were asked for, or counted on, and are not there."""
@@ -196,3 +212,16 @@ def _wanted(text: str) -> frozenset[str]:
             )  # fmt: skip
         found.add(str(int(word)) if word.isdigit() else word.lower())
     return frozenset(found)
+
+
+def _aliases(profile: str, fields: str) -> gpu_dcgm.Aliases | None:
+    if profile not in {"", "dcgm"}:
+        raise BadInput(
+            Message(
+                "{option}: there is no profile {profile!r}; give dcgm, or leave it out",
+                option="--collector.gpu.profile", profile=profile,
+            )
+        )  # fmt: skip
+    if fields:
+        return gpu_dcgm.Aliases(gpu_dcgm_file.fields(fields, "--collector.gpu.fields"))
+    return gpu_dcgm.Aliases() if profile else None

@@ -31,6 +31,7 @@ class Vocabulary(enum.Enum):
 
     BONGSU = "bongsu"
     NODE_EXPORTER = "node_exporter"
+    DCGM = "dcgm-exporter"
     CLIENT = "client library"  # process_*, which every Prometheus client exports
     FILE = "file"  # whatever those write whose files the textfile collector reads
 

@@ -132,9 +132,9 @@ def _wrapped(text: str, indent: str = "  ") -> Iterator[str]:
 
 
 def _whose(vocabulary: str) -> str:
-    return {"bongsu": "Bongsu's own", "node_exporter": "node_exporter's, so its dashboards know it"}.get(
-        vocabulary, f"that of every {vocabulary}"
-    )
+    if vocabulary in {"node_exporter", "dcgm-exporter"}:
+        return f"{vocabulary}'s, so its dashboards know it"
+    return "Bongsu's own" if vocabulary == "bongsu" else f"that of every {vocabulary}"
 
 
 def _labels(labels: dict[str, str]) -> str:
