@@ -1,59 +1,61 @@
-"""Makes looks at GPUs by hand, as the source would give them."""
+"""Makes looks at GPUs by hand, for tests of those who read them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Sequence
+from typing import Any
 
 from bongsu.model.batch import Why
-from bongsu.sources.nvml.reading import Gap, Gpu, Instance, Snapshot, Value
-from bongsu.sources.nvml.values import DEVICE_VALUES, INSTANCE_VALUES
+from bongsu.sources.nvml.reading import Gap, Gpu, GpuProcess, Instance, Snapshot, Value
 
-TIME = 1_800_000_000.0
-UUIDS = ("GPU-0a0a0a0a-0000-0000-0000-00000000000a", "GPU-0b0b0b0b-0000-0000-0000-00000000000b")
-UNSUPPORTED = Gap(Why.UNSUPPORTED, "nvmlDeviceGetFanSpeed", "NVML_ERROR_NOT_SUPPORTED")
-LOST = Gap(Why.LOST, "nvmlDeviceGetTemperature", "NVML_ERROR_GPU_IS_LOST")
-
-Given = dict[str | tuple[str, ...], float | Gap]
+GIB = 1024**3
+UNSUPPORTED = Gap(Why.UNSUPPORTED, "nvmlDeviceGetProcessUtilization", "NVML_ERROR_NOT_SUPPORTED")
 
 
-class Looks:
-    """A reader that gives what it holds."""
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self.next = snapshot
-
-    def read(self) -> Snapshot:
-        return self.next
+def uuid(index: int) -> str:
+    """The UUID of the device with this index."""
+    return f"GPU-{index:08x}-0000-4000-8000-000000000000"
 
 
-def values(
-    given: Given | None = None, names: tuple[tuple[str, tuple[str, ...]], ...] = DEVICE_VALUES
-) -> Iterator[Value]:
-    """Every figure; those given by name, or by name and labels, have that value, the others their place in the list."""
-    given = given or {}
-    for place, (name, labels) in enumerate(names):
-        yield Value(name, labels, given.get((name, *labels), given.get(name, float(place))))
+def device(index: int = 0, *, energy: float | Gap = UNSUPPORTED, total: float = 80 * GIB, **more: Any) -> Gpu:
+    """A device, with nothing but its memory and what it has used."""
+    values = (Value("gpu_memory_total_bytes", (), total), Value("gpu_energy_joules_total", (), energy))
+    return Gpu(uuid=uuid(index), index=index, minor=index, values=values, **more)
 
 
-def gpu(index: int = 0, given: Given | None = None, **more: object) -> Gpu:
-    """One GPU with all figures."""
-    facts = {
-        "uuid": UUIDS[index], "index": index, "name": "NVIDIA H100 80GB HBM3", "minor": index + 3, "mig": False,
-        "pci_bus_id": f"00000000:{index + 1:02X}:00.0", "architecture": "Hopper", "values": tuple(values(given)),
-    }  # fmt: skip
-    return Gpu(**(facts | more))  # type: ignore[arg-type]  # the fields' own types
-
-
-def instance(gpu_instance: int, compute_instance: int = 0, used: float | Gap = 5e9) -> Instance:
-    """An instance of a divided GPU."""
+def instance(gpu_instance: int, compute_instance: int = 0, total: float = 10 * GIB) -> Instance:
+    """An instance of a divided device."""
+    name = f"MIG-{gpu_instance:08x}-0000-4000-8000-{compute_instance:012x}"
     return Instance(
-        uuid=f"MIG-{gpu_instance}-{compute_instance}", gpu_instance=gpu_instance, compute_instance=compute_instance,
-        profile="1g.10gb", slices=1, memory_total_bytes=1e10, memory_used_bytes=used,
-        values=tuple(values(names=INSTANCE_VALUES)),
+        uuid=name, gpu_instance=gpu_instance, compute_instance=compute_instance, memory_total_bytes=total,
+        memory_used_bytes=0.0,
     )  # fmt: skip
 
 
-def look(*gpus: Gpu, **more: object) -> Snapshot:
-    """A look at these."""
-    facts = {"time": TIME, "driver_version": "580.82.07", "cuda_version": "13.0", "gpus": gpus}
-    return Snapshot(**(facts | more))  # type: ignore[arg-type]  # as above
+def process(
+    pid: int, index: int = 0, *, memory: float | Gap = GIB, sm: float | Gap = 0.5, on: tuple[int, int] | None = None,
+    **more: Any,
+) -> GpuProcess:  # fmt: skip
+    """A process on a device, or on the instance ``on``."""
+    gpu_instance, compute_instance = on or (None, None)
+    return GpuProcess(
+        pid=pid, uuid=uuid(index), gpu_instance=gpu_instance, compute_instance=compute_instance, kinds=("compute",),
+        memory_bytes=memory, sm_ratio=sm, memory_bandwidth_ratio=more.pop("bandwidth", 0.25),
+        encoder_ratio=0.0, decoder_ratio=0.0, **more,
+    )  # fmt: skip
+
+
+def look(gpus: Sequence[Gpu], *processes: GpuProcess, at: float | None = None, **more: Any) -> Snapshot:
+    """A look of now, or of ``at`` (Unix s)."""
+    return Snapshot(time=time.time() if at is None else at, gpus=tuple(gpus), processes=processes, **more)
+
+
+class Looks:
+    """A reader that gives the look it is told to."""
+
+    def __init__(self, first: Snapshot | None = None) -> None:
+        self.now = first or look(())
+
+    def read(self) -> Snapshot:
+        return self.now

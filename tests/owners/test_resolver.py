@@ -68,6 +68,9 @@ class Kubelet:
     def state(self) -> tuple[Way, ...]:
         return ()
 
+    def devices(self) -> None:
+        """It has given none."""
+
 
 class Slurm:
     """Knows the jobs that it is given."""

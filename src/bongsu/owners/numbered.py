@@ -14,12 +14,12 @@ class Numbered:
 
     A number that is given to another process between two calls is noticed by its start time, which
     is read each time (2 µs from a kept descriptor of some hundred processes, 9 µs of more); all else of a
-    process is read once, and its user is the one of that reading.
+    process is read once, and its user is the one of that reading. ``arguments`` reads command lines too.
     """
 
-    def __init__(self, machine: Machine, resolver: Resolver) -> None:
+    def __init__(self, machine: Machine, resolver: Resolver, *, arguments: bool = False) -> None:
         self._proc = machine.proc
-        self._reader = Processes(machine.proc)
+        self._reader = Processes(machine.proc, arguments=arguments)
         self._resolver = resolver
         self._known: dict[int, Process] = {}
 

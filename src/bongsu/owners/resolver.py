@@ -18,6 +18,7 @@ from bongsu.owners.container import ContainerNames
 from bongsu.owners.each_machine import one_for_each
 from bongsu.owners.placement import Known, Placed
 from bongsu.sources.cgroup import memberships
+from bongsu.sources.kubelet_client import Allocation
 from bongsu.sources.names import Users
 from bongsu.sources.procfs.process import TICKS_PER_SECOND, Process, Processes, parse_stat
 from bongsu.sources.root import Machine, may_not_read
@@ -52,6 +53,7 @@ class PodNames(Protocol):
     def awaited(self) -> bool: ...  # noqa: D102  an answer is still to come
     def tend(self) -> None: ...  # noqa: D102  once in a pass: to take an answer that came late
     def state(self) -> tuple[kubernetes.Way, ...]: ...  # noqa: D102  which ways of knowing work
+    def devices(self) -> Allocation | None: ...  # noqa: D102  which containers were given devices, if that is known
 
 
 class Jobs(Protocol):
@@ -176,6 +178,11 @@ class Resolver:
         """Which ways of knowing the names of pods work, and why the others do not; none if the kubelet is off limits."""
         with self._lock:
             return self._pods.state() if self._pods is not None else ()
+
+    def devices(self) -> Allocation | None:
+        """The devices that the kubelet gave to containers; None where that is not known (yet), or it is off limits."""
+        with self._lock:
+            return self._pods.devices() if self._pods is not None else None
 
     def _turn(self, now: float) -> None:
         """Forget what was not asked about since the last turn."""

@@ -9,6 +9,7 @@ import msgspec
 
 from bongsu.model.batch import Why
 from bongsu.model.message import Message
+from bongsu.model.owner import Owner
 
 
 class Gap(msgspec.Struct, frozen=True, gc=False):
@@ -57,6 +58,14 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     instances: tuple[Instance, ...] = ()
     failed: Gap | None = None  # the device as a whole: lost, needs a reset; then the rest is what still answered
     asleep: bool = False  # suspended by the kernel (runtime power management) and not woken for this
+    held_by: tuple[Owner, ...] = ()  # in a played scenario; no driver knows
+
+
+class Played(msgspec.Struct, frozen=True, gc=False):
+    """What a played scenario says of a process that is nobody's: what no driver tells."""
+
+    command: str
+    owner: Owner
 
 
 class GpuProcess(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -72,6 +81,7 @@ class GpuProcess(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     memory_bandwidth_ratio: float | Gap
     encoder_ratio: float | Gap
     decoder_ratio: float | Gap
+    played: Played | None = None
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True, gc=False):
