@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bongsu.model.run import Event, Point, Use
-from bongsu.records.run_reading import KINDS, Became, Born, End, Exited, Own, UseOf, read_1
+from bongsu.records.run_reading import KINDS, Became, Born, Brief, End, Exited, Many, Own, UseOf, read_1
 from bongsu.runs.columns import COLUMNS
 from run_records import columns, record, records, segment_bytes
 
@@ -21,7 +21,7 @@ def test_the_reader_knows_what_the_monitor_writes() -> None:
     """The fields of each kind are the columns that are written, in their order: also a lost first line is made up for."""
     assert {kind: tuple(kept.__struct_fields__) for kind, kept in KINDS.items()} == COLUMNS
     assert (KINDS["sample"], KINDS["event"]) == (Point, Event)
-    assert set(KINDS.values()) == {Point, Born, Became, UseOf, Exited, Event, Own, End}
+    assert set(KINDS.values()) == {Point, Born, Became, UseOf, Exited, Brief, Many, Event, Own, End}
     assert set(Use.__struct_fields__) == set(COLUMNS["use"]) - {"process"}
 
 

@@ -187,7 +187,7 @@ class Use(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ProcessRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One process of the run, alive or dead."""
+    """One process of the run, alive or dead; or many, see ``count``."""
 
     index: int  # its number in this run
     pid: int
@@ -209,6 +209,8 @@ class ProcessRow(msgspec.Struct, frozen=True, kw_only=True):
     read_bytes: int | None = None
     write_bytes: int | None = None
     uses: tuple[Use, ...] = ()
+    count: int = 1  # more: short-lived ones of one program, too many for rows of their own; from the first to the last
+    lived_seconds: float | None = None  # of those, in sum
 
 
 class MonitorUse(msgspec.Struct, frozen=True, kw_only=True):

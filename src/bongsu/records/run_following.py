@@ -13,7 +13,7 @@ from bongsu.records.run_folder import RECORD
 from bongsu.records.run_reading import Record, read_1
 
 _COLUMNS = b'["columns"'
-_PEAKS = ("peak_rss_bytes", "peak_pss_bytes", "threads")
+_PEAKS = ("peak_rss_bytes", "peak_pss_bytes", "threads", "count", "lived_seconds")
 _LATEST = (
     "command", "executable", "end_seconds", "exit_code", "signal", "known_by", "cpu_seconds", "read_bytes", "write_bytes",
 )  # fmt: skip

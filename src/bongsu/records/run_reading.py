@@ -70,6 +70,29 @@ class Exited(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     write_bytes: int | None = None
 
 
+class Brief(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A process that no reading came across, from its fork to its end."""
+
+    at_seconds: float
+    process: int
+    pid: int | None = None
+    start_seconds: float | None = None
+    parent: int | None = None
+    executable: str | None = None
+
+
+class Many(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """More of them, of one program."""
+
+    at_seconds: float
+    process: int
+    executable: str | None = None
+    processes: int | None = None
+    start_seconds: float | None = None
+    end_seconds: float | None = None
+    lived_seconds: float | None = None
+
+
 class Own(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the monitor had used by then."""
 
@@ -80,6 +103,7 @@ class Own(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     missed: int | None = None
     late_seconds: float | None = None
     cpu_source: str | None = None
+    started: float | None = None
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +128,8 @@ KINDS: dict[str, type[msgspec.Struct]] = {
     "became": Became,
     "use": UseOf,
     "exited": Exited,
+    "brief": Brief,
+    "many": Many,
     "event": Event,
     "monitor": Own,
     "end": End,
@@ -263,7 +289,7 @@ def _processes(found: dict[str, list[Any]], user_of: Callable[[int], str]) -> tu
     uses = _by_process(found["use"])
     exited = {row.process: row for row in found["exited"]}
     names: dict[int, str] = {}
-    rows = []
+    rows = [*map(_passed, found["brief"]), *map(_many, {row.process: row for row in found["many"]}.values())]
     for index in sorted(born.keys() | became.keys() | uses.keys() | exited.keys()):
         birth: Born | None = born.get(index)
         used: list[UseOf] = uses.get(index, [])
@@ -296,7 +322,24 @@ def _processes(found: dict[str, list[Any]], user_of: Callable[[int], str]) -> tu
                 uses=tuple(msgspec.convert(used, list[Use], from_attributes=True)),
             )
         )
+    rows.sort(key=operator.attrgetter("index"))
     return tuple(rows)
+
+
+def _passed(row: Brief) -> ProcessRow:
+    return ProcessRow(
+        index=row.process, pid=row.pid or 0, start_seconds=row.at_seconds if row.start_seconds is None else row.start_seconds,
+        parent=row.parent, executable=row.executable or "", end_seconds=row.at_seconds, known_by="event",
+    )  # fmt: skip
+
+
+def _many(row: Many) -> ProcessRow:
+    end = row.at_seconds if row.end_seconds is None else row.end_seconds
+    return ProcessRow(
+        index=row.process, pid=0, start_seconds=end if row.start_seconds is None else row.start_seconds,
+        executable=row.executable or "", end_seconds=end, known_by="event", count=row.processes or 1,
+        lived_seconds=row.lived_seconds,
+    )  # fmt: skip
 
 
 def _latest(rows: list[Any], end: Any, name: str) -> Any:

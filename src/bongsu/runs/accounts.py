@@ -70,13 +70,19 @@ class Accounts:
         self._touched: set[Book] = set()
         self._owed: set[Book] = set()  # have a credit that still counts
 
-    def open(self, parent: Book | None, *, before_ns: int = 0, before_children_ns: int = 0) -> Book:
-        """A process was found. What it had used before the run (attached) is not the run's."""
-        book = Book(self.born, parent, before_ns, before_children_ns, self._grain_ns)
+    def open(
+        self, parent: Book | None, *, number: int | None = None, before_ns: int = 0, before_children_ns: int = 0
+    ) -> Book:
+        """A process was found, which may have a number. What it had used before the run (attached) is not the run's."""
+        number = self.number() if number is None else number
         if parent is not None:
             parent.had_children = True
+        return Book(number, parent, before_ns, before_children_ns, self._grain_ns)
+
+    def number(self) -> int:
+        """The number of a process that is new to the run."""
         self.born += 1
-        return book
+        return self.born - 1
 
     def read(self, book: Book, own_ns: int, children_ns: int) -> None:
         """What the kernel says a living process has used, and the children that it has waited for."""

@@ -63,10 +63,16 @@ EXITED = (
     "read_bytes",
     "write_bytes",
 )
+#: A process that no reading came across, from its fork to its end at ``at_seconds``, as the kernel told.
+BRIEF = ("at_seconds", "process", "pid", "start_seconds", "parent", "executable")
+#: More of them, too many for lines of their own: those of one program so far, from the first fork to the
+#: last end; ``process`` is the number of one of them.
+MANY = ("at_seconds", "process", "executable", "processes", "start_seconds", "end_seconds", "lived_seconds")
 #: A signal, a threshold, a stop, a gap.
 EVENT = ("at_seconds", "what", "text")
-#: What the monitor itself has used so far, and who counts the ``cpu_seconds`` of samples: a record may have no end.
-MONITOR = ("at_seconds", "cpu_seconds", "rss_bytes", "samples", "missed", "late_seconds", "cpu_source")
+#: What the monitor itself has used so far. Also what a record needs that may have no end: who counts the ``cpu_seconds``
+#: of samples, and ``started``, the Unix time of second 0, just before the command was executed.
+MONITOR = ("at_seconds", "cpu_seconds", "rss_bytes", "samples", "missed", "late_seconds", "cpu_source", "started")
 #: The end of the first process, and what is then known. ``sources``: way → CPU seconds of the tree.
 END = (
     "at_seconds",
@@ -87,6 +93,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "became": BECAME,
     "use": USE,
     "exited": EXITED,
+    "brief": BRIEF,
+    "many": MANY,
     "event": EVENT,
     "monitor": MONITOR,
     "end": END,

@@ -18,7 +18,9 @@ from bongsu.runs.attach import Attached
 from bongsu.runs.exact import Answer, Exact
 from bongsu.runs.journal import Journal
 from bongsu.runs.member import Member, redacted
+from bongsu.runs.passing import Passing
 from bongsu.runs.plan import Plan
+from bongsu.runs.punctuality import Punctuality
 from bongsu.runs.slow_reading import SlowReading, unreadable
 from bongsu.sources.procfs import costly
 from bongsu.sources.procfs.pid_texts import PAGE_BYTES, TICKS_PER_SECOND
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 _OWN_SECONDS = 30.0  # between two lines about the monitor itself
 _DETAIL = 500  # lines about one process for each multiple of the run's age, while there are few processes
 _FEW = 50
-_GAP = 3  # intervals without a reading that are told
 _USE = ("cpu_seconds", "rss_bytes", "pss_bytes", "threads", "read_bytes", "write_bytes", "unseen_cpu_seconds")
 _FLOW = ("read_chars", "write_chars", "read_calls", "write_calls", "read_bytes", "write_bytes")
 
@@ -59,17 +60,24 @@ class Recorder:
         self._members: dict[int, Member] = {}
         self._waited = (0.0, 0.0)  # user and system seconds of what we waited for
         self._waiting: list[tuple[Member, float, int]] = []  # waited for since the newest reading: when, exit code
-        self._samples = self._missed = 0
-        self._late = 0.0
-        self._last_at: float | None = None
-        self._asleep = _asleep()
+        self._samples = 0
+        self._punctuality = Punctuality(self._journal, plan.interval_seconds)
         self._own_due = 0.0
         self._most_flow: tuple[int, ...] = (0,) * len(
             _FLOW
         )  # a child that is waited for may be read twice for a moment
         self._largest = 0
         self._exact = Exact.open(pid, plan)
+        self._passing: Passing | None = None
+        if not self._attached:
+            passing = Passing.open(pid, os.path.basename(plan.argv[0]), self._accounts, self._journal)
+            if isinstance(passing, Passing):
+                self._passing = passing
+            else:
+                text = f"processes that no reading comes across are not counted and have no names: {passing}"
+                self._journal.event("source", text)
         self._ended_at: float | None = None
+        self._last = False
         self._source: str | None = None  # who counts the CPU time of samples
         self._tree = Tree(own=not self._attached)
         self._slow = SlowReading(
@@ -85,6 +93,7 @@ class Recorder:
         if not self._attached:  # only now: what it took to be ready is not the command's time
             self._plan = plan = plan._replace(started_boottime=time.clock_gettime(time.CLOCK_BOOTTIME))
             self._journal.zero = plan.started_boottime
+        self._started_at = time.time() - self._journal.now()
         for way, why in self._exact.refused.items():
             self._journal.event("source", f"{way}: {why}")
         self._born(self._root, self._journal.now())
@@ -94,14 +103,26 @@ class Recorder:
         """A child of the monitor that does not belong to the run."""
         self._tree.leave_out(pid)
 
+    def filenos(self) -> list[int]:
+        """Descriptors that poll(2) finds readable when there is something to `take`."""
+        return self._passing.filenos() if self._passing else []
+
+    def take(self) -> None:
+        """Take what the kernel has written of processes, before it has no more room."""
+        if self._passing:
+            self._passing.take()
+            self._journal.flush()
+
     def sample(self) -> None:
         """Read the tree once."""
         self._sample(self._journal.now())
 
     def _sample(self, now: float) -> None:
         self._samples += 1
-        self._punctual(now)
+        self._punctuality.note(now)
         self._write(now, self._read(now))
+        if self._passing:
+            self._passing.many(now)
         if now >= self._own_due:
             self._own_due = now + _OWN_SECONDS
             self._own(now)
@@ -115,6 +136,8 @@ class Recorder:
         self._waited = (self._waited[0] + used.ru_utime, self._waited[1] + used.ru_stime)
         self._largest = max(self._largest, used.ru_maxrss * 1024)
         self._tree.ended(pid)
+        if self._passing:
+            self._passing.gone(pid)
         now = self._journal.now()
         if pid == self._pid or self._plan.wait_all:
             self._ended_at = now
@@ -127,11 +150,15 @@ class Recorder:
 
     def finish(self, exit_code: int | None, signal_name: str, used: struct_rusage | None) -> None:  # noqa: ARG002  `reaped` was given it
         """The command has ended (and was reaped, where it was our child): the last sample and the end of the record."""
-        now = max(self._ended_at or self._journal.now(), self._last_at or 0.0)  # the last reading is not the command's
+        ended_at = self._ended_at or self._journal.now()  # the last reading is not the command's
+        now = max(ended_at, self._punctuality.last_at or 0.0)
+        self._last = True
         self._sample(now)
         root = self._members.get(self._pid)
         if root is self._root and root.seen.state == b"Z":  # another's child, who has not waited for it yet
             self._gone(root.seen, now, set())
+        if self._passing:
+            self._passing.finish(now)
         self._own(now)
         survivors = [
             [member.seen.pid, member.command, round((member.book.own_ns + member.book.unseen_ns) / 1e9, 3)]
@@ -178,7 +205,10 @@ class Recorder:
             )
         else:
             before_ns = seen.own_ns if seen.pid == self._pid else 0  # as a part of the monitor
-            book = self._accounts.open(parent.book if parent else None, before_ns=before_ns)
+            number = None
+            if self._passing and seen.pid != self._pid:
+                number = self._passing.number(seen, self._started(seen))
+            book = self._accounts.open(parent.book if parent else None, number=number, before_ns=before_ns)
         member = self._members[seen.pid] = Member(seen, book)
         return member
 
@@ -191,7 +221,10 @@ class Recorder:
 
     def _read(self, now: float) -> tuple[int | None, int | None, int | None]:
         slow = now >= self._slow.due
+        began = self._journal.now()
         found, ended = self._tree.read(all_of_them=slow)
+        if self._passing:
+            self._passing.read(self._tree.processes, began, last=self._last)
         unsettled: set[int] = set()  # whose children ended: what they did has become theirs
         for seen in ended:
             self._gone(seen, now, unsettled)
@@ -233,7 +266,8 @@ class Recorder:
         disowned = parent is not None and parent.seen.disowns
         self._slow.stale = True
         self._accounts.ended(member.book, waited=book is not None and not disowned)
-        self._exited(member, now, "vanished", None)
+        at = self._passing.gone(seen.pid) if self._passing else None
+        self._exited(member, now if at is None else at, "vanished" if at is None else "event", None)
 
     def _born(self, member: Member, now: float) -> None:
         parent = member.book.parent
@@ -340,36 +374,14 @@ class Recorder:
             resident = int(file.read().split()[1]) * PAGE_BYTES
         self._journal.add(
             "monitor", now, cpu_seconds=round(time.process_time() - self._plan.used_before_seconds, 3), rss_bytes=resident,
-            samples=self._samples, missed=self._missed, late_seconds=round(self._late, 3), cpu_source=self._source,
+            samples=self._samples, missed=self._punctuality.missed,
+            late_seconds=round(self._punctuality.late, 3), cpu_source=self._source,
+            started=round(self._started_at, 3),
         )  # fmt: skip
-
-    def _punctual(self, now: float) -> None:
-        """Note what was late, and why where that can be told: the machine slept, or we were stopped."""
-        asleep = _asleep()
-        before, self._last_at = self._last_at, now
-        slept, self._asleep = asleep - self._asleep, asleep
-        if before is None:
-            return
-        interval = self._plan.interval_seconds
-        late = now - before - interval
-        self._late = max(self._late, late - slept)
-        if late >= interval:
-            self._missed += int(late / interval)
-        if slept > 1.0:
-            self._journal.event("gap", f"the machine slept for {slept:.0f} s")
-        elif late > max(_GAP * interval, 5.0):
-            self._journal.event(
-                "gap", f"nothing was read for {now - before:.1f} s: the monitor was stopped or had no CPU"
-            )
 
 
 def _seconds(ns: int) -> float:
     return round(ns / 1e9, 3)
-
-
-def _asleep() -> float:
-    """For how long the machine has slept (suspend) since it started, in s (clock_gettime(2))."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
 
 
 def _own_children() -> list[int]:

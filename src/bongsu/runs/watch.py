@@ -55,6 +55,9 @@ class Watch:
         self._leaving = False
         self._poll = select.poll()
         self._poll.register(signals.fileno(), select.POLLIN)
+        self._told = set(recorder.filenos())
+        for descriptor in self._told:
+            self._poll.register(descriptor, select.POLLIN)
         if capture is not None:
             capture.started(self._poll)
 
@@ -76,6 +79,7 @@ class Watch:
             ready = self._poll.poll(self._readings.patience())
             if self._capture is not None:
                 self._capture.heed(ready)
+            self._listen(ready)
             for received in self._signals.read():
                 self._heed(received)
             self._readings.take()
@@ -88,6 +92,16 @@ class Watch:
             self._capture.leave()
         self._readings.safely(lambda: self._recorder.finish(code, name, used))
         return code
+
+    def _listen(self, ready: list[tuple[int, int]]) -> None:
+        """Take what the kernel tells of processes before it has no more room; nothing more comes once all have ended."""
+        told = [(descriptor, what) for descriptor, what in ready if descriptor in self._told]
+        if told:
+            self._readings.safely(self._recorder.take)
+        for descriptor, what in told:
+            if what & ~select.POLLIN:
+                self._poll.unregister(descriptor)
+                self._told.discard(descriptor)
 
     def _over(self) -> bool:
         if self._ended is None:
