@@ -62,7 +62,18 @@ def test_the_monitor_is_small(runs: Path) -> None:
         bare.stdout.readline()
         least = _resident(bare.pid)
         bare.kill()
-    argv = [*ARGV, "run", "--runs-dir", str(runs), "--quiet", "--interval", "50ms", "sh", "-c", "sleep 2 & sleep 600"]
+    argv = [
+        *ARGV,
+        "run",
+        "--runs-dir",
+        str(runs),
+        "--quiet",
+        "--interval",
+        "50ms",
+        "sh",
+        "-c",
+        "sleep 2 & exec sleep 600",
+    ]
     with subprocess.Popen(argv, env=environment()) as process:
         _until_samples(runs, 10)
         over = _resident(process.pid) - least
@@ -189,7 +200,7 @@ def test_a_disk_that_fills_up_does_not_end_the_command(tmp_path: Path) -> None:
 def test_a_stop_is_noted(runs: Path) -> None:
     """The time in which nothing ran is told by two events."""
     with subprocess.Popen(
-        _argv(runs, "sh", "-c", "echo ready; sleep 600"), stdout=subprocess.PIPE, env=environment()
+        _argv(runs, "sh", "-c", "echo ready; exec sleep 600"), stdout=subprocess.PIPE, env=environment()
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()

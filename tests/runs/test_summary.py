@@ -65,6 +65,13 @@ def test_a_lost_run_says_who_counted_its_cpu_time() -> None:
     assert (of(rows).summary.cpu.total_seconds, of(rows).summary.cpu.source) == (0.7, "cgroup")
 
 
+def test_a_run_began_when_its_recorder_was_ready() -> None:
+    """run.json is written before the counters are open; second 0 of the record is later, and the record says when."""
+    end = record("end", 2.0, exit_code=0)
+    made = of([columns(), record("monitor", 2.0, started=1767225600.25), end])
+    assert (made.metadata.started, made.metadata.ended) == (1767225600.25, 1767225602.25)
+
+
 def test_a_residual_is_never_less_than_nothing() -> None:
     """Processes are rounded to thousandths and the total is not: 2 ms of 1.7 ms leave none, not less than none."""
     rows = [

@@ -35,6 +35,8 @@ def report(metadata: Metadata, record: Record, functions: Mapping[str, FunctionS
     """The report of a run. Of one that goes on or was lost, the last sample is what is known."""
     end, points = record.end, record.points
     wall = end.at_seconds if end else record.until_seconds
+    if record.own is not None and record.own.started:
+        metadata = msgspec.structs.replace(metadata, started=record.own.started)  # what was written before is earlier
     if end is not None:
         metadata = msgspec.structs.replace(
             metadata, ended=metadata.started + end.at_seconds if metadata.started else None,
