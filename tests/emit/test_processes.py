@@ -140,6 +140,25 @@ outer()
     process.communicate()
 
 
+def test_a_file_that_grew_is_made_small_and_keeps_all(tmp_path: Path) -> None:
+    """A program that runs for weeks leaves a small file, with the functions in it that it called but once."""
+    program = Program(tmp_path, """
+from bongsu.emit import ledger, segment, timed
+segment.LARGEST = 4000
+for n in range(5): timed(name=f"once{n}")(lambda: None)()
+@timed
+def often(): pass
+for _ in range(200):
+    often()
+    ledger.LEDGER.write()
+""")  # fmt: skip
+    program.run()
+    counts = {name: one.count for name, one in program.functions().stats.items()}
+    assert counts == {"often": 200, **{f"once{n}": 1 for n in range(5)}}
+    (file,) = program.run_folder.iterdir()
+    assert file.stat().st_size < 8000
+
+
 def test_a_process_that_has_nothing_to_do_is_not_said_to_run(tmp_path: Path) -> None:
     """A call that ended soon after the file said that it runs is known to have ended, although no call follows."""
     program = Program(tmp_path, """

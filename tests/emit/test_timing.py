@@ -202,6 +202,26 @@ asyncio.run(main())
     assert counts == {"some": 2, "work [a]": 3, "work [b]": 3, "work": 2}
 
 
+def test_spans_of_coroutines_that_take_turns_claim_no_cpu_time(tmp_path: Path) -> None:
+    """What began within one another and ended crosswise has wall time alone; a call after that is the outermost again."""
+    program = Program(tmp_path, """
+import asyncio
+from bongsu.emit import ledger, span, timed
+async def some(name, turns):
+    with span(name):
+        for _ in range(turns): await asyncio.sleep(0.01)
+async def main(): await asyncio.gather(some("first", 1), some("second", 9))
+asyncio.run(main())
+print(ledger.LOCAL.state.top)
+with span("orderly"): pass
+""")  # fmt: skip
+    assert program.run() == "None\n"
+    stats = program.functions().stats
+    known = {name: (one.cpu_time is not None, one.self_time is not None) for name, one in stats.items()}
+    assert known == {"first": (False, False), "second": (False, False), "orderly": (True, True)}
+    assert stats["second"].total_time >= 0.0899
+
+
 def test_what_ends_by_an_exception_is_an_error(tmp_path: Path) -> None:
     """Of functions, each call of a recursion, generators, coroutines and spans; leaving early is none."""
     program = Program(tmp_path, """

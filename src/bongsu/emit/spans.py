@@ -57,7 +57,8 @@ class Span:
         orderly = state.top is row and LOCAL.state is state
         if orderly:
             state.child = self._child
-            state.top = self._outer
+            outer = self._outer
+            state.top = outer if outer is None or outer.depth else None  # it may have ended before this one
         row.depth -= 1
         row.count += 1
         row.errors += kind is not None and kind is not GeneratorExit
@@ -71,6 +72,8 @@ class Span:
             state.child += wall
         else:
             row.cpu_unknown = True  # it was suspended amid others: whose CPU time it was cannot be said
+            if state.top is not None and state.top.spec.kind == "span":
+                state.top.cpu_unknown = True  # nor of the one that began in it and has not ended
         if not row.depth:
             row.wall += wall
             row.own -= wall
