@@ -96,6 +96,11 @@ class Worker:
         self._free = None
         _reap()
 
+    def kill_hung(self) -> None:
+        """Kill the children that hang; one that the kernel holds stays known, and its item is not asked, until it has ended."""
+        for child in self._hung.values():
+            child.kill()
+
     def rest(self) -> None:
         """Let the idle child go, and with it its memory; the next `ask` starts another."""
         if self._free is not None:

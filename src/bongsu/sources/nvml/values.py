@@ -144,3 +144,5 @@ DEVICE_VALUES: tuple[Name, ...] = (
     *(("gpu_clock_event_active", (reason,)) for reason, _ in REASONS),
     *INSTANCE_VALUES,
 )
+
+PROCESS_KINDS: tuple[tuple[str, int], ...] = (("compute", 1), ("graphics", 2), ("mps", 4))  # bits of what a process is

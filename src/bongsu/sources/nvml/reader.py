@@ -1,0 +1,283 @@
+"""Asks the child for looks at the GPUs, never longer than its patience, and says what is odd about them.
+
+Nothing of the driver is loaded here.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from bongsu.model.batch import Why
+from bongsu.model.message import Message
+from bongsu.sources import nvidia, worker
+from bongsu.sources.nvml import answers, decode, sleeping
+from bongsu.sources.nvml.reading import Gap, Snapshot, Xid
+from bongsu.sources.root import Machine, Root
+
+_SERVICE = "bongsu.sources.nvml.child:look"
+_SAME = 0.5  # s; who asks again so soon gets the same look
+_HANGS = 30.0  # s without an answer: killed, in case that frees it
+_FIRST = 120.0  # s; a driver that is not kept in memory needs some to wake eight devices
+_AGAIN, _AGAIN_MOST = 1.0, 60.0  # s between attempts at a driver that does not answer
+_MISSING_AGAIN = 600.0  # s, where there is nothing to ask
+_LOST_AGAIN = 60.0  # s; a device that comes back is seen only by who begins anew
+_VERSION = "module/nvidia/version"
+
+
+class NvmlReader:
+    """One look at all GPUs at a time, shared by all who ask within half a second. Any thread may ask.
+
+    ``patience`` is how long an answer is waited for (s; at most twice that, and 5 s more while a child starts);
+    ``hangs`` after how long without an answer the child is killed. No second child is ever started beside
+    one that the driver holds. With ``here`` false the files are those of another machine, whose GPUs cannot be asked.
+    """
+
+    def __init__(
+        self, machine: Machine, *, patience: float = 1.0, hangs: float = _HANGS, same: float = _SAME, here: bool = True
+    ) -> None:
+        self._machine = machine
+        self._here = here
+        self._hangs = hangs
+        self._same = same
+        self._lock = threading.Lock()
+        self._worker = worker.Worker(_SERVICE, patience=patience, most=0)
+        self._sleep = sleeping.Sleep(machine.sys)
+        self._last: Snapshot | None = None
+        self._looked = 0.0  # monotonic s of the last question
+        self._good: Snapshot | None = None  # the last with devices
+        self._pids: tuple[int, ...] = ()
+        self._silent_since: float | None = None  # monotonic s: nothing was answered since
+        self._open_since = 0.0  # monotonic s: the present child has been silent since
+        self._answered = False  # whether the present child ever answered
+        self._pause_until = 0.0
+        self._pause = 0.0
+        self._lost_since: float | None = None
+        self._lost_pause = _LOST_AGAIN
+        self._version: str | None = None
+        self._xids: tuple[Xid, ...] = ()  # all that we heard of
+        self._counted: dict[tuple[str, int], tuple[int, float]] = {}  # of them, by children that are no more
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The child that asks the driver, and one that it holds."""
+        return self._worker.pids
+
+    def read(self) -> Snapshot:
+        """A look, at most half a second old; while the driver hangs the last one, with its age and the reason."""
+        with self._lock:
+            now = time.monotonic()
+            if self._last is None or now - self._looked >= self._same:
+                self._last = self._look(now)
+                self._looked = time.monotonic()
+            return self._last
+
+    def close(self) -> None:
+        """End the child."""
+        with self._lock:
+            self._worker.close()
+
+    def _look(self, now: float) -> Snapshot:
+        if not self._here:
+            return _nothing(answers.NOT_THIS_MACHINE, "nvmlInit")
+        self._notice_other_driver()
+        self._sleep.look_around(now)
+        if now < self._pause_until and self._last is not None:
+            return self._last
+        if not self._worker.pids and not _has_library():
+            self._pause_until = now + _MISSING_AGAIN
+            return _nothing(answers.LIBRARY_NOT_FOUND, f"dlopen {nvidia.LIBRARY}")
+        if self._silent_since is None and self._sleep.all_asleep:
+            self._worker.rest()
+            return self._sleep.look(self._good)
+        answer = self._ask(now)
+        if isinstance(answer, worker.Silent | worker.NotAsked):
+            return self._silent()
+        if isinstance(answer, worker.Failed):
+            self._worker.rest()
+            self._pause_until = now + self._longer()
+            return self._failed(decode.gap(answers.CHILD_ENDED, answer.text))
+        if len(answer) == 2:
+            return self._no_driver(now, answer)
+        self._pause = 0.0
+        return self._good_look(now, answer)
+
+    def _ask(self, now: float) -> Any:
+        """What the child says. An answer that came late is followed by a fresh one."""
+        answer = self._ask_once(now)
+        if self._silent_since is None:
+            return answer
+        if isinstance(answer, worker.Silent | worker.NotAsked):
+            return answer
+        self._silent_since = None
+        return self._ask_once(time.monotonic())
+
+    def _ask_once(self, now: float) -> Any:
+        answer = self._worker.ask((self._sleep.awake,))[0]
+        silent = isinstance(answer, worker.Silent | worker.NotAsked)
+        if self._worker.pids != self._pids:  # another child, which counts from 0 and has all its time
+            self._pids = self._worker.pids
+            self._counted = {(xid.uuid, xid.xid): (xid.count, xid.last_time) for xid in self._xids}
+            self._answered = False
+            self._open_since = now
+        if not silent:
+            self._answered = True
+        elif self._silent_since is None:
+            self._silent_since = self._open_since = now
+        return answer
+
+    def _good_look(self, now: float, answer: Any) -> Snapshot:
+        look = self._with_xids(decode.snapshot(answer))
+        if any(gpu.failed is not None and gpu.failed.why is Why.LOST for gpu in look.gpus):
+            self._lost_since = self._lost_since or now
+            if now - self._lost_since >= self._lost_pause:  # the library sees a device that returned only anew
+                self._lost_since = None
+                self._lost_pause = min(self._lost_pause * 2, _MISSING_AGAIN)
+                self._worker.rest()
+        else:
+            self._lost_since, self._lost_pause = None, _LOST_AGAIN
+        look = self._sleep.add(self._named(look), self._good)
+        self._good = look
+        if self._sleep.wants_rest(look, now):
+            self._worker.rest()
+        return self._with_finding(look)
+
+    def _named(self, look: Snapshot) -> Snapshot:
+        """A device that is lost tells no child its name; the one before knew it."""
+        if self._good is None or all(gpu.uuid for gpu in look.gpus):
+            return look
+        known = {gpu.index: gpu for gpu in self._good.gpus}
+        gpus = tuple(
+            msgspec.structs.replace(known[gpu.index], values=(), instances=(), failed=gpu.failed)
+            if not gpu.uuid and gpu.index in known
+            else gpu
+            for gpu in look.gpus
+        )
+        return msgspec.structs.replace(look, gpus=gpus)
+
+    def _silent(self) -> Snapshot:
+        now = time.monotonic()
+        if now - self._open_since >= (self._hangs if self._answered else max(self._hangs, _FIRST)):
+            self._worker.kill_hung()
+        finding = Message(
+            "NVIDIA's driver has not answered for {seconds} s", seconds=round(now - (self._silent_since or now))
+        )
+        cure = Message(
+            "see the kernel's log for NVRM and Xid lines; a driver that stays so needs a reset of the GPU or of the machine"
+        )
+        if self._good is None:
+            return _nothing(answers.NO_ANSWER, "nvmlInit", finding, cure)
+        age = max(time.time() - self._good.time, 0.001)
+        return msgspec.structs.replace(self._good, stale_seconds=age, finding=finding, cure=cure)
+
+    def _no_driver(self, now: float, failed: tuple[int, str]) -> Snapshot:
+        """The driver as a whole does not answer: the child, with the library it loaded, goes, and later another tries."""
+        self._worker.rest()
+        self._pause_until = now + (_MISSING_AGAIN if failed[0] < 0 else self._longer())
+        return self._failed(decode.gap(*failed), failed[0])
+
+    def _failed(self, gap: Gap, code: int = 0) -> Snapshot:
+        finding, cure = _WORDS.get(code, (None, None))
+        return Snapshot(time=time.time(), error=gap, finding=finding, cure=cure, xids=self._xids)
+
+    def _longer(self) -> float:
+        self._pause = min(self._pause * 2 or _AGAIN, _AGAIN_MOST)
+        return self._pause
+
+    def _with_xids(self, look: Snapshot) -> Snapshot:
+        """Errors counted since we listen, not since this child does."""
+        if self._counted:
+            counted = dict(self._counted)
+            for xid in look.xids:
+                count, _ = counted.get((xid.uuid, xid.xid), (0, 0.0))
+                counted[xid.uuid, xid.xid] = (count + xid.count, xid.last_time)
+            xids = tuple(Xid(uuid, number, *told) for (uuid, number), told in counted.items())
+            look = msgspec.structs.replace(look, xids=xids)
+        self._xids = look.xids
+        return look
+
+    def _notice_other_driver(self) -> None:
+        """After an upgrade the child's library is the old one; after any reload its handles are stale."""
+        try:
+            version = self._machine.sys.attribute(_VERSION)
+        except OSError:
+            return
+        if version == self._version or self._silent_since is not None:
+            return
+        if self._version is not None:
+            self._worker.rest()
+        self._version = version
+        self._pause_until = 0.0
+
+    def _with_finding(self, look: Snapshot) -> Snapshot:
+        if not look.processes:
+            return look
+        unknown = self._unknown(process.pid for process in look.processes)
+        if not unknown:
+            return look
+        return msgspec.structs.replace(
+            look,
+            finding=Message(
+                "{count} of {all} GPU processes are not in {proc}: the driver tells the machine's pids, "
+                "and these are of another pid namespace",
+                count=unknown,
+                all=len({process.pid for process in look.processes}),
+                proc=self._machine.proc.path,
+            ),
+            cure=Message("give the container the machine's pid namespace (hostPID: true, or --pid=host)"),
+        )
+
+    def _unknown(self, pids: Iterable[int]) -> int:
+        """How many are not in /proc; 0 where at least one is: then the others ended while we looked."""
+        proc = self._machine.proc
+        asked = set(pids)
+        if any(os.access(proc.join(str(pid)), os.F_OK) for pid in asked):
+            return 0
+        return len(asked)
+
+
+_WORDS: dict[int, tuple[Message, Message]] = {
+    answers.NO_BINDING: (
+        Message("NVIDIA's driver is here, but nvidia-ml-py, with which it is read, is not installed"),
+        Message("pip install 'bongsu[gpu]'"),
+    ),
+    answers.OTHER_BINDING: (
+        Message("the installed module pynvml is not the one of nvidia-ml-py"),
+        Message("pip uninstall pynvml; pip install --force-reinstall nvidia-ml-py"),
+    ),
+    answers.NO_PERMISSION: (
+        Message("this user may not use NVIDIA's driver"),
+        Message("let it read and write /dev/nvidiactl and /dev/nvidia0, or run as root"),
+    ),
+}
+
+
+def _nothing(code: int, call: str, finding: Message | None = None, cure: Message | None = None) -> Snapshot:
+    return Snapshot(time=time.time(), error=decode.gap(code, call), finding=finding, cure=cure)
+
+
+def _has_library() -> bool:
+    """Whether a child could load the library. It is looked for where this process runs, whatever machine's files are read."""
+    folders = os.environ.get("LD_LIBRARY_PATH", "").split(":")
+    return any(os.path.exists(os.path.join(folder, nvidia.LIBRARY)) for folder in folders if folder) or (
+        nvidia.has_library(Root("/"))
+    )
+
+
+_lock = threading.Lock()
+_readers: weakref.WeakKeyDictionary[Machine, NvmlReader] = weakref.WeakKeyDictionary()
+
+
+def reader_of(machine: Machine) -> NvmlReader:
+    """The one reader of a machine, whoever asks for it."""
+    with _lock:
+        found = _readers.get(machine)
+        if found is None:
+            found = _readers[machine] = NvmlReader(machine, here=machine.proc.live)
+        return found
