@@ -87,7 +87,7 @@ def test_a_script_without_an_interpreter_is_the_shells(runs: Path, tmp_path: Pat
         ("--alert", "colour>3", "true"), ("--alert", "rss>", "true"), ("--alert", "processes>1.5", "true"),
         ("--on-alert", "'", "--alert", "rss>1", "true"), ("--output", "report.docx", "true"),
         ("--output", "{colour}.json", "true"), ("--output", "/no/such/place/x.json", "true"),
-        ("--functions", "train", "true"), ("--attach", "nobody"), ("--attach", "1x"), ("--attach", "4194999"), ("--report-folder-to", "77", "true"),
+        ("--functions", "train", "true"), ("--attach", "nobody"), ("--attach", "1x"), ("--attach", "4194999"), ("--attach", "0"), ("--report-folder-to", "77", "true"),
         ("--attach", "1", "true"), ("--vs", "true", "true"), ("--repeat", "0", "true"),
     ],
 )  # fmt: skip
@@ -341,6 +341,37 @@ def test_a_process_that_runs_already_is_recorded_until_it_ends(runs: Path) -> No
             assert "sleep took" in recorder.stderr.read()
     known = _known(runs)
     assert (known["attached"], known["name"]) == (True, "sleep")
+    assert 0 <= known["attached_after_seconds"] < known["started"]
+
+
+def test_what_is_attached_to_is_told_as_it_is(runs: Path, tmp_path: Path) -> None:
+    """Command, directory and environment are those of the process, not of the recorder; its secrets are not written."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    script = "print(flush=True); import time; time.sleep(600)"
+    argv = [sys.executable, "-c", script, "--token", "hunter2hunter2"]
+    with subprocess.Popen(
+        argv, cwd=elsewhere, env={"OMP_NUM_THREADS": "7"}, stdout=subprocess.PIPE
+    ) as process, subprocess.Popen(
+        [*ARGV, "run", "--runs-dir", str(runs), "--quiet", "--interval", "50ms", "--attach", str(process.pid)], env=environment(),
+    ) as recorder:  # fmt: skip
+        assert process.stdout is not None
+        process.stdout.readline()
+        deadline = time.monotonic() + GENEROUS
+        while not list(runs.glob("*/record.seg")) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.kill()
+        assert recorder.wait(GENEROUS) == 0
+    known = _known(runs)
+    assert known["command"] == [sys.executable, "-c", script, "--token", "***"]
+    assert (known["directory"], known["environment"]) == (str(elsewhere), {"OMP_NUM_THREADS": "7"})
+    assert all(b"hunter2" not in path.read_bytes() for path in runs.rglob("*") if path.is_file())
+
+
+def test_no_program_at_all_is_named(runs: Path) -> None:
+    """An empty word is told as one, and a full or forbidden disk by the folder."""
+    done = _run(runs, "--", "")
+    assert (done.returncode, done.stderr) == (127, "bongsu: '': no such file or directory\n")
 
 
 def test_detaching_leaves_the_process_alone(runs: Path) -> None:

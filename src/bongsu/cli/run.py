@@ -17,6 +17,7 @@ from bongsu.model.message import Message
 from bongsu.runs.launch import exec_failed, execute, original_environment
 
 if TYPE_CHECKING:
+    from bongsu.runs.attach import Attached
     from bongsu.runs.plan import Plan
 
 HELP = """Record what COMMAND and all its children cost, and what their functions do.
@@ -186,16 +187,16 @@ def run(
         raise click.UsageError("there is no COMMAND; write it after the options: bongsu run -- python train.py")
     if repeat is None and (asked["against"] or asked["warmup"] or asked["seed"] is not None or asked["ignore_failure"]):
         raise click.UsageError("--vs, --warmup, --seed and --ignore-failure need --repeat N")
-    pid = _pid(attach) if attach is not None else 0
-    plan = _checked(command, pid, asked)
-    if disable_monitoring and not pid:
+    process = _to_attach(attach) if attach is not None else None
+    plan = _checked(command, process, asked)
+    if disable_monitoring and process is None:
         _execute(command)
     if repeat is not None:
         return _repeated(command, repeat, asked)
     return _begin(plan, asked)
 
 
-def _checked(command: tuple[str, ...], pid: int, asked: dict[str, Any]) -> Plan:
+def _checked(command: tuple[str, ...], process: Attached | None, asked: dict[str, Any]) -> Plan:
     """What is asked for, as far as it is known before there is a folder. Raises BadInput."""
     from bongsu.cli import run_limits
     from bongsu.runs.plan import Plan
@@ -215,7 +216,9 @@ def _checked(command: tuple[str, ...], pid: int, asked: dict[str, Any]) -> Plan:
             ) from None  # fmt: skip
     asked["functions"] = run_limits.functions(asked["functions"])
     return Plan(
-        folder="", run="", argv=command, attach=pid, quiet=asked["quiet"], capture=asked["capture"] and not pid,
+        folder="", run="", argv=command, attach=process.pid if process else 0,
+        attach_start_ticks=process.start_ticks if process else 0, quiet=asked["quiet"],
+        capture=asked["capture"] and process is None,
         interval_seconds=run_limits.interval("--interval", asked["interval"]), wait_all=asked["wait_all"],
         timeout_seconds=run_limits.duration("--timeout", timeout, shortest=0.001) if timeout is not None else 0.0,
         kill_after_seconds=run_limits.duration("--kill-after", asked["kill_after"]), thresholds=thresholds,
@@ -241,12 +244,15 @@ def _begin(plan: Plan, asked: dict[str, Any]) -> NoReturn:
         made.id, plan.argv, started, plan.interval_seconds, name=name, tags=asked["tags"], message=asked["message"],
         experiment=asked["experiment"], functions=asked["functions"], attached=plan.attach,
     )  # fmt: skip
-    known = msgspec.structs.replace(known, started=time.time())  # what was asked of git took a moment
+    known = msgspec.structs.replace(  # what was asked of git took a moment
+        known, started=time.time(), attached_after_seconds=_lived(plan) if plan.attach else None
+    )
     try:
         run_folder.write_metadata(made.folder, known)
-    except OSError:
+    except OSError as error:
         with contextlib.suppress(OSError):
             os.rmdir(made.folder)
+        error.filename = made.folder  # that of a part of it says nothing, nor does none
         raise
     become(
         plan._replace(
@@ -330,21 +336,24 @@ def _closed() -> tuple[int, ...]:
     return tuple(CLOSED)
 
 
-def _pid(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or len(text) > 10 or int(text) < 2:
+def _to_attach(text: str) -> Attached:
+    if not (text.isascii() and text.isdigit()) or len(text) > 10 or not int(text):
         raise BadInput(
             Message(
                 "--attach {text}: this is not the number of a process; give a whole number, as ps shows it", text=text
             )
         )
-    pid = int(text)
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        raise BadInput(Message("--attach {pid}: there is no process {pid}; it may have ended", pid=pid)) from None
-    except (PermissionError, OverflowError):
-        pass  # another user's: some of it can be read all the same
-    return pid
+    from bongsu.runs.attach import found
+
+    process = found(int(text))
+    process.close()
+    return process
+
+
+def _lived(plan: Plan) -> float:
+    """How long the process that is attached to has lived, in s, to a clock tick."""
+    began = plan.attach_start_ticks / os.sysconf("SC_CLK_TCK")
+    return round(max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - began), 2)
 
 
 def _program(pid: int) -> str:

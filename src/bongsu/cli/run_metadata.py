@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _CGROUPS = "/sys/fs/cgroup"
 _PATIENCE_SECONDS = 0.1  # for the owner; the command is waiting
+_MOST_BYTES = 1 << 17
 _STATUS_SECONDS = 0.3  # for git in a large tree
 _PREFIXES = ("SLURM_", "PBS_", "LSB_", "OMPI_COMM_WORLD_", "PMI_", "NCCL_", "MLFLOW_RUN_", "WANDB_RUN_")
 _NAMES = frozenset({
@@ -44,21 +45,24 @@ def gathered(
     message: str, experiment: str, functions: tuple[str, ...], attached: int = 0,
 ) -> Metadata:  # fmt: skip
     """What run.json holds. What cannot be found out at once stays unknown."""
+    directory = ""
+    with contextlib.suppress(OSError):  # of another user's process it is not known
+        directory = os.readlink(f"/proc/{attached}/cwd") if attached else os.getcwd()
     revision = _Revision()
     with contextlib.suppress(OSError):  # the directory may have been removed
-        revision.begin()
+        if directory:
+            revision.begin(directory)
     finding = _Owner(attached or os.getpid())
-    directory = ""
-    with contextlib.suppress(OSError):
-        directory = os.getcwd()
+    words = _strings(f"/proc/{attached}/cmdline") if attached else list(command)
+    around = dict(one.partition("=")[::2] for one in _strings(f"/proc/{attached}/environ")) if attached else os.environ
     parent = os.path.basename(os.environ.get("BONGSU_RUN_DIR", ""))
     known = Metadata(
-        id=run, command=tuple(masked(list(command))), directory=directory, host=socket.gethostname(), user=_user(),
+        id=run, command=tuple(masked(words)), directory=directory, host=socket.gethostname(), user=_user(),
         started=started, zone=time.strftime("%z", time.localtime(started)), interval_seconds=interval_seconds,
         version=__version__, name=name, tags=tags, message=message, experiment=experiment, attached=bool(attached),
         pid=attached or None, boot_id=_text("/proc/sys/kernel/random/boot_id"), machine=_processor(),
-        cpus=len(os.sched_getaffinity(0)), memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
-        kernel=f"{platform.system()} {platform.release()}", environment=_allowed(os.environ), parent=parent,
+        cpus=_cpus(attached), memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+        kernel=f"{platform.system()} {platform.release()}", environment=_allowed(around), parent=parent,
         functions=functions, limits=_limits(),
     )  # fmt: skip
     commit, dirty = revision.answer()
@@ -77,14 +81,14 @@ class _Revision:
     def __init__(self) -> None:
         self._asked: list[subprocess.Popen[bytes]] = []
 
-    def begin(self) -> None:
-        """Ask. Raises OSError where there is no git."""
+    def begin(self, directory: str) -> None:
+        """Ask. Raises OSError where there is no git, or no such directory."""
         self._until = time.monotonic() + _STATUS_SECONDS
         for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no", "--ignore-submodules")):
             self._asked.append(
                 subprocess.Popen(
                     [*_GIT, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                    env={**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"},
+                    cwd=directory, env={**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"},
                 )
             )  # fmt: skip
 
@@ -133,6 +137,22 @@ class _Owner:
             seen = resolver_of(Machine.at()).one(pid, patience=_PATIENCE_SECONDS)
             if seen is not None:
                 self._found.append(seen.placed.owner)
+
+
+def _strings(path: str) -> list[str]:
+    """The arguments or variables of a process that runs; none where they may not be read."""
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        text = file.read(_MOST_BYTES).rstrip(b"\0")
+        return os.fsdecode(text).split("\0") if text else []
+    return []
+
+
+def _cpus(pid: int) -> int:
+    """How many CPUs a process may use; 0 is this one."""
+    try:
+        return len(os.sched_getaffinity(pid))
+    except OSError:
+        return len(os.sched_getaffinity(0))
 
 
 def _user() -> str:

@@ -45,7 +45,7 @@ def attend(plan: Plan, recorder: Recorder, signals: Signals, pidfd: int) -> tupl
             left = "ended"
             break
         readings.take()
-    readings.note("detached" if left != "ended" else "ended", left)
+    readings.note(*(("ended", f"process {plan.attach}") if left == "ended" else ("detached", left)))
     readings.safely(lambda: recorder.finish(None, "", None))
     return enforcement.exit_code, readings.trouble
 

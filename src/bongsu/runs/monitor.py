@@ -108,7 +108,7 @@ def _start(plan: Plan, signals: Signals, segment: Segment) -> NoReturn:
         raise
     failed = launch.go()
     if failed:
-        say(f"{plan.argv[0]}: {os.strerror(failed).lower()}")
+        say(f"{plan.argv[0] or repr('')}: {os.strerror(failed).lower()}")
     else:
         _report_folder(plan)
     trouble = ""

@@ -117,7 +117,7 @@ def facts(report: RunReport) -> list[tuple[str, list[str]]]:
     calls = (("read", io.read_calls, io.read_chars), ("write", io.write_calls, io.write_chars))
     storage = [_transfers(report)]
     storage += [
-        f"{count_text(times)} calls of {what}, {bytes_text(size)}" if size is not None else f"{count_text(times)} calls of {what}"
+        f"{count_text(times)} {'call' if times == 1 else 'calls'} of {what}" + ("" if size is None else f", {bytes_text(size)}")
         for what, times, size in calls if times is not None
     ]  # fmt: skip
     found = [
