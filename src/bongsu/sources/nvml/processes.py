@@ -157,14 +157,13 @@ class Processes:
             pid, stamp = entry.pid, entry.stamp
             if not pid:  # the driver pads its list
                 continue
+            four = (entry.sm, entry.memory, entry.encoder, entry.decoder)
+            if max(four) > 100:  # nonsense, its time perhaps too
+                newest.setdefault(pid, (0, ((answers.NO_NUMBER, UTILIZATION_CALL),) * 4))
+                continue
             last = max(last, stamp)
             known = newest.get(pid)
-            if known is not None and known[0] > stamp:
-                continue
-            four = (entry.sm, entry.memory, entry.encoder, entry.decoder)
-            if max(four) > 100:
-                newest.setdefault(pid, (0, ((answers.NO_NUMBER, UTILIZATION_CALL),) * 4))
-            else:
+            if known is None or known[0] <= stamp:
                 newest[pid] = (stamp, (four[0] / 100.0, four[1] / 100.0, four[2] / 100.0, four[3] / 100.0))
         self._last_seen = last
         if not first:
@@ -179,4 +178,4 @@ class Processes:
         if now is None and last:  # long ago, or by a clock that we do not know
             return {}, ((answers.ONE_LOOK, UTILIZATION_CALL),) * 4
         horizon = last - int(_RECENT * 1e6)
-        return {pid: shares for pid, (stamp, shares) in newest.items() if stamp >= horizon}, None
+        return {pid: shares for pid, (stamp, shares) in newest.items() if stamp >= horizon or not stamp}, None
