@@ -72,6 +72,11 @@ def _nanoseconds(way: str) -> float:
         return float(json.loads(_run(text, folder if way in {"bongsu", "bongsu, exact"} else "")))
 
 
+def _ratio(costs: dict[str, list[float]], way: str) -> float:
+    """To yappi's CPU mode, of those measured one after the other."""
+    return statistics.median(one / anchor for one, anchor in zip(costs[way], costs["yappi, CPU"], strict=True))
+
+
 def main() -> None:
     """Print what a call costs each, the ratio to yappi's CPU mode, and how well coroutines are told apart."""
     costs: dict[str, list[float]] = {way: [] for way in WAYS}
@@ -83,9 +88,8 @@ def main() -> None:
     )
     for way, some in costs.items():
         print(f"{way}: {spread(some)} ns")
-    anchor = statistics.median(costs["yappi, CPU"])
-    print(f"timed over yappi, CPU: {verdict(statistics.median(costs['bongsu']) / anchor, GOAL)}")
-    print(f"timed in its exact mode over yappi, CPU: {statistics.median(costs['bongsu, exact']) / anchor:.2f}")
+    print(f"timed over yappi, CPU: {verdict(_ratio(costs, 'bongsu'), GOAL)}")
+    print(f"timed in its exact mode over yappi, CPU: {_ratio(costs, 'bongsu, exact'):.2f}")
     with tempfile.TemporaryDirectory() as folder:
         _run(ASYNC, folder)
         from bongsu.records.functions import read  # noqa: PLC0415  what is measured is not to have it
