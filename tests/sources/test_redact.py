@@ -133,6 +133,20 @@ def test_any_bytes_give_a_text(raw: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    ("script", "shown"),
+    [
+        ("mysql -u root -pS3C db", "mysql -u root -p*** db"), ("mysql -p db", "mysql -p db"),
+        ("curl -u me:'S3C' http://x && ls -p S", "curl -u *** http://x && ls -p S"),
+        ("cd x; sshpass  -p S3C ssh h", "cd x; sshpass  -p *** ssh h"), ("(curl -u 'a:S3 C' x)", "(curl -u *** x)"),
+        ("run(['--api-key', 'S3C'])", "run(['--api-key', ***])"), ("f('--token-file', 'x')", "f('--token-file', 'x')"),
+    ],
+)  # fmt: skip
+def test_programs_in_a_text_are_masked_as_if_started_alone(script: str, shown: str) -> None:
+    """`sh -c` and `python -c` hold command lines; what their programs are told is as secret there."""
+    assert masked(["sh", "-c", script]) == ["sh", "-c", shown]
+
+
+@pytest.mark.parametrize(
     "piece", ["a", "a.a-", "eyJ", "a://b:", "x-", "-a ", "a=", '"', "token ", "--a 'b", "key:", "1a", "-----BEGIN "]
 )
 @pytest.mark.timeout(30)

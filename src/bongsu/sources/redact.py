@@ -31,7 +31,8 @@ _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 # The expressions below start only where a run of name characters starts and never give back what they
 # took, so that no argument, however made, costs more than a few passes over it.
 _NAMED = re.compile(r"(?<![\w.\-])([\w.\-]++)[\"']?\s*+(?:=|:=|:(?!//))\s*+")
-_SPACED = re.compile(r"(?<![\w.\-])(--?[\w.\-]++)\s++")
+_SPACED = re.compile(r"(?<![\w.\-])(--?[\w.\-]++)(?:\s++|[\"']\s*+,\s*+)")  # also in a list: '--token', 'x'
+_TOKENS = re.compile(r"\"[^\"]*\"?|'[^']*'?|[;|&()\n]+|[^\S\n]+|[^\s\"';|&()]+")
 _VALUE = re.compile(r"\"[^\"]*\"?|'[^']*'?|[^\s\"',;&}]+")
 _WHOLE = re.compile(r"([\w.\-/]++)(=|:(?!//))(.+)", re.DOTALL)
 _FLAG = re.compile(r"[-/]{1,2}[\w.\-]+")
@@ -121,13 +122,49 @@ def _masked_word(word: str) -> str:
     word = _OPENSSL.sub(rf"\1{MASK}", word)
     if "=" in word or ":" in word:
         word = _mask_values(_NAMED, word)
-    if " " in word:
+    if " " in word or "," in word:
         word = _mask_values(_SPACED, word)
+    if " " in word:
+        word = _masked_script(word)
     if len(word) >= 16:
         word = _HEX.sub(MASK, word)
         word = _BASE64.sub(lambda m: MASK if _is_base64(m[0]) else m[0], word)
         word = _WORD.sub(lambda m: MASK if any(map(_is_random, _RUN.findall(m[0]))) else m[0], word)
     return word
+
+
+def _masked_script(text: str) -> str:
+    """A text that a shell may be given: what programs in it are told by their own short flags is masked.
+
+    Quoted texts in it are searched too; they nest no deeper than there are kinds of quotes.
+    """
+    found: list[str] = []
+    short: tuple[str, ...] = ()
+    glued: str | None = None
+    secret = inside = False  # the next word is one; this word is one, and goes on
+    before = " "
+    for token in _TOKENS.findall(text):
+        if token.isspace() or token[0] in ";|&()":
+            secret, inside = secret and not inside and token[0] not in ";|&()\n", False
+            if token[0] in ";|&()\n":
+                short, glued = (), None
+            found.append(token)
+        elif inside:
+            pass  # what was quoted in part
+        elif secret or (glued and before == glued):
+            found.append(MASK)
+            inside = True
+        elif glued and token.startswith(glued) and len(token) > len(glued):
+            found.append(glued + MASK)
+            inside = True
+        else:
+            program = token.rpartition("/")[2]
+            if program in _SHORT or program in _GLUED:
+                short, glued = _SHORT.get(program, ()), _GLUED.get(program)
+            secret = token in short
+            found.append(token[0] + _masked_script(token[1:]) if token[0] in "\"'" and " " in token else token)
+        before = token
+    return "".join(found)
 
 
 def _mask_values(names: re.Pattern[str], word: str) -> str:
