@@ -15,7 +15,7 @@ import pytest
 from bongsu.collectors import gpu_member
 from bongsu.collectors.gpu_process import GpuProcessCollector
 from bongsu.model.batch import Absence, Sample, Table, Why
-from bongsu.model.errors import BadInput, NoData
+from bongsu.model.errors import BadInput, NoData, NotKnown
 from bongsu.model.gpu import GpuProcessRow
 from bongsu.model.message import Message
 from bongsu.model.owner import Owner, OwnerKind
@@ -286,8 +286,24 @@ def test_no_driver_and_a_driver_that_fails() -> None:
         list(made.collector.collect())
     assert str(caught.value.cure) == "install the driver"
     made.looks.now = look((), error=Gap(Why.FAILED, "nvmlInit_v2", "NVML_ERROR_UNKNOWN"))
-    with pytest.raises(OSError, match="nvmlInit_v2: NVML_ERROR_UNKNOWN"):
+    with pytest.raises(NotKnown, match="nvmlInit_v2: NVML_ERROR_UNKNOWN"):
         list(made.collector.collect())
+
+
+def test_while_the_driver_hangs_the_living_are_listed(sleeper: int) -> None:
+    """Who is on the GPUs is what one wants to know then; old figures are no readings, so there are none."""
+    made = Made()
+    snapshot = look((device(),), process(sleeper))
+    made.collect(snapshot)
+    made.looks.now = msgspec.structs.replace(snapshot, stale_seconds=60.0, finding=Message("it hangs since 60 s"))
+    collected: list[Sample | Absence | Table] = []
+    with pytest.raises(NotKnown, match="it hangs since 60 s"):
+        collected.extend(made.collector.collect())
+    (table,) = [item for item in collected if isinstance(item, Table)]
+    (row,) = table.rows
+    assert isinstance(row, GpuProcessRow)
+    assert (row.pid, row.command, row.memory_bytes, row.sm_ratio) == (sleeper, "sleep", None, None)
+    assert not [item for item in collected if isinstance(item, Sample) and item.spec.name.startswith("gpu_process")]
 
 
 def test_a_negative_budget_is_refused() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bongsu.model.owner import OwnerKind
+from bongsu.owners import numbered as numbered_module
 from bongsu.owners.numbered import Numbered
 from bongsu.owners.resolver import Resolver
 from bongsu.sources.root import Machine
@@ -61,8 +62,10 @@ def test_numbers_that_nobody_has_are_left_out(machine: Machine, tmp_path: Path) 
     assert numbered.resolve([7]) == {}
 
 
-def test_real_processes_come_and_go() -> None:
-    """This test's process stays the same while a child of it comes and goes."""
+@pytest.mark.parametrize("kept", [200, 0])
+def test_real_processes_come_and_go(monkeypatch: pytest.MonkeyPatch, kept: int) -> None:
+    """This test's process stays the same while a child of it comes and goes; also where files are not kept open."""
+    monkeypatch.setattr(numbered_module, "_MOST_KEPT", kept)
     machine = Machine.at()
     numbered = Numbered(machine, Resolver(machine))
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:

@@ -15,6 +15,7 @@ from bongsu.collectors.exporter import ExporterCollector
 from bongsu.collectors.filefd import FilefdCollector
 from bongsu.collectors.filesystem import FilesystemCollector
 from bongsu.collectors.gpu import GpuCollector
+from bongsu.collectors.gpu_process import GpuProcessCollector
 from bongsu.collectors.hwmon import HwmonCollector
 from bongsu.collectors.interrupts import InterruptsCollector
 from bongsu.collectors.loadavg import LoadavgCollector
@@ -62,6 +63,7 @@ COLLECTORS = (
     FilefdCollector,
     FilesystemCollector,
     GpuCollector,
+    GpuProcessCollector,
     HwmonCollector,
     InterruptsCollector,
     LoadavgCollector,

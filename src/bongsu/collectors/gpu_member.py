@@ -32,16 +32,21 @@ class Unit(NamedTuple):
 
 
 class Member:
-    """One process on one device or instance, with the labels of its series."""
+    """One process on one device or instance, with the labels of its series. A figure is None where the driver gives none."""
 
-    __slots__ = ("command", "identity", "info", "labels", "owner", "process", "seen", "short", "unit")
+    __slots__ = (
+        "command", "identity", "info", "key", "labels", "memory", "memory_ratio", "owner", "process", "seen", "short",
+        "sm", "unit",
+    )  # fmt: skip
 
-    def __init__(self, process: GpuProcess, unit: Unit, identity: Identity, seen: Seen | None, owner: Owner, command: str) -> None:  # fmt: skip
-        self.process = process
+    def __init__(
+        self, process: GpuProcess, unit: Unit, identity: Identity, seen: Seen | None, owner: Owner, command: str
+    ) -> None:
         self.unit = unit
         self.identity = identity
         self.seen = seen
         self.owner = owner
+        self.key = owner.key
         self.command = command
         pod, namespace, container = within(owner)
         self.short = (unit.gpu, unit.uuid, str(process.pid))
@@ -49,26 +54,25 @@ class Member:
         self.labels = (*named, unit.uuid)
         status = "active" if identity[1] >= 0 or process.played is not None else "unseen"
         self.info = (*named, container, status, unit.uuid)
+        self.update(process)
 
-    @property
-    def memory(self) -> float | None:
-        """Bytes that it holds; None where the driver does not say."""
-        return _number(self.process.memory_bytes)
+    def update(self, process: GpuProcess) -> None:
+        """Take the figures of a newer look."""
+        self.process = process
+        self.memory = memory = _number(process.memory_bytes)  # bytes that it holds
+        total = self.unit.memory_total
+        self.memory_ratio = memory / total if memory is not None and total else None  # of its device or GPU instance
+        self.sm = _number(process.sm_ratio)  # the share of time in which a kernel of it ran
 
-    @property
-    def memory_ratio(self) -> float | None:
-        """Of the memory of its device or GPU instance."""
-        memory, total = self.memory, self.unit.memory_total
-        return memory / total if memory is not None and total else None
-
-    @property
-    def sm(self) -> float | None:
-        """The share of time in which a kernel of it ran; None where the driver does not say."""
-        return _number(self.process.sm_ratio)
-
-    def row(self) -> GpuProcessRow:
-        """For people."""
+    def row(self, *, figures: bool = True) -> GpuProcessRow:
+        """For people; without ``figures`` only who it is."""
         process, seen = self.process, self.seen
+        if not figures:
+            return GpuProcessRow(
+                pid=process.pid, start_ticks=seen.process.start_ticks if seen is not None else None,
+                start_time=seen.process.start_time if seen is not None else None, user=self.owner.user,
+                owner=self.owner, command=self.command, gpu=self.unit.gpu, uuid=self.unit.uuid, kinds=process.kinds,
+            )  # fmt: skip
         memory = self.memory
         return GpuProcessRow(
             pid=process.pid, start_ticks=seen.process.start_ticks if seen is not None else None,
@@ -158,7 +162,7 @@ class Members:
             identity, owner = (process.pid, seen.process.start_ticks), seen.placed.owner
             command = commands[identity] = self._commands.get(identity) or self._command(seen)
         if before is not None and before.identity == identity and before.owner is owner and before.command == command:
-            before.process = process  # the labels stay
+            before.update(process)  # the labels stay
             return before
         return Member(process, unit, identity, seen, owner, command)
 

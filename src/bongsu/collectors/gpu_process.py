@@ -9,14 +9,16 @@ from typing import Protocol
 from bongsu.collectors.gpu_allocation import ALLOCATION, Allocations
 from bongsu.collectors.gpu_budget import Budget, Rest
 from bongsu.collectors.gpu_energy import Energy
+from bongsu.collectors.gpu_gaps import absence, cure, reason
 from bongsu.collectors.gpu_member import Member, Members, Unit, device_unit, instance_units
 from bongsu.collectors.gpu_workload import SPECS as WORKLOADS
 from bongsu.collectors.gpu_workload import Workloads
 from bongsu.model.batch import Absence, Sample, Table, Why
-from bongsu.model.errors import BadInput, NoData
+from bongsu.model.errors import BadInput, NoData, NotKnown
 from bongsu.model.message import Message
 from bongsu.model.metric import Kind, MetricSpec
 from bongsu.model.owner import OwnerKind
+from bongsu.sources.nvml.reader import reader_of
 from bongsu.sources.nvml.reading import Gap, Gpu, Snapshot
 from bongsu.sources.root import Machine
 
@@ -95,6 +97,7 @@ _RATIOS = (
     (BANDWIDTH, "memory_bandwidth_ratio"), (ENCODER, "encoder_ratio"), (DECODER, "decoder_ratio"),
 )  # fmt: skip
 _GAPS = ((MEMORY, "memory_bytes"), (SM, "sm_ratio"), *_RATIOS)
+_FRESH = 5.0  # s; what is older is no reading of now
 _SERIES_EACH = 8  # of a process that has none of its own, about
 
 
@@ -125,7 +128,7 @@ class GpuProcessCollector:
     on_by_default = True
 
     def __init__(
-        self, machine: Machine, reader: Reader, *, compat_labels: bool = False, command_lines: bool = False,
+        self, machine: Machine, reader: Reader | None = None, *, compat_labels: bool = False, command_lines: bool = False,
         processes: int = 50,
     ) -> None:  # fmt: skip
         if processes < 0:
@@ -133,7 +136,7 @@ class GpuProcessCollector:
                 Message("{option}: {processes} is negative; give 0 or more",
                         option="--collector.gpu_process.processes", processes=processes)
             )  # fmt: skip
-        self._reader = reader
+        self._reader: Reader = reader or reader_of(machine)
         self._members = Members(machine, command_lines=command_lines)
         self._budget = Budget(processes)
         self._energy = Energy()
@@ -148,14 +151,19 @@ class GpuProcessCollector:
         """The table ``gpu_processes``, then the series.
 
         Raises:
-            NoData: there is no GPU or no driver.
-            OSError: the driver does not answer.
+            NoData: there is no driver.
+            NotKnown: the driver fails or hangs. Of one that hangs, the table still has the processes that are alive,
+                without figures.
         """
         snapshot = self._reader.read()
         if snapshot.error is not None:
             _refuse(snapshot, snapshot.error)
         members = self._members.take(snapshot)
-        yield Table("gpu_processes", tuple(member.row() for member in members))
+        hangs = snapshot.stale_seconds > _FRESH
+        yield Table("gpu_processes", tuple(member.row(figures=not hangs) for member in members))
+        if hangs:
+            yield from self._allocations.take(snapshot)
+            raise _hanging(snapshot)
         yield from _counts(snapshot, members)
         self._energy.take(snapshot, members)
         chosen = self._budget.choose(members)
@@ -208,7 +216,7 @@ class GpuProcessCollector:
         gpus = {gpu.uuid: gpu for gpu in snapshot.gpus}
         for uuid, gap in snapshot.processes_gaps:
             index = str(gpus[uuid].index) if uuid in gpus else ""
-            yield Absence(COUNT, (index, uuid), gap.why, _said(gap))
+            yield absence(COUNT, (index, uuid), gap)
         if snapshot.processes_gaps:
             uuid, gap = snapshot.processes_gaps[0]
             yield Absence(TOTAL, (), gap.why, Message("the processes of {uuid} cannot be listed", uuid=uuid))
@@ -218,7 +226,7 @@ class GpuProcessCollector:
                 value = getattr(process, name)
                 if isinstance(value, Gap) and (spec, process.uuid) not in told and process.uuid in gpus:
                     told.add((spec, process.uuid))
-                    yield Absence(spec, (str(gpus[process.uuid].index), process.uuid, ""), value.why, _said(value))
+                    yield absence(spec, (str(gpus[process.uuid].index), process.uuid, ""), value)
         if self._members.unseen and not snapshot.demo:
             yield self._unseen()
 
@@ -239,13 +247,15 @@ class GpuProcessCollector:
 
 
 def _refuse(snapshot: Snapshot, gap: Gap) -> None:
+    because, helps = snapshot.finding or reason(gap), snapshot.cure or cure(gap)
     if gap.why is Why.MISSING:
-        raise NoData(snapshot.finding or _said(gap), snapshot.cure)
-    raise OSError(f"{gap.call}: {gap.error}")
+        raise NoData(because, helps)
+    raise NotKnown(because if helps is None else Message("{what}; {cure}", what=because, cure=helps))
 
 
-def _said(gap: Gap) -> Message:
-    return Message("{call}: {error}", call=gap.call, error=gap.error)
+def _hanging(snapshot: Snapshot) -> NotKnown:
+    because = snapshot.finding or Message("the driver does not answer: it hangs")
+    return NotKnown(because if snapshot.cure is None else Message("{what}; {cure}", what=because, cure=snapshot.cure))
 
 
 def _counts(snapshot: Snapshot, members: list[Member]) -> Iterator[Sample]:

@@ -114,7 +114,7 @@ class Workloads:
             workload.begin()
         keys: dict[tuple[str, Identity], Key] = {}
         for member in members:
-            key = member.owner.key
+            key = member.key
             workload = self._all.get(key) or self._all.setdefault(key, _Workload(member.owner))
             workload.owner = member.owner
             workload.users.add(member.owner.user)
