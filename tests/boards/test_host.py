@@ -38,9 +38,11 @@ def test_names_are_unique_and_legends_fill() -> None:
 
 
 def test_it_says_all_that_one_looks_for_first() -> None:
-    """CPU, load, pressure, memory, swap, disks, file systems, network, TCP, sensors and the kernel's work."""
+    """CPU, load, pressure, memory, swap, GPUs, disks, file systems, network, TCP, sensors and the kernel's work."""
     assert [panel.name for panel in HOST.panels] == [
-        "cpu", "cores", "load", "pressure", "memory", "swap", "paging", "disk-throughput", "disk-latency", "disk-queue",
+        "cpu", "cores", "load", "pressure", "memory", "swap", "paging",
+        "gpu-utilization", "gpu-activity", "gpu-memory", "gpu-temperature", "gpu-heat", "gpu-power", "gpu-clocks",
+        "gpu-throttle", "gpu-pcie", "gpu-nvlink", "gpu-errors", "gpu-video", "disk-throughput", "disk-latency", "disk-queue",
         "disk-busy", "filesystems", "inodes", "network", "network-errors", "tcp", "tcp-states", "tcp-trouble",
         "temperatures", "fans", "tasks", "forks", "switches",
     ]  # fmt: skip

@@ -21,6 +21,8 @@ class Unit(enum.Enum):
     COUNT = "count"
     CELSIUS = "celsius"
     RPM = "rpm"
+    WATTS = "watts"
+    HERTZ = "hertz"
 
 
 class Kind(enum.Enum):
@@ -127,7 +129,8 @@ class Tile:
 
     ``panel`` names the panel that explains it, where that is not the one of the same name. Of the ``states`` whose
     limit the number (its share where it is a part ``of`` something) is above, the last holds. A tile without a line
-    names the ``collector`` that says why there is no number.
+    names the ``collector`` that says why there is no number. One that is there only ``if_any`` value was read is left
+    out where the machine has none.
 
     Raises:
         ValueError: it has neither, or both, or its states are not in the order of their limits.
@@ -143,6 +146,7 @@ class Tile:
     states: tuple[State, ...] = ()
     left: Left | None = None
     collector: str = ""
+    if_any: bool = False
 
     def __post_init__(self) -> None:
         if (self.line is None) is (self.collector == ""):

@@ -1,13 +1,13 @@
-"""One machine, in the order of a diagnosis: CPU, pressure, memory, disks, file systems, network, sensors, kernel."""
+"""One machine, in the order of a diagnosis: CPU, pressure, memory, GPUs, disks, file systems, network, sensors, kernel."""
 
 from __future__ import annotations
 
+from bongsu.boards import gpu
 from bongsu.boards.board import Board, Kind, Left, Line, Panel, Severity, State, Tile, Unit
 from bongsu.collectors import (
     cpu,
     diskstats,
     filesystem,
-    gpu,
     hwmon,
     loadavg,
     meminfo,
@@ -89,7 +89,8 @@ _TILES = (
             State(Severity.CRITICAL, Message("full: programs may be killed"), 0.97),
         ),
     ),
-    Tile("gpu", Message("GPU"), Unit.RATIO, top=1.0, collector=gpu.GpuCollector.name),
+    gpu.TILE,
+    *gpu.TILES,
     Tile(
         "disk", Message("Disk"), Unit.BYTES_PER_SECOND,
         Line(Message("reads and writes"), _rate(diskstats.READ_BYTES), plus=(_rate(diskstats.WRITTEN_BYTES),)), panel="disk-throughput",
@@ -342,7 +343,7 @@ _KERNEL_PANELS = (
 )  # fmt: skip
 
 _PANELS = (
-    *_CPU_PANELS, *_MEMORY_PANELS, *_DISK_PANELS, *_FILESYSTEM_PANELS, *_NETWORK_PANELS, *_SENSOR_PANELS,
+    *_CPU_PANELS, *_MEMORY_PANELS, *gpu.PANELS, *_DISK_PANELS, *_FILESYSTEM_PANELS, *_NETWORK_PANELS, *_SENSOR_PANELS,
     *_KERNEL_PANELS,
 )  # fmt: skip
 HOST = Board("host", Message("This machine"), _TILES, _PANELS)

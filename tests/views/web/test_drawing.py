@@ -300,6 +300,22 @@ def test_a_tile_that_is_off_says_so() -> None:
             assert (drawn["state"] or {}).get("text") == said
 
 
+def test_a_tile_that_is_there_if_any_is_left_out_without_a_value() -> None:
+    """A machine without GPUs has one tile that says so, not five; what was read once stays while it is in sight."""
+    tiles = (
+        Tile("gpu", Message("t"), Unit.COUNT, Line(Message("a"), TASKS_RATE)),
+        Tile("heat", Message("t"), Unit.CELSIUS, Line(Message("a"), ATTIC), if_any=True),
+    )
+    made = Board("b", Message("b"), tiles, ())
+    recent = Recent(made.queries)
+    drawing = Drawing(made, recent)
+    read(recent, 1000.0, math.nan)
+    assert [tile["name"] for tile in drawing.history(0.0, 10)["tiles"]] == ["gpu"]
+    for at, value in ((1001.0, 20.0), (1002.0, math.nan)):
+        read(recent, at, value)
+        assert [tile["name"] for tile in drawing.history(0.0, 10)["tiles"]] == ["gpu", "heat"]
+
+
 def test_what_runs_out_is_told_with_its_time() -> None:
     """Beneath the chart always, on the tile when it is soon; a look at the past foretells nothing."""
     left = Left(ROOMS, Message("{room} is cold in {span}, going by {past}"), hours=1.0)

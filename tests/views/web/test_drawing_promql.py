@@ -23,12 +23,16 @@ from stored import Store, labels
 T = 1_700_000_400_000  # where a sealing window begins
 STEP = 20  # seconds of a point, and of PromQL's window
 MODES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
+ASKED = frozenset((query.spec.name, *pair) for query in HOST.queries for pair in query.where)
 LINES = [(panel.name, line) for panel in HOST.panels for line in panel.lines]
 
 
 def series_of(spec: MetricSpec) -> list[tuple[str, ...]]:
-    """Label values of some series: two of everything, and the modes of a CPU."""
-    return list(itertools.product(*(MODES if label == "mode" else (f"{label}1", "lo") for label in spec.labels)))
+    """Label values of some series: those that a panel asks for, the modes of a CPU, and two of everything else."""
+    asked = {label: sorted(v for name, of, v in ASKED if (name, of) == (spec.name, label)) for label in spec.labels}
+    return list(itertools.product(
+        *(MODES if label == "mode" else asked[label] or (f"{label}1", "lo") for label in spec.labels)
+    ))  # fmt: skip
 
 
 def evenly(number: int, second: int, *, counts: bool) -> float:

@@ -102,7 +102,13 @@ class Drawing:
             "tier": tier,
             "times": _fill(times, view.holes, lambda i: (times[i - 1] + times[i]) / 2, 3),
             "panels": panels,
-            "tiles": [self._tile(tile, view, now=until is None) for tile in self.board.tiles],
+            "tiles": [
+                drawn
+                for tile in self.board.tiles
+                if (drawn := self._tile(tile, view, now=until is None))["value"] is not None
+                or not tile.if_any
+                or any(value is not None for value in drawn["values"])
+            ],
         }
 
     def _by_query(self, windows: Sequence[Window]) -> dict[Query, Window]:

@@ -29,7 +29,7 @@ export const words = {
   reason: (why) => `Nothing to draw: ${why}.`,
   nothingThen: "Nothing was read at this time.",
   heatColour: "the highest value of each cell",
-  units: { ratio: "%", bytes: "bytes", "bytes/s": "bytes per second", seconds: "seconds", "per second": "per second", count: "number", celsius: "°C", rpm: "rpm" },
+  units: { ratio: "%", bytes: "bytes", "bytes/s": "bytes per second", seconds: "seconds", "per second": "per second", count: "number", celsius: "°C", rpm: "rpm", watts: "watts", hertz: "hertz" },
   pictureOf: (host, from, to) => `${host}, ${from} to ${to}`,
   keysTitle: "Keys and gestures",
   keySheet: [

@@ -53,6 +53,8 @@ const WRITERS = {
   count: (n) => scaled(n, DECIMAL, 1000),
   rpm: (n) => `${n.toFixed(0)} rpm`,
   celsius: (n) => `${n.toFixed(0)} °C`,
+  watts: (n) => scaled(n, ["W", "kW", "MW"], 1000),
+  hertz: (n) => scaled(n, ["Hz", "kHz", "MHz", "GHz"], 1000),
 };
 
 export const write = (value, unit) =>
