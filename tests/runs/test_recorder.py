@@ -69,6 +69,9 @@ def test_a_run_begins_and_ends_with_its_command(tmp_path: Path) -> None:
     assert exited["at_seconds"] == found["sample"][-1]["at_seconds"] == end["at_seconds"]
     assert end["sources"]["sampled"] == pytest.approx(end["sources"]["wait4"], abs=1e-4)
     assert {row["cpu_source"] for row in found["monitor"]} <= {"cgroup", "perf", None}
+    first = found["monitor"][0]
+    assert first["samples"] == 0, "who counts is known from the start"
+    assert first["cpu_source"] == found["monitor"][-1]["cpu_source"]
 
 
 def test_what_the_recorder_read_before_is_not_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

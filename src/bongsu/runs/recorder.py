@@ -96,7 +96,9 @@ class Recorder:
         self._started_at = time.time() - self._journal.now()
         for way, why in self._exact.refused.items():
             self._journal.event("source", f"{way}: {why}")
+        self._source = self._exact.read().source or None
         self._born(self._root, self._journal.now())
+        self._own(self._journal.now())
         self._journal.flush()
 
     def leave_out(self, pid: int) -> None:
