@@ -19,6 +19,7 @@ SUBJECTS = (
     "process_scan",
     "owners",
     "owner_usage",
+    "gpu",
     "store",
     "promql",
     "week",
