@@ -228,7 +228,7 @@ def test_processes_owners_and_the_machine_are_linked(browser: Browser, server: S
         page = visit.page
         page.get_by_role("button", name="The machine at that time").click(timeout=SLOW)
         expect(dialog(page)).to_be_hidden()
-        expect(page).to_have_url(re.compile(r"from=1767225600&to=1767225660"))
+        expect(page).to_have_url(re.compile(r"from=1767225600&to=1767225661"))  # whole seconds around it
         page.go_back()
         expect(dialog(page)).to_be_visible()
         page.get_by_role("button", name="Owner: job 42 nightly").click()
