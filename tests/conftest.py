@@ -6,9 +6,14 @@ import os
 import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from bongsu.sources.nvml.scenario import Scenario
+    from fake_nvml.machine import FakeNvml
 
 # In CI the same examples each time, so that a green change stays green; elsewhere new ones, which find new faults.
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
@@ -71,6 +76,19 @@ def same_zone_after() -> Iterator[None]:
     before = time.tzname
     yield
     assert time.tzname == before, "this test left another time zone behind: use the fixture time_zone"
+
+
+@pytest.fixture
+def fake_nvml(tmp_path: Path) -> Callable[..., FakeNvml]:
+    """``fake_nvml(scenario, frozen=seconds)``: NVIDIA's library with no GPU behind it, which plays a scenario."""
+    from fake_nvml.machine import FakeNvml
+
+    def play(scenario: Scenario, frozen: float | None = None) -> FakeNvml:
+        folder = tmp_path / "nvml"
+        folder.mkdir()
+        return FakeNvml(folder, scenario, frozen)
+
+    return play
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
