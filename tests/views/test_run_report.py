@@ -104,6 +104,37 @@ def test_the_residual_has_its_words_and_a_negative_one_others() -> None:
     assert "how much of it is charged to processes by name is not known" in drawn(none)
 
 
+def test_who_may_not_all_have_been_seen_is_counted_as_at_least() -> None:
+    """Where CPU time has no name there were more processes than were seen; where all of it has, the count is exact."""
+    report = run_reports.build()
+    assert "at least" in short(report)
+    cpu = msgspec.structs.replace(report.summary.cpu, residual_seconds=0.0)
+    whole = msgspec.structs.replace(report, summary=msgspec.structs.replace(report.summary, cpu=cpu))
+    assert "at least" not in short(whole)
+
+
+def test_a_process_whose_end_nobody_saw_lived_on_only_where_the_run_is_over() -> None:
+    """In a run that goes on it is running; in one that was lost nobody knows."""
+    report = run_reports.training()
+    row = msgspec.structs.replace(report.processes[0], end_seconds=None, exit_code=None, signal="")
+    for state_, said in (("running", " running "), ("ended", " lived on "), ("lost", " - ")):
+        meta = msgspec.structs.replace(report.metadata, state=state_)
+        text = drawn(msgspec.structs.replace(report, metadata=meta, processes=(row,)), width=120)
+        (line,) = [line for line in text.splitlines() if line.startswith(f"{row.pid} ")]
+        assert said in line
+
+
+def test_many_survivors_are_not_all_told() -> None:
+    """Ten say enough, and the beginning of a command tells which it is."""
+    report = run_reports.training()
+    left = tuple(
+        msgspec.structs.replace(report.summary.survivors[0], pid=n, command="x" * 900) for n in range(5000, 5030)
+    )
+    text = drawn(msgspec.structs.replace(report, summary=msgspec.structs.replace(report.summary, survivors=left)))
+    assert ("5009" in text, "5010" in text, "and 20 more" in text) == (True, False, True)
+    assert "x" * 101 not in text.replace("\n", "").replace(" ", "")
+
+
 def test_functions_are_sorted_as_asked_and_what_is_not_known_comes_last() -> None:
     """Total, self and CPU are three orders."""
     report = run_reports.training()

@@ -14,6 +14,7 @@ from bongsu.views.units import bytes_text, count_text, seconds_text
 
 NOT_KNOWN = "not known"
 WORD = re.compile(r"[\w@%+=:,./-]+", re.ASCII)  # a shell reads it as one word, whatever it is set to
+_MOST_SURVIVORS, _LONGEST_SURVIVOR = 10, 100
 _SOURCES = {  # how exact each way is; the ways are those of `model.run.CpuUse.source`
     "cgroup": "exact, from the run's own cgroup",
     "perf": "exact, from the kernel's inherited task clock (perf)",
@@ -139,7 +140,9 @@ def facts(report: RunReport) -> list[tuple[str, list[str]]]:
     if use.max_open_files is not None:
         found.append(("Files", [f"at most {count_text(use.max_open_files)} open at once"]))
     if use.survivors:
-        found.append(("Lived on", [_survivor(one.pid, one.command, one.cpu_seconds) for one in use.survivors]))
+        left = [_survivor(one.pid, one.command[:_LONGEST_SURVIVOR], one.cpu_seconds) for one in use.survivors]
+        more = [f"and {len(left) - _MOST_SURVIVORS} more"] if len(left) > _MOST_SURVIVORS else []
+        found.append(("Lived on", left[:_MOST_SURVIVORS] + more))
     found.append(("Recording", _monitor(report)))
     return found
 
@@ -282,7 +285,8 @@ def _children(report: RunReport) -> str:
     use = report.summary.children
     parts = []
     if use.started is not None:
-        parts.append(f"{count_text(use.started)} started" if use.started else "none")
+        least = "at least " if _residual(report.summary.cpu) else ""  # who was not seen is not counted
+        parts.append(f"{least}{count_text(use.started)} started" if use.started else "none")
     if use.started and use.max_count is not None:
         parts.append(f"at most {count_text(use.max_count)} at once")
     if use.started and use.exited is not None and use.exited != use.started:

@@ -40,7 +40,7 @@ def draw(report: RunReport, console: Console, *, functions: int = 30, by: By = B
     _draw_facts(report, console)
     tables = (
         _functions(report.function_stats, console, functions, by), _programs(report, console, processes),
-        _processes(report.processes, console, processes),
+        _processes(report, console, processes),
     )  # fmt: skip
     for drawn in tables:
         if drawn is not None:
@@ -135,14 +135,16 @@ def _programs(report: RunReport, console: Console, most: int) -> tuple[Table, st
     return fitted(titles, drawn, console, give=((0, 12), (4, 0), (5, 0))), _left(len(ranked), most)
 
 
-def _processes(rows: Sequence[ProcessRow], console: Console, most: int) -> tuple[Table, str] | None:
+def _processes(report: RunReport, console: Console, most: int) -> tuple[Table, str] | None:
+    rows = report.processes
+    going = {"running": "running", "ended": "lived on"}.get(report.metadata.state, UNKNOWN)  # where no end was seen
     if not rows or most <= 0:
         return None
     ranked = sorted(rows, key=lambda row: (-_known([row]), row.index))
     drawn = [
         [
             Text(str(row.pid)), Text(seconds_text(row.cpu_seconds)), Text(ratio_text(row.cpu_share_ratio)),
-            Text(bytes_text(row.peak_rss_bytes)), Text(clock_of(row.start_seconds)), Text(_lasted(row)), _end(row),
+            Text(bytes_text(row.peak_rss_bytes)), Text(clock_of(row.start_seconds)), Text(_lasted(row)), _end(row, going),
             Text(printable(called(row))),
         ]
         for row in ranked[:most]
@@ -156,9 +158,9 @@ def _lasted(row: ProcessRow) -> str:
     return UNKNOWN if row.end_seconds is None else seconds_text(max(0.0, row.end_seconds - row.start_seconds))
 
 
-def _end(row: ProcessRow) -> Text:
+def _end(row: ProcessRow, going: str) -> Text:
     if row.end_seconds is None:
-        return Text("lived on")
+        return Text(going)
     if row.signal:
         return Text(printable(row.signal), style="red")
     if row.exit_code is None:
