@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from bongsu.collectors.gpu import GpuCollector
+from bongsu.model.batch import Sample, Why
 from bongsu.model.errors import NoData
+from bongsu.model.message import Message
+from bongsu.sources.nvml.reading import Gap
+from gpu_by_hand import Looks, look
 from kernel_tree import Tree
 
 LIBRARY = "usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1"
@@ -57,10 +61,10 @@ def test_a_gpu_without_its_driver_has_a_cure(tmp_path: Path, kind: str) -> None:
         {"root/opt/odd/libnvidia-ml.so.1": "", "root/etc/ld.so.cache": b"glibc\0\xff\0libnvidia-ml.so.1\0/opt/odd/libnvidia-ml.so.1\0"},
     ],
 )  # fmt: skip
-def test_with_a_driver_it_is_told_that_this_version_reads_none(tmp_path: Path, files: dict[str, str | bytes]) -> None:
+def test_the_library_of_another_machine_is_not_read(tmp_path: Path, files: dict[str, str | bytes]) -> None:
     """The library is found in the usual folders and where the linker's cache has it; nodes count without the bus."""
     nodes = {"root/dev/nvidia0": "", "root/dev/nvidia12": "", "root/dev/nvidia-uvm": ""}
-    assert said(tmp_path, files, nodes) == ("2 NVIDIA: this version reads no GPUs yet", "")
+    assert said(tmp_path, files, nodes)[0].startswith("2 NVIDIA: these are the files of another machine")
 
 
 def test_a_name_in_the_cache_is_no_library(tmp_path: Path) -> None:
@@ -73,3 +77,31 @@ def test_other_vendors_are_named(tmp_path: Path) -> None:
     """AMD and Intel by their PCI vendor."""
     amd, intel = device("0000:03:00.0", "0x038000", "0x1002"), device("0000:00:02.0", "0x030000", "0x8086")
     assert said(tmp_path, amd, intel) == ("1 AMD, 1 Intel: this version reads GPUs of NVIDIA only", "")
+
+
+MISSING = "NVML_ERROR_LIBRARY_NOT_FOUND"
+
+
+def test_a_container_without_the_drivers_library_has_a_cure(tmp_path: Path) -> None:
+    """The machine has GPU and driver; the library is not where this process runs."""
+    tree = Tree(tmp_path)
+    tree.write({"root/dev/nvidia0": "", f"root/{LIBRARY}": ""})
+    reader = Looks(look(error=Gap(Why.MISSING, "dlopen libnvidia-ml.so.1", MISSING)))
+    with pytest.raises(NoData) as caught:
+        list(GpuCollector(tree.machine, reader).collect())
+    assert str(caught.value).startswith("1 NVIDIA: there is none (dlopen libnvidia-ml.so.1: NVML_ERROR_LIBRARY")
+    assert str(caught.value.cure).startswith("start the container with NVIDIA's runtime")
+
+
+def test_a_package_that_is_not_installed_has_a_cure(tmp_path: Path) -> None:
+    """Told also where no GPU is on the bus, as in WSL; the source is down, since there is one."""
+    finding, helps = Message("nvidia-ml-py is not installed"), Message("pip install 'bongsu[gpu]'")
+    gap = Gap(Why.MISSING, "import pynvml", "nvidia-ml-py is not installed")
+    collector = GpuCollector(Tree(tmp_path).machine, Looks(look(error=gap, finding=finding, cure=helps)))
+    found = collector.collect()
+    first = next(found)
+    assert isinstance(first, Sample)
+    assert (first.spec.name, first.value) == ("bongsu_source_up", 0)
+    with pytest.raises(NoData, match=r"^nvidia-ml-py is not installed$") as caught:
+        list(found)
+    assert str(caught.value.cure) == "pip install 'bongsu[gpu]'"

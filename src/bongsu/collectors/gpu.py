@@ -18,6 +18,8 @@ from bongsu.model.errors import BadInput, NoData, NotKnown
 from bongsu.model.message import Message
 from bongsu.model.owner import Owner
 from bongsu.sources import nvidia
+from bongsu.sources.nvml.answers import NOT_THIS_MACHINE, OURS
+from bongsu.sources.nvml.reader import reader_of
 from bongsu.sources.nvml.reading import Gap, Gpu, Snapshot, Xid
 from bongsu.sources.procfs import uname
 from bongsu.sources.root import Machine
@@ -27,6 +29,7 @@ _VENDORS = {0x10DE: "NVIDIA", 0x1002: "AMD", 0x8086: "Intel"}  # by the PCI ID r
 _LOOK_EVERY = 10.0  # s; devices do not come more often
 _FRESH = 5.0  # s; what is older is no reading of now
 _SOURCE = ("nvml",)
+_NO_LIBRARY = "NVML_ERROR_LIBRARY_NOT_FOUND"
 _WANTED = re.compile(r"\d{1,4}|GPU-[0-9a-fA-F-]+")
 
 OwnerOf = Callable[[str], Owner | None]  # whose the whole device of a UUID is
@@ -63,14 +66,14 @@ class GpuCollector:
                 Message("{option}: {count} is negative; give 0 or more", option="--collector.gpu.count", count=count)
             )
         self._machine = machine
-        self._reader = reader
+        self._reader: Reader = reader or reader_of(machine)
         self._owner_of = owner_of
         self._wanted = _wanted(devices)
         self._aliases = _aliases(profile, fields)
         self._hostname = ""
         self._count = count
         self._devices: dict[str, Device] = {}
-        self._said: NoData | None = None
+        self._said: tuple[Gap, NoData] | None = None
         self._looked = 0.0  # monotonic
 
     def collect(self) -> Iterator[Sample | Absence]:
@@ -80,8 +83,6 @@ class GpuCollector:
             NoData: there is no GPU, driver or package to read it; says which.
             NotKnown: the driver fails or hangs.
         """
-        if self._reader is None:
-            raise self._none()
         look = self._reader.read()
         if self._count:
             yield Sample(values.EXPECTED, (), self._count)
@@ -99,21 +100,23 @@ class GpuCollector:
         for xid in look.xids:
             xids[xid.uuid].append(xid)
         versions = (look.driver_version, look.cuda_version)
-        listed, answering = set(), 0
+        listed: set[str] = set()
+        answering = 0
         for gpu in look.gpus:
             if self._wanted and not self._wanted & _names(gpu):
                 continue
-            listed.add(gpu.uuid)
+            identity = gpu.uuid or str(gpu.index)  # one that was lost before we came tells no UUID
+            listed.add(identity)
             answering += gpu.failed is None
-            device = self._devices.get(gpu.uuid)
+            device = self._devices.get(identity)
             if device is None or device.base[0] != str(gpu.index):
-                device = self._devices[gpu.uuid] = Device(gpu)
+                device = self._devices[identity] = Device(gpu)
             owner = None if self._owner_of is None else self._owner_of(gpu.uuid)
             yield from device.series(gpu, versions, xids[gpu.uuid], owner, look.time)
             if self._aliases is not None:
                 yield from self._aliases.of(gpu, self._host(), look.driver_version, xids[gpu.uuid], owner)
-        for uuid, device in self._devices.items():
-            if uuid not in listed:
+        for identity, device in self._devices.items():
+            if identity not in listed:
                 yield from device.unlisted()
         yield from self._lacking(look.gpus, answering)
         if self._aliases is not None:
@@ -147,7 +150,7 @@ class GpuCollector:
     def _failed(self, look: Snapshot, error: Gap) -> Iterator[Sample | Absence]:
         because = look.finding or reason(error)
         helps = look.cure or cure(error)
-        none = self._none(because, helps) if error.why is Why.MISSING and not self._devices else None
+        none = self._none(error, because, helps) if error.why is Why.MISSING and not self._devices else None
         if none is None or none.cure is not None:
             yield Sample(values.SOURCE_UP, _SOURCE, 0.0)  # a machine without GPUs has no such source
         yield from self._unknown(error.why, because, helps)
@@ -167,14 +170,16 @@ class GpuCollector:
         for device in self._devices.values():
             yield from device.unknown(why, because, helps)
 
-    def _none(self, because: Message | None = None, helps: Message | None = None) -> NoData:
-        """Why nothing is read: what of a GPU there is."""
+    def _none(self, error: Gap, because: Message, helps: Message | None) -> NoData:
+        """Why nothing is read. Without a driver's library here, by what of a GPU the machine has."""
+        if error.error not in {_NO_LIBRARY, OURS[NOT_THIS_MACHINE]}:
+            return NoData(because, helps)
         now = time.monotonic()
-        if self._said is None or now - self._looked >= _LOOK_EVERY:
-            self._said, self._looked = self._look(because, helps), now
-        return NoData(self._said.message, self._said.cure)
+        if self._said is None or self._said[0] != error or now - self._looked >= _LOOK_EVERY:
+            self._said, self._looked = (error, self._look(because, helps)), now
+        return NoData(self._said[1].message, self._said[1].cure)
 
-    def _look(self, because: Message | None, helps: Message | None) -> NoData:
+    def _look(self, because: Message, helps: Message | None) -> NoData:
         found = Counter(_VENDORS[each.vendor] for each in pci.displays(self._machine.sys) if each.vendor in _VENDORS)
         nodes = len(nvidia.nodes(self._machine.rootfs))
         found["NVIDIA"] = max(found["NVIDIA"], nodes)  # a container may see only one of the two
@@ -188,10 +193,8 @@ class GpuCollector:
                 Message("no GPU driver for {found}: {library} is not installed", found=text, library=nvidia.LIBRARY),
                 Message("install NVIDIA's driver on this machine"),
             )
-        if found["NVIDIA"] and because is not None:
-            return NoData(Message("{found}: {because}", found=text, because=because), helps)
         if found["NVIDIA"]:
-            return NoData(Message("{found}: this version reads no GPUs yet", found=text))
+            return NoData(Message("{found}: {because}", found=text, because=because), helps)
         return NoData(Message("{found}: this version reads GPUs of NVIDIA only", found=text))
 
 

@@ -9,6 +9,9 @@ from bongsu.sources.nvml.reading import Gap
 
 _RESET = Message("end what runs on it, then `nvidia-smi --gpu-reset -i GPU`, or reboot")
 _CURES = {
+    "NVML_ERROR_LIBRARY_NOT_FOUND": Message(
+        "start the container with NVIDIA's runtime and NVIDIA_DRIVER_CAPABILITIES=utility, or install the driver"
+    ),
     "NVML_ERROR_NO_PERMISSION": Message(
         "run as root; in a container also with hostPID and, for MIG, NVIDIA_MIG_MONITOR_DEVICES=all"
     ),
@@ -35,6 +38,8 @@ def cure(gap: Gap) -> Message | None:
 
 def reason(gap: Gap) -> Message:
     """What happened, as a sentence."""
+    if not gap.error.startswith("NVML_"):  # our own words, not a name of NVML's
+        return Message("{what} ({call})", what=gap.error, call=gap.call)
     match gap.why:
         case Why.UNSUPPORTED:
             return Message("this GPU or its driver does not offer it ({call}: {error})", call=gap.call, error=gap.error)
