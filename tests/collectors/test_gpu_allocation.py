@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bongsu.collectors.gpu_allocation import Allocations, allowed_minors
+from bongsu.collectors.gpu_allocation import Allocations, allowed_minors, holders_of
+from bongsu.model.owner import Owner, OwnerKind
 from bongsu.sources.nvml.reading import Snapshot
 from bongsu.sources.root import Machine
 from fake_kubelet import FakeKubelet, devices, resources
@@ -117,6 +118,19 @@ def test_the_kubelet_tells_by_the_plugins_words(kubelet: FakeKubelet) -> None:
         ("0", uuid(0), "pod", "", "a-0", *rest), ("1_1_0", mig, "pod", "", "b-0", *rest),
         ("1_2_0", divided.instances[1].uuid, "pod", "", "c-0", *rest), ("2", uuid(2), "pod", "", "d-0", *rest),
     }  # fmt: skip
+
+
+def test_whose_a_whole_device_is(tmp_path: Path) -> None:
+    """Only where one holds all of it: not where it is shared or divided, and no longer than it holds it."""
+    one, other = Owner(OwnerKind.SLURM, "42", "train"), Owner(OwnerKind.POD, "u-1", "a", "ml", "main")
+    beside = Owner(OwnerKind.POD, "u-1", "a", "ml", "helper")
+    machine = Machine.at(rootfs=str(tmp_path))
+    allocations, holders = Allocations(machine), holders_of(machine)
+    gpus = [device(index, held_by=held_by) for index, held_by in enumerate([(one,), (one, other), (other, beside), ()])]
+    list(allocations.take(look(gpus, demo=True)))
+    assert [holders.of(uuid(n)) for n in range(4)] == [one, None, beside, None]
+    list(allocations.take(look((), demo=True)))
+    assert holders.of(uuid(0)) is None
 
 
 def test_no_kubelet_and_no_gpu(tmp_path: Path) -> None:

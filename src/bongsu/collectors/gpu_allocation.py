@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from bongsu.collectors.gpu_member import Unit, device_unit, instance_units, within
 from bongsu.model.batch import Sample
 from bongsu.model.metric import Kind, MetricSpec
 from bongsu.model.owner import By, Owner, OwnerKind
 from bongsu.owners.census import censuses_of
+from bongsu.owners.each_machine import one_for_each
 from bongsu.owners.placement import Placed
 from bongsu.owners.resolver import resolver_of
 from bongsu.sources.cgroup import Hierarchies
@@ -40,6 +41,20 @@ _OLD_MIG = re.compile(r"MIG-(GPU-[0-9a-f-]+)/(\d{1,3})/(\d{1,3})", re.ASCII)
 _GKE = re.compile(r"nvidia(\d{1,3})(?:/(?:gi(\d{1,3})|vgpu\d+))?", re.ASCII)
 
 
+class Holders:
+    """Who holds each device wholly and alone, as last found; read by other collectors, from any thread."""
+
+    def __init__(self, _: Machine) -> None:
+        self.by_device: Mapping[str, Owner] = {}  # replaced, never changed
+
+    def of(self, uuid: str) -> Owner | None:
+        """Whose the whole device is; None where it is nobody's, of several, or not known."""
+        return self.by_device.get(uuid)
+
+
+holders_of = one_for_each(Holders)
+
+
 class Allocations:
     """Looks for holders now and then. One thread may use it."""
 
@@ -49,6 +64,7 @@ class Allocations:
         self._hierarchies = Hierarchies(machine.sys)
         self._resolver = resolver_of(machine)
         self._censuses = censuses_of(machine)
+        self._holders = holders_of(machine)
         self._jobs: list[_Job] = []
         self._jobs_due = 0.0
         self._pods: Allocation | None = None
@@ -57,10 +73,12 @@ class Allocations:
 
     def take(self, snapshot: Snapshot) -> Iterator[Sample]:
         """One sample for each unit and holder."""
-        if not snapshot.gpus:
-            return
         given: set[tuple[str, ...]] = set()
-        for unit, owner, source in self._given(snapshot):
+        holding: dict[str, dict[tuple[str, ...], Owner]] = {}
+        for unit, owner, source in self._given(snapshot) if snapshot.gpus else ():
+            # Containers of one pod may share a device; a pod is told by its name, a job by its id.
+            who = (owner.kind.value, owner.id, owner.inside, owner.name, owner.namespace)
+            holding.setdefault(unit.device, {})[who if unit.uuid == unit.device else ("instance", unit.uuid)] = owner
             identity = f"{owner.id} in {owner.inside}" if owner.inside else owner.id
             labels = (
                 unit.gpu, unit.uuid, owner.kind.value, identity, owner.name, owner.namespace, within(owner)[2],
@@ -69,6 +87,12 @@ class Allocations:
             if labels not in given:
                 given.add(labels)
                 yield Sample(ALLOCATION, labels, 1.0)
+        self._holders.by_device = {
+            device: owner
+            for device, of in holding.items()
+            for who, owner in of.items()
+            if len(of) == 1 and who[0] != "instance"
+        }
 
     def _given(self, snapshot: Snapshot) -> Iterator[tuple[Unit, Owner, str]]:
         units = _Units(snapshot.gpus)
