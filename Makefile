@@ -47,6 +47,8 @@ debian: ## the Debian packages that tests and benchmarks use, and a newer Promet
 requirements: ## pin again; needs uv
 	uv pip compile pyproject.toml --extra all --group build --generate-hashes --no-emit-index-url \
 	  --universal --python-version 3.11 -q -o requirements/all.txt --custom-compile-command "make requirements"
+	uv pip compile pyproject.toml --extra all --extra k8s --group build -c requirements/all.txt --generate-hashes \
+	  --no-emit-index-url --universal --python-version 3.11 -q -o requirements/image.txt --custom-compile-command "make requirements"
 	uv pip compile pyproject.toml --extra all --group build --group dev -c requirements/all.txt --generate-hashes \
 	  --no-emit-index-url --universal --python-version 3.11 -q -o requirements/dev.txt --custom-compile-command "make requirements"
 	uv pip compile pyproject.toml --extra all --group build --group dev --group bench -c requirements/dev.txt --generate-hashes \

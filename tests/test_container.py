@@ -19,12 +19,13 @@ from pathlib import Path
 import pytest
 
 import node_exporter as ne
+from bongsu import __version__
 
 DOCKERFILE = Path(__file__).parent.parent / "Dockerfile"
 
 
 def _instruction(name: str) -> list[str]:
-    words = re.findall(rf"^{name} (\[.*\])$", DOCKERFILE.read_text(), re.MULTILINE)
+    words = re.findall(rf"^{name} (?:--\S+ )*(?:CMD )?(\[.*\])$", DOCKERFILE.read_text(), re.MULTILINE)
     assert len(words) == 1
     return list(json.loads(words[0]))
 
@@ -67,9 +68,17 @@ def test_the_command_reads_the_host_through_read_only_mounts(tmp_path: Path) -> 
                         assert process.stderr
                         raise AssertionError(process.stderr.read().decode()) from None
                     time.sleep(0.05)
+            check = [part.replace(" 9420,", f" {port},") for part in _instruction("HEALTHCHECK")]
+            assert f" {port}," in check[2]
+            assert check[0] == "python"
+            lives = subprocess.run([sys.executable, *check[1:]], check=False, timeout=60).returncode
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(10)
+    assert lives == 0
+    assert subprocess.run([sys.executable, *check[1:]], check=False, capture_output=True, timeout=60).returncode, (
+        "it has ended"
+    )
     sizes = {
         dict(labels)["mountpoint"]: value
         for (name, labels), value in exposed.values.items()
@@ -81,3 +90,21 @@ def test_the_command_reads_the_host_through_read_only_mounts(tmp_path: Path) -> 
     assert exposed.values["node_memory_MemTotal_bytes", ()] > 0
     names = {name for name, _ in exposed.values}
     assert {"node_cpu_seconds_total", "node_os_info", "node_network_receive_bytes_total"} <= names
+
+
+def test_the_image_is_built_from_what_is_pinned_and_there() -> None:
+    """Each file that is copied exists and is not ignored, each package has hashes, and the version is this one's."""
+    house, text = DOCKERFILE.parent, DOCKERFILE.read_text()
+    copied = [word for line in re.findall(r"^COPY (?!--from)(.*)$", text, re.MULTILINE) for word in line.split()[:-1]]
+    assert {"pyproject.toml", "src", "requirements/image.txt"} <= set(copied)
+    allowed = re.findall(r"^!(.*)$", (house / ".dockerignore").read_text(), re.MULTILINE)
+    for each in copied:
+        assert (house / each).exists()
+        assert each.partition("/")[0] in allowed
+    assert f'image.version="{__version__}"' in text
+    assert len(re.findall(r"^FROM \S+( AS build)?$", text, re.MULTILINE)) == 2
+    assert text.rindex("\nUSER 65532") > text.rindex("\nFROM ")
+    pins = re.split(r"\n(?=\S)", (house / "requirements" / "image.txt").read_text())
+    packages = [each for each in pins if not each.startswith("#")]
+    assert all("--hash=sha256:" in each for each in packages)
+    assert {"grpcio", "nvidia-ml-py", "bcrypt"} <= {each.partition("==")[0] for each in packages}
