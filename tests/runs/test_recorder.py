@@ -74,6 +74,23 @@ def test_a_run_begins_and_ends_with_its_command(tmp_path: Path) -> None:
     assert first["cpu_source"] == found["monitor"][-1]["cpu_source"]
 
 
+def test_what_was_its_own_is_told_from_what_was_its_childrens(tmp_path: Path) -> None:
+    """No reading saw either: as the command is waited for, its clock says what its threads used, the rest was its children's."""
+    program = (
+        "import os, subprocess, sys, threading, time\n"
+        "def burn(until):\n while time.process_time() < until: pass\n"
+        "burn(0.3)\n"
+        "if os.fork() == 0: burn(0.5); os._exit(0)\n"
+        "os.wait(); t = threading.Thread(target=burn, args=(0.6,)); t.start(); t.join(); print(time.process_time())"
+    )
+    argv = [sys.executable, "-m", "bongsu", "run", "--quiet", "--runs-dir", str(tmp_path), "--interval", "60", "--"]
+    argv += [sys.executable, "-I", "-S", "-c", program]
+    own = float(subprocess.run(argv, check=True, timeout=300, capture_output=True, stdin=subprocess.DEVNULL).stdout)
+    exited = next(row for row in _read(tmp_path)["exited"] if row["process"] == 0)
+    assert own - 0.001 <= exited["cpu_seconds"] < own + 0.1, "and what an interpreter does to end"
+    assert 0.5 <= exited["unseen_cpu_seconds"] < 0.6
+
+
 def test_what_the_recorder_read_before_is_not_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a git repository git is asked for the revision; what it read for that is not the run's."""
     repository, plain = tmp_path / "repository", tmp_path / "plain"

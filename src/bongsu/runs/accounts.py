@@ -94,6 +94,11 @@ class Accounts:
             book.children_ns = children_ns
             self._touched.add(book)
 
+    def died(self, book: Book, own_ns: int) -> None:
+        """It has ended, and this is all that its own threads used: what `reaped` will tell beyond it was its children's."""
+        self.read(book, own_ns, book.children_ns)
+        book.had_children = True
+
     def reaped(self, book: Book, total_ns: int, switches: tuple[int, int]) -> None:
         """We waited for it: what it and all below it that was waited for had used."""
         book.total_ns = total_ns

@@ -63,9 +63,7 @@ class Recorder:
         self._samples = 0
         self._punctuality = Punctuality(self._journal, plan.interval_seconds)
         self._own_due = 0.0
-        self._most_flow: tuple[int, ...] = (0,) * len(
-            _FLOW
-        )  # a child that is waited for may be read twice for a moment
+        self._most_flow: tuple[int, ...] = (0,) * len(_FLOW)  # who is waited for may be read twice for a moment
         self._largest = 0
         self._exact = Exact.open(pid, plan)
         self._passing: Passing | None = None
@@ -129,6 +127,12 @@ class Recorder:
             self._own_due = now + _OWN_SECONDS
             self._own(now)
         self._journal.flush()
+
+    def died(self, pid: int) -> None:
+        """A child of the monitor has ended and is still to be waited for: its clock tells its own time from its children's."""
+        member = self._members.get(pid)
+        if member is not None:
+            self._accounts.died(member.book, time.clock_gettime_ns(~pid << 3 | 2))  # clock_getcpuclockid(3)
 
     def reaped(self, pid: int, status: int, used: struct_rusage) -> None:
         """A child of the monitor, the command or an orphan of its tree, ended; ``used`` is its rusage with its children's."""

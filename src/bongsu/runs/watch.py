@@ -18,6 +18,8 @@ from bongsu.runs.readings import Readings
 from bongsu.runs.recorder import Recorder
 from bongsu.runs.signals import Received, Signals, Witness, take
 
+_LOOK = os.WEXITED | os.WSTOPPED | os.WNOHANG | os.WNOWAIT
+_ENDED = {os.CLD_EXITED, os.CLD_KILLED, os.CLD_DUMPED}
 _WAIT = os.WNOHANG | os.WUNTRACED
 _UNSPOKEN = {signal.SIGCHLD, signal.SIGWINCH, signal.SIGCONT}  # not worth an event
 _ENDS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT}
@@ -145,11 +147,16 @@ class Watch:
     def _reap(self) -> None:
         while True:
             try:
-                pid, status, used = os.wait4(-1, _WAIT)
+                found = os.waitid(os.P_ALL, 0, _LOOK)
+                if found is None:
+                    return
+                if found.si_code in _ENDED and found.si_pid not in self._own:
+                    self._note_death(found.si_pid)
+                pid, status, used = os.wait4(found.si_pid, _WAIT)
             except ChildProcessError:
                 return
             if not pid:
-                return
+                continue  # it was stopped, and goes on
             if os.WIFSTOPPED(status):
                 if pid == self._pid:
                     self._stop(os.WSTOPSIG(status))
@@ -161,6 +168,9 @@ class Watch:
             if pid == self._pid:
                 code = os.waitstatus_to_exitcode(status)
                 self._ended = (code, "", used) if code >= 0 else (128 - code, _name(-code), used)
+
+    def _note_death(self, pid: int) -> None:
+        self._readings.safely(lambda: self._recorder.died(pid))
 
     def _note_end(self, pid: int, status: int, used: Any) -> None:
         self._readings.safely(lambda: self._recorder.reaped(pid, status, used))
