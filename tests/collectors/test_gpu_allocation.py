@@ -11,12 +11,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bongsu.collectors.gpu import GpuCollector
 from bongsu.collectors.gpu_allocation import Allocations, allowed_minors, holders_of
+from bongsu.model.batch import Sample
 from bongsu.model.owner import Owner, OwnerKind
 from bongsu.sources.nvml.reading import Snapshot
 from bongsu.sources.root import Machine
 from fake_kubelet import FakeKubelet, devices, resources
-from gpu_looks import device, instance, look, uuid
+from gpu_looks import Looks, device, instance, look, uuid
 from real_cgroups import Cgroups, cgroups
 
 JOB = "slurm/uid_0/job_42/step_0/task_0"
@@ -128,7 +130,13 @@ def test_whose_a_whole_device_is(tmp_path: Path) -> None:
     allocations, holders = Allocations(machine), holders_of(machine)
     gpus = [device(index, held_by=held_by) for index, held_by in enumerate([(one,), (one, other), (other, beside), ()])]
     list(allocations.take(look(gpus, demo=True)))
-    assert [holders.of(uuid(n)) for n in range(4)] == [one, None, beside, None]
+    assert [holders.of(uuid(n)) for n in range(4)] == [one, None, Owner(OwnerKind.POD, "u-1", "a", "ml"), None]
+    found = {
+        sample.labels[:4]
+        for sample in GpuCollector(machine, Looks(look(gpus, demo=True))).collect()
+        if isinstance(sample, Sample) and sample.spec.name == "gpu_owner_info"
+    }
+    assert found == {("0", uuid(0), "slurm", "42"), ("2", uuid(2), "pod", "u-1")}
     list(allocations.take(look((), demo=True)))
     assert holders.of(uuid(0)) is None
 

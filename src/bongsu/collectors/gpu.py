@@ -11,6 +11,7 @@ from typing import Protocol
 
 from bongsu.collectors import gpu_dcgm, gpu_dcgm_file
 from bongsu.collectors import gpu_values as values
+from bongsu.collectors.gpu_allocation import holders_of
 from bongsu.collectors.gpu_device import Device
 from bongsu.collectors.gpu_gaps import cure, reason
 from bongsu.model.batch import Absence, Sample, Why
@@ -67,7 +68,7 @@ class GpuCollector:
             )
         self._machine = machine
         self._reader: Reader = reader or reader_of(machine)
-        self._owner_of = owner_of
+        self._owner_of = owner_of or holders_of(machine).of
         self._wanted = _wanted(devices)
         self._aliases = _aliases(profile, fields)
         self._hostname = ""
@@ -111,7 +112,7 @@ class GpuCollector:
             device = self._devices.get(identity)
             if device is None or device.base[0] != str(gpu.index):
                 device = self._devices[identity] = Device(gpu)
-            owner = None if self._owner_of is None else self._owner_of(gpu.uuid)
+            owner = self._owner_of(gpu.uuid)
             yield from device.series(gpu, versions, xids[gpu.uuid], owner, look.time)
             if self._aliases is not None:
                 yield from self._aliases.of(gpu, self._host(), look.driver_version, xids[gpu.uuid], owner)

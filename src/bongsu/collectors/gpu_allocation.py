@@ -6,6 +6,8 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 
+import msgspec
+
 from bongsu.collectors.gpu_member import Unit, device_unit, instance_units, within
 from bongsu.model.batch import Sample
 from bongsu.model.metric import Kind, MetricSpec
@@ -76,9 +78,13 @@ class Allocations:
         given: set[tuple[str, ...]] = set()
         holding: dict[str, dict[tuple[str, ...], Owner]] = {}
         for unit, owner, source in self._given(snapshot) if snapshot.gpus else ():
-            # Containers of one pod may share a device; a pod is told by its name, a job by its id.
-            who = (owner.kind.value, owner.id, owner.inside, owner.name, owner.namespace)
-            holding.setdefault(unit.device, {})[who if unit.uuid == unit.device else ("instance", unit.uuid)] = owner
+            who = _who(owner) if unit.uuid == unit.device else ("instance", unit.uuid)
+            others = holding.setdefault(unit.device, {})
+            before = others.get(who)
+            if before is not None and before.container != owner.container:  # containers of one pod share it
+                others[who] = msgspec.structs.replace(owner, container="")
+            else:
+                others[who] = owner
             identity = f"{owner.id} in {owner.inside}" if owner.inside else owner.id
             labels = (
                 unit.gpu, unit.uuid, owner.kind.value, identity, owner.name, owner.namespace, within(owner)[2],
@@ -162,6 +168,11 @@ class Allocations:
             return allowed_minors(self._sys.read_once(f"{directory}/devices.list"))
         except OSError:
             return None
+
+
+def _who(owner: Owner) -> tuple[str, ...]:
+    """What tells holders apart: a pod is told by its name here, a job by its id."""
+    return (owner.kind.value, owner.id, owner.inside, owner.name, owner.namespace)
 
 
 class _Job:
