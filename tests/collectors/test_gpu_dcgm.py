@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace as replaced
 
 from bongsu.collectors import gpu_dcgm
 from bongsu.collectors.gpu import GpuCollector
@@ -88,11 +89,12 @@ def test_names_units_and_labels_are_dcgms(tmp_path: Path) -> None:
 
 def test_a_divided_gpu_has_memory_by_instance(tmp_path: Path) -> None:
     """Once for a GPU instance, never again for the whole, so that a sum is right; power is the whole GPU's."""
-    divided = gpu(0, mig=True, instances=(instance(1, 0), instance(1, 1), instance(9, used=UNSUPPORTED)))
+    first, second = (replaced(instance(1, number), profile="1c.2g.20gb") for number in (0, 1))
+    divided = gpu(0, mig=True, instances=(first, second, instance(9, used=UNSUPPORTED)))
     found, absences = read(tmp_path, look(divided))
     used = {key: one for key, one in found.items() if key[0] == "DCGM_FI_DEV_FB_USED"}
     assert {key[2]: value for key, (value, _) in used.items()} == {"1": round(5e9 / 2**20, 6)}
-    assert used["DCGM_FI_DEV_FB_USED", "0", "1"][1]["GPU_I_PROFILE"] == "1g.10gb"
+    assert used["DCGM_FI_DEV_FB_USED", "0", "1"][1]["GPU_I_PROFILE"] == "2g.20gb"
     assert [key[2] for key in found if key[0] == "DCGM_FI_DEV_POWER_USAGE"] == [""]
     assert ("DCGM_FI_PROF_DRAM_ACTIVE", "0", "9") in found
     assert [(a.spec.name, a.why) for a in absences] == [

@@ -6,6 +6,7 @@ changed from one DCGM to the next (violation times, NVLink bandwidth) are left o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ LABELS = (
     "DCGM_FI_DRIVER_VERSION", "container", "hpc_job", "namespace", "pod",
 )  # fmt: skip
 _MIB = float(1 << 20)
+_COMPUTE_SLICES = re.compile(r"^\d+c\.")
 
 
 class Field(NamedTuple):
@@ -158,7 +160,9 @@ class Aliases:
         for instance in gpu.instances:
             if instance.gpu_instance not in counted:
                 counted.add(instance.gpu_instance)
-                part = (*first, instance.profile, str(instance.gpu_instance), *last)
+                # The profile of the GPU instance: that of a compute instance in it has its own slices before it.
+                profile = _COMPUTE_SLICES.sub("", instance.profile)
+                part = (*first, profile, str(instance.gpu_instance), *last)
                 yield from _filled(self._fields, (*instance.values, *_memory(instance)), part)
 
 
