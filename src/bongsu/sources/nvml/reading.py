@@ -114,7 +114,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     gpus: tuple[Gpu, ...] = ()
     processes: tuple[GpuProcess, ...] = ()
     processes_gaps: tuple[tuple[str, Gap], ...] = ()  # devices (UUID) whose processes could not be listed
-    ended: tuple[Ended, ...] = ()
+    ended: tuple[Ended, ...] = ()  # in the last 5 min; the same one is in several looks
     xids: tuple[Xid, ...] = ()
     error: Gap | None = None
     finding: Message | None = (
