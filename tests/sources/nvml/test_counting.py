@@ -12,7 +12,7 @@ import pytest
 from bongsu.sources.nvml import answers, gpm
 from bongsu.sources.nvml.calls import Library
 from bongsu.sources.nvml.device import Device
-from bongsu.sources.nvml.processes import Buffers, Processes
+from bongsu.sources.nvml.processes import NO_INSTANCE, Buffers, Processes
 from bongsu.sources.nvml.values import GPM
 
 UINT, WIDE = 1, 3  # nvmlValueType_t
@@ -46,6 +46,7 @@ class Answering:
     def __init__(self) -> None:
         self.codes: dict[str, int] = {}
         self.called: list[str] = []
+        self.refused: set[str] = set()  # handles whose processes are not for us
         self.samples: list[tuple[int, int, int]] = []  # pid, stamp, percent
 
     def __call__(self, name: str, *arguments: Any) -> int:
@@ -60,8 +61,10 @@ class Answering:
                 arguments[1][place].pid, arguments[1][place].stamp, arguments[1][place].sm = pid, stamp, percent
             arguments[2]._obj.value = len(self.samples)
         elif name.endswith("Processes_v3"):
+            if arguments[0] in self.refused:
+                return answers.NO_PERMISSION
             arguments[1]._obj.value = 1 if "Compute" in name and "MPS" not in name else 0
-            arguments[2][0].pid = 7
+            arguments[2][0].pid, arguments[2][0].gi, arguments[2][0].ci = 7, NO_INSTANCE, NO_INSTANCE
         return self.codes.get(name, 0)
 
     def first_of(self, *names: str) -> str:
@@ -169,3 +172,16 @@ def test_the_newest_sample_of_a_process_counts(library: Answering) -> None:
     assert shares(one) == (answers.NO_NUMBER, "nvmlDeviceGetProcessUtilization")
     library.samples = []
     assert shares(one) == 0.0
+
+
+def test_without_the_privilege_for_the_whole_device_its_instances_are_asked(library: Answering) -> None:
+    """The list of a divided device may be refused where those of its instances are not; each says which it is."""
+    library.refused = {"device"}
+    one = Processes(cast(Library, library), Buffers())
+    rows, gap = one.read("device", [("first", 3, 0), ("second", 3, 1)])
+    assert gap is None
+    assert [row[:3] for row in rows] == [(7, 3, 0), (7, 3, 1)]
+    library.refused = {"device", "second"}
+    rows, gap = one.read("device", [("first", 3, 0), ("second", 3, 1)])
+    assert gap == (answers.NO_PERMISSION, "nvmlDeviceGetComputeRunningProcesses_v3")
+    assert [row[:3] for row in rows] == [(7, 3, 0)]

@@ -24,7 +24,7 @@ OTHER_BINDING = -2  # another package owns the name pynvml
 ONE_LOOK = -3  # a figure between two looks, and this was the first
 NO_NUMBER = -4  # the driver answered with what stands for no number, or with nonsense
 NO_ANSWER = -5  # the driver hangs
-CHILD_ENDED = -6
+LOOK_FAILED = -6
 NOT_THIS_MACHINE = -7
 
 OURS = {
@@ -33,6 +33,6 @@ OURS = {
     ONE_LOOK: "two looks are needed",
     NO_NUMBER: "the driver gave no number",
     NO_ANSWER: "the driver does not answer",
-    CHILD_ENDED: "the process that asks the driver ended",
+    LOOK_FAILED: "the look failed",
     NOT_THIS_MACHINE: "these are the files of another machine",
 }

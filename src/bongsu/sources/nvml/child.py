@@ -169,7 +169,7 @@ class Looker:
             uuid,
             0 if isinstance(index, tuple) else index,
             name if isinstance(name, str) else "",
-            "" if failed else (pci.busId or pci.busIdLegacy).decode("ascii", "replace"),
+            "" if failed else str(pci.busId),
             None if isinstance(minor, tuple) else minor,
             "" if isinstance(architecture, tuple) else _ARCHITECTURES.get(architecture, ""),
         )

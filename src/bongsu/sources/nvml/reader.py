@@ -18,6 +18,7 @@ from bongsu.model.batch import Why
 from bongsu.model.message import Message
 from bongsu.sources import nvidia, worker
 from bongsu.sources.nvml import answers, decode, sleeping
+from bongsu.sources.nvml.ended import RecentlyEnded
 from bongsu.sources.nvml.reading import Gap, Snapshot, Xid
 from bongsu.sources.root import Machine, Root
 
@@ -63,6 +64,7 @@ class NvmlReader:
         self._version: str | None = None
         self._xids: tuple[Xid, ...] = ()  # all that we heard of
         self._counted: dict[tuple[str, int], tuple[int, float]] = {}  # of them, by children that are no more
+        self._ended = RecentlyEnded()
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -102,7 +104,7 @@ class NvmlReader:
         if isinstance(answer, worker.Failed):
             self._worker.rest()
             self._pause_until = now + self._longer()
-            return self._failed(decode.gap(answers.CHILD_ENDED, answer.text))
+            return self._failed(decode.gap(answers.LOOK_FAILED, answer.text))
         if len(answer) == 2:
             return self._no_driver(now, answer)
         self._pause = 0.0
@@ -133,7 +135,7 @@ class NvmlReader:
         return answer
 
     def _good_look(self, now: float, answer: Any) -> Snapshot:
-        look = self._with_xids(decode.snapshot(answer))
+        look = self._ended.added(self._with_xids(decode.snapshot(answer)))
         if any(gpu.failed is not None and gpu.failed.why is Why.LOST for gpu in look.gpus):
             self._lost_since = self._lost_since or now
             if now - self._lost_since >= self._lost_pause:  # the library sees a device that returned only anew
