@@ -309,3 +309,18 @@ def test_time_without_readings_is_told(tmp_path: Path) -> None:
     assert any(event["what"] == "gap" for event in found["event"])
     assert found["monitor"][-1]["missed"] >= 50
     assert found["monitor"][-1]["late_seconds"] >= 5
+
+
+def test_pages_that_are_not_summed_up_yet_are_not_known() -> None:
+    """The kernel sums up a process's pages from time to time: a young one has no size that is known, not none."""
+    from bongsu.runs.accounts import Accounts
+    from bongsu.runs.member import Member
+    from bongsu.runs.recorder import _nothing
+    from bongsu.sources.procfs.tree import Seen
+
+    seen = Seen(7)
+    member = Member(seen, Accounts().open(None))
+    assert member.use()[1] is None
+    seen.resident_bytes = 4096
+    assert member.use()[1] == 4096
+    assert (_nothing(0), _nothing(1)) == (0, None)

@@ -63,8 +63,9 @@ class Member:
     def use(self) -> tuple[object, ...]:
         """Its numbers as a line about it has them."""
         seen, flow, before = self.seen, self.book.flow, self.book.before_flow
+        resident = seen.resident_bytes or None  # a young process's pages are not in the kernel's sum yet
         return (
-            round(self.book.own_ns / 1e9, 3), seen.resident_bytes, self.pss_bytes, seen.threads,
+            round(self.book.own_ns / 1e9, 3), resident, self.pss_bytes, seen.threads,
             None if flow is None else flow[4] - before[4], None if flow is None else flow[5] - before[5],
             round(self.book.unseen_ns / 1e9, 3),
         )  # fmt: skip

@@ -335,9 +335,9 @@ class Recorder:
         memory = self._exact.memory()
         self.latest = {
             "cpu_seconds": None if counted.seconds is None else round(counted.seconds, 3),
-            "attributed_cpu_seconds": _seconds(accounts.own_ns), "rss_bytes": rss, "vms_bytes": vms, "pss_bytes": slow[0],
+            "attributed_cpu_seconds": _seconds(accounts.own_ns), "rss_bytes": rss or _nothing(alive), "vms_bytes": vms, "pss_bytes": slow[0],
             "uss_bytes": slow[1], "open_files": slow[2], "threads": threads, "processes": alive, "started": accounts.born,
-            "exited": accounts.ended_count, "children_rss_bytes": rss - alone, "voluntary_switches": voluntary,
+            "exited": accounts.ended_count, "children_rss_bytes": rss - alone if rss else _nothing(alive), "voluntary_switches": voluntary,
             "involuntary_switches": involuntary, "children_cpu_seconds": _seconds(accounts.own_ns - root.book.own_ns),
             "unseen_cpu_seconds": _seconds(accounts.unseen_ns),
             "cgroup_bytes": memory.current, "cgroup_anon_bytes": memory.anon, "cgroup_file_bytes": memory.file,
@@ -384,6 +384,11 @@ class Recorder:
             late_seconds=round(self._punctuality.late, 3), cpu_source=self._source,
             started=round(self._started_at, 3),
         )  # fmt: skip
+
+
+def _nothing(alive: int) -> int | None:
+    """Memory of no process is none; of one whose pages the kernel has not summed up yet it is not known."""
+    return None if alive else 0
 
 
 def _seconds(ns: int) -> float:

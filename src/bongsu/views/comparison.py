@@ -190,4 +190,7 @@ def _p(p: float | None) -> str:
 
 def _sentence(message: Message, style: str, console: Console) -> None:
     text = printable(message)
-    console.print(Text(text.replace("±", "+-") if plain_console(console) else text, style=style))
+    drawn = Text(text.replace("±", "+-") if plain_console(console) else text, style=style)
+    for line in drawn.wrap(console, console.width):
+        line.rstrip()
+        console.print(line, soft_wrap=True)
