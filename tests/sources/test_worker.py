@@ -220,6 +220,20 @@ def test_kill_ends_what_hangs_at_once(make: Make) -> None:
     assert pid not in worker.pids
 
 
+def test_what_hangs_can_be_killed_when_the_caller_has_waited_enough(make: Make) -> None:
+    """Those that hang are ended on demand, and when they have, their item goes to a new child; an idle one is left alone."""
+    worker = make("nap", patience=0.3)
+    worker.ask([0.0])
+    worker.kill_hung()
+    (pid,) = worker.pids
+    assert alive(pid)
+    assert isinstance(worker.ask([60.0])[0], Silent)
+    worker.kill_hung()
+    assert wait_until(lambda: not alive(pid))
+    worker.ask([60.0])
+    assert pid not in worker.pids
+
+
 def test_close_leaves_no_process_and_no_descriptor(make: Make) -> None:
     """After close no child lives, hung or idle, and all descriptors are given back."""
     before = len(os.listdir("/proc/self/fd"))

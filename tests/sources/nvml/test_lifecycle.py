@@ -223,3 +223,15 @@ def test_closing_ends_the_child(play: Play) -> None:
     reader.close()
     assert reader.pids == ()
     assert not os.path.exists(f"/proc/{child}")
+
+
+def test_a_driver_that_is_always_late_is_still_read(play: Play) -> None:
+    """Where each look takes longer than we wait, the looks that come late are shown, with their age."""
+    playing = play(Scenario(devices=(Device(power=100.0),), latency={"nvmlDeviceGetPowerUsage": 1.0}))
+    reader = playing.reader(patience=PATIENCE)
+    first = until(reader, lambda look: look.error is None)
+    assert value(first.gpus[0], "gpu_power_watts") == 100.0
+    playing.fake.play(Scenario(devices=(Device(power=200.0),), latency={"nvmlDeviceGetPowerUsage": 1.0}))
+    look = until(reader, lambda look: value(look.gpus[0], "gpu_power_watts") == 200.0)
+    assert look.stale_seconds > 0
+    assert look.time > first.time

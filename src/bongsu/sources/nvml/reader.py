@@ -111,14 +111,18 @@ class NvmlReader:
         return self._good_look(now, answer)
 
     def _ask(self, now: float) -> Any:
-        """What the child says. An answer that came late is followed by a fresh one."""
+        """What the child says. An answer that came late is followed by a fresh one; if that is late too, it stands."""
         answer = self._ask_once(now)
-        if self._silent_since is None:
-            return answer
-        if isinstance(answer, worker.Silent | worker.NotAsked):
+        if self._silent_since is None or isinstance(answer, worker.Silent | worker.NotAsked):
             return answer
         self._silent_since = None
-        return self._ask_once(time.monotonic())
+        fresh = self._ask_once(time.monotonic())
+        if isinstance(answer, worker.Failed) or len(answer) == 2:
+            return fresh
+        if isinstance(fresh, worker.Silent | worker.NotAsked):
+            return answer
+        self._ended.added(decode.snapshot(answer))  # what is told once would be lost
+        return fresh
 
     def _ask_once(self, now: float) -> Any:
         answer = self._worker.ask((self._sleep.awake,))[0]
@@ -146,6 +150,8 @@ class NvmlReader:
             self._lost_since, self._lost_pause = None, _LOST_AGAIN
         look = self._sleep.add(self._named(look), self._good)
         self._good = look
+        if self._silent_since is not None:  # this is the answer to an earlier question, and the next is open
+            return self._silent()
         if self._sleep.wants_rest(look, now):
             self._worker.rest()
         return self._with_finding(look)
@@ -168,7 +174,7 @@ class NvmlReader:
         if now - self._open_since >= (self._hangs if self._answered else max(self._hangs, _FIRST)):
             self._worker.kill_hung()
         finding = Message(
-            "NVIDIA's driver has not answered for {seconds} s", seconds=round(now - (self._silent_since or now))
+            "NVIDIA's driver has not answered for {seconds} s", seconds=max(1, round(now - (self._silent_since or now)))
         )
         cure = Message(
             "see the kernel's log for NVRM and Xid lines; a driver that stays so needs a reset of the GPU or of the machine"
