@@ -22,13 +22,23 @@ _LIVE = {"/proc", "/sys", "/"}  # those of the node are this machine's
 class Pod:
     """The container of a DaemonSet, CronJob or Job of the chart.
 
-    ``node`` holds what hostPath volumes name; what is not there, and must be, keeps the pod from starting.
+    ``node`` holds what hostPath volumes name; what is not there, and must be, keeps the pod from starting. ``driver``
+    is the folder of a library that NVIDIA's runtime brings into containers that ask for it.
     """
 
-    def __init__(self, manifests: list[dict[str, Any]], spec: dict[str, Any], node: Path, scratch: Path) -> None:
+    def __init__(
+        self,
+        manifests: list[dict[str, Any]],
+        spec: dict[str, Any],
+        node: Path,
+        scratch: Path,
+        driver: Path | None = None,
+    ) -> None:
         self._spec = spec
         (self.container,) = spec["containers"]
         self._scratch = scratch
+        environment = {each["name"]: each["value"] for each in self.container.get("env", ())}
+        self._driver = driver if environment.get("NVIDIA_VISIBLE_DEVICES") == "all" else None
         self._top = scratch / "pod"
         self._top.mkdir(parents=True)
         self._sources = {each["name"]: self._source(each, manifests, node) for each in spec["volumes"]}
@@ -44,6 +54,8 @@ class Pod:
             "setpriv", "--reuid", str(context["runAsUser"]), "--regid", str(context["runAsGroup"]), "--clear-groups",
             "--inh-caps=-all", f"--bounding-set=-all{adds}", "--no-new-privs",
         ]  # fmt: skip
+        if self._driver is not None:
+            given.append("LD_LIBRARY_PATH=/driver")  # the runtime tells the linker's cache
         paths = f"PATH={Path(sys.executable).parent}:/usr/bin:/bin"
         enter = ["chroot", str(self._top), *become, "env", "-i", paths, *given, *(command or self.container["command"])]
         namespaces = ["--mount", "--propagation", "private"]
@@ -90,6 +102,8 @@ class Pod:
                 f"mount --rbind {shlex.quote(each)} {inside}",
                 f"mount -o remount,bind,ro {inside}",
             ]
+        if self._driver is not None:
+            lines += self._mount(str(self._driver), f"{self._top}/driver", {"readOnly": True})
         for mount in self.container["volumeMounts"]:
             if mount["name"] != without:
                 lines += self._mount(self._sources[mount["name"]], f"{self._top}{mount['mountPath']}", mount)

@@ -19,7 +19,9 @@ import pytest
 import bongsu.render
 import fake_kubelet
 import node_exporter as ne
+from bongsu.sources.nvml.scenario import Device, Process, Scenario, Use
 from fake_kubelet import FakeKubelet
+from fake_nvml.machine import FakeNvml
 from helm import Helm
 from one_pod import Pod
 from real_cgroups import Cgroups, cgroups
@@ -30,6 +32,7 @@ CHART = Path(bongsu.render.__file__).parent / "chart"
 LOGGED, TOLD = "9aac5b5c-8815-4ef0-9a2e-f9e37b89da55", "1d0cc2bf-0f6e-4a8e-8c1d-2f3a4b5c6d7e"  # who knows the name
 CONTAINER = "0a" * 32
 RESEARCHER = 64322
+GPUS = ["GPU-11111111-0000-4000-8000-000000000000", "GPU-22222222-0000-4000-8000-000000000000"]
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +54,7 @@ class Node:
         kubelet.says(
             fake_kubelet.pod(TOLD, "train-0", "ml", {"main": "0b" * 32}),
             List=[
-                fake_kubelet.resources(
-                    "ml", "train-0", "main", fake_kubelet.devices("nvidia.com/gpu", ["GPU-1"], [0])
-                ).hex()
+                fake_kubelet.resources("ml", "train-0", "main", fake_kubelet.devices("nvidia.com/gpu", GPUS, [0])).hex()
             ],
         )
         self._file("etc/passwd", f"root:x:0:0::/:/bin/sh\nresearcher:x:{RESEARCHER}:0::/:/bin/sh\n")
@@ -87,7 +88,7 @@ def node() -> Iterator[Node]:
 def pod(helm: Helm, node: Node, tmp_path: Path) -> Callable[..., Pod]:
     """The first pod of the chart with these values."""
 
-    def made(**values: Any) -> Pod:
+    def made(driver: Path | None = None, **values: Any) -> Pod:
         manifests = helm.template(CHART, values)
         (workload,) = (each for each in manifests if each["kind"] in {"DaemonSet", "CronJob"})
         spec = workload["spec"]
@@ -96,7 +97,7 @@ def pod(helm: Helm, node: Node, tmp_path: Path) -> Callable[..., Pod]:
         for parent in (tmp_path, *tmp_path.parents):  # pytest's directories are for their owner only
             if parent != Path("/") and not parent.stat().st_mode & 0o001:
                 parent.chmod(parent.stat().st_mode | 0o001)
-        return Pod(manifests, spec["template"]["spec"], node.files, tmp_path / "scratch")
+        return Pod(manifests, spec["template"]["spec"], node.files, tmp_path / "scratch", driver)
 
     return made
 
@@ -225,7 +226,7 @@ ANSWERS: dict[str, tuple[Callable[[Pod, Node, str], object], object, object]] = 
     "pod-logs": (lambda p, n, w: _owner(p, n, w, n.logged), ("pod", "shop-0"), ("pod", "")),
     "container-logs": (_container_name, "app", CONTAINER),
     "pods-api": (lambda p, n, w: _owner(p, n, w, n.told), ("pod", "train-0"), ("pod", "")),
-    "pod-resources": (_devices, "[('GPU-1',)]", "[]"),
+    "pod-resources": (_devices, f"[{tuple(GPUS)}]", "[]"),
 }
 
 
@@ -253,6 +254,32 @@ def test_every_mount_of_the_chart_was_asked_about(pod: Callable[..., Pod]) -> No
     """No mount is there for nothing: each stands in one of the tests here."""
     names = {each["name"] for each in pod().container["volumeMounts"]}
     assert names == {*ANSWERS, "config", "auth", "proc", "sys"}
+
+
+@pytest.mark.parametrize("kubelet", [True, False])
+def test_gpus_are_read_with_their_pods(pod: Callable[..., Pod], node: Node, tmp_path: Path, kubelet: bool) -> None:
+    """With what NVIDIA's runtime brings: a process with its pod, fewer GPUs than were counted on, who holds an idle one."""
+    devices = tuple(Device(uuid=uuid) for uuid in GPUS)
+    processes = tuple(Process(pid=pid, on=(Use(gpu=0, memory_mib=512.0),)) for pid in (node.logged, node.told))
+    (tmp_path / "driver").mkdir()
+    FakeNvml(tmp_path / "driver", Scenario(devices=devices, processes=processes))
+    port = ne.free_port()
+    one = pod(tmp_path / "driver", port=port, gpu={"count": 4}, permissions={"kubelet": kubelet, "rootfs": False})
+    wanted = {"shop-0", "train-0" if kubelet else TOLD}  # without a name the UID
+    with _started(one) as process:
+        until = time.monotonic() + 120
+        while True:
+            _, text = _scraped(one, process, port)
+            seen = {labels.get("pod") for labels, _ in _series(text, "gpu_process_info")} - {None}
+            held = {labels["uuid"]: labels["name"] for labels, _ in _series(text, "gpu_allocation")}
+            if (seen == wanted and len(held) == 2 * kubelet) or time.monotonic() > until:
+                break
+            time.sleep(1)
+    assert seen == wanted
+    assert held == (dict.fromkeys(GPUS, "train-0") if kubelet else {})
+    assert {labels["uuid"] for labels, _ in _series(text, "gpu_info")} == set(GPUS)
+    assert sorted(value for _, value in _series(text, "gpu_process_count")) == [0, 2]
+    assert [value for _, value in _series(text, "gpu_expected")] == [4]
 
 
 @pytest.mark.parametrize("user", [0, RESEARCHER])

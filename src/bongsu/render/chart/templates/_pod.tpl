@@ -4,7 +4,7 @@
 {{- $root := include "bongsu.rootfs" . -}}
 {{- $collectors := dict -}}
 {{- if eq $v.gpu.access "none" -}}
-{{- $_ := set $collectors "gpu" false -}}
+{{- $_ := merge $collectors (dict "gpu" false "gpu_process" false) -}}
 {{- else -}}
 {{- $gpu := dict -}}
 {{- with $v.gpu.devices -}}{{- $_ := set $gpu "devices" (join "," .) -}}{{- end -}}
