@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 import run_reports
-from bongsu.model.run import RunReport
+from bongsu.model.run import ProcessRow, RunReport
 from bongsu.views.run_html import content
 from bongsu.views.run_report import clock_of, command, short, started, state
 from bongsu.views.run_summary import By, draw
@@ -111,6 +111,9 @@ def test_who_may_not_all_have_been_seen_is_counted_as_at_least() -> None:
     cpu = msgspec.structs.replace(report.summary.cpu, residual_seconds=0.0)
     whole = msgspec.structs.replace(report, summary=msgspec.structs.replace(report.summary, cpu=cpu))
     assert "at least" not in short(whole)
+    children = msgspec.structs.replace(report.summary.children, counted_by="events")
+    told = msgspec.structs.replace(report, summary=msgspec.structs.replace(report.summary, children=children))
+    assert "at least" not in short(told), "the kernel told of each"
 
 
 def test_a_process_whose_end_nobody_saw_lived_on_only_where_the_run_is_over() -> None:
@@ -185,8 +188,31 @@ def test_a_wide_terminal_shows_more_of_a_function() -> None:
 def test_thousands_of_processes_are_summed_by_program() -> None:
     """Nobody reads 3 000 lines: programs first, then those that used most, then how many there are more."""
     text = drawn(run_reports.build())
-    assert text.index("cc1                 1,000") < text.index("make -j4 ", 100)
+    assert text.index("cc1             1,000") < text.index("make -j4 ", 100)
     assert "and 2,990 more" in text
+
+
+def test_who_is_known_by_name_only_has_no_cpu_time() -> None:
+    """What no reading came across is counted by program, from when to when; its CPU time and its exit code are not known."""
+    seen = ProcessRow(
+        index=0, pid=7, start_seconds=0.0, executable="/bin/sh", end_seconds=30.0, cpu_seconds=1.0, exit_code=0
+    )
+    brief = [
+        ProcessRow(index=n, pid=7 + n, start_seconds=n, executable="true", end_seconds=n + 0.1, known_by="event")
+        for n in range(1, 20)
+    ]
+    many = ProcessRow(
+        index=20, pid=0, start_seconds=20.0, executable="true", end_seconds=25.0, count=900, lived_seconds=9.0
+    )
+    own = ProcessRow(index=21, pid=5, start_seconds=1.0, executable="sh", end_seconds=2.0, known_by="event")
+    text = drawn(msgspec.structs.replace(run_reports.build(), processes=(seen, *brief, many, own)))
+    lines = text[text.index("Programs") :].splitlines()
+    table = {line.split()[0]: line.split() for line in lines[: lines.index("")]}
+    assert table["true"] == ["true", "919", "1.0", "s", "25.0", "s", "-", "-", "-", "-"]
+    assert table["sh"][:9] == ["sh", "2", "0.0", "s", "30.0", "s", "≥", "1", "s"]
+    assert "≥" not in drawn(
+        msgspec.structs.replace(run_reports.build(), processes=(seen, *brief, own)), encoding="ascii"
+    )
 
 
 def test_the_command_can_be_typed_again() -> None:

@@ -84,6 +84,7 @@ class ChildrenUse(msgspec.Struct, frozen=True, kw_only=True):
     max_count: int | None = None
     started: int | None = None
     exited: int | None = None
+    counted_by: str | None = None  # events: the kernel told of each; readings: who lived shorter than one may lack
     avg_cpu_percent: float | None = None
     avg_memory_mb: float | None = None
 

@@ -104,6 +104,7 @@ class Own(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     late_seconds: float | None = None
     cpu_source: str | None = None
     started: float | None = None
+    counted_by: str | None = None
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True):

@@ -71,8 +71,19 @@ MANY = ("at_seconds", "process", "executable", "processes", "start_seconds", "en
 #: A signal, a threshold, a stop, a gap.
 EVENT = ("at_seconds", "what", "text")
 #: What the monitor itself has used so far. Also what a record needs that may have no end: who counts the ``cpu_seconds``
-#: of samples, and ``started``, the Unix time of second 0, just before the command was executed.
-MONITOR = ("at_seconds", "cpu_seconds", "rss_bytes", "samples", "missed", "late_seconds", "cpu_source", "started")
+#: of samples, and ``started``, the Unix time of second 0, just before the command was executed;
+#: ``counted_by``: events, where the kernel told of each fork, or readings, which do not come across all.
+MONITOR = (
+    "at_seconds",
+    "cpu_seconds",
+    "rss_bytes",
+    "samples",
+    "missed",
+    "late_seconds",
+    "cpu_source",
+    "started",
+    "counted_by",
+)
 #: The end of the first process, and what is then known. ``sources``: way → CPU seconds of the tree.
 END = (
     "at_seconds",

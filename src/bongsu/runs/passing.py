@@ -79,6 +79,11 @@ class Passing:
             return (error.strerror or str(error)).lower()
         return cls(events, accounts, journal, Kin(pid, 0, None, 0.0, name[:15]))
 
+    @property
+    def complete(self) -> bool:
+        """Whether all that the kernel had to tell was taken."""
+        return not self._events.lost
+
     def filenos(self) -> list[int]:
         """Descriptors that poll(2) finds readable when `take` should not wait for the next reading."""
         return self._events.filenos()

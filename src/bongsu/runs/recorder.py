@@ -84,7 +84,7 @@ class Recorder:
         self._flow_before = NO_FLOW
         if not self._attached:
             self._flow_before = self._waited_flow() or NO_FLOW  # git, for one, was waited for
-            for child in _own_children():
+            for child in costly.own_children():
                 if child != pid:
                     self._tree.leave_out(child)
         self._root = self._begin()
@@ -382,7 +382,7 @@ class Recorder:
             "monitor", now, cpu_seconds=round(time.process_time() - self._plan.used_before_seconds, 3), rss_bytes=resident,
             samples=self._samples, missed=self._punctuality.missed,
             late_seconds=round(self._punctuality.late, 3), cpu_source=self._source,
-            started=round(self._started_at, 3),
+            started=round(self._started_at, 3), counted_by="events" if self._passing and self._passing.complete else "readings",
         )  # fmt: skip
 
 
@@ -393,11 +393,3 @@ def _nothing(alive: int) -> int | None:
 
 def _seconds(ns: int) -> float:
     return round(ns / 1e9, 3)
-
-
-def _own_children() -> list[int]:
-    try:
-        with open(f"/proc/self/task/{os.getpid()}/children", "rb") as file:
-            return [int(word) for word in file.read().split()]
-    except OSError:
-        return []  # a kernel without CONFIG_PROC_CHILDREN

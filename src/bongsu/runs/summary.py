@@ -168,6 +168,7 @@ def _children(record: Record, wall: float | None) -> ChildrenUse:
     return ChildrenUse(
         max_count=max(others, default=None), started=None if started is None else max(0, started - 1),
         exited=None if exited is None else max(0, exited - first_ended),
+        counted_by=record.own.counted_by if record.own else None,
         avg_cpu_percent=used / wall * 100 if used is not None and wall else None,
         avg_memory_mb=None if size is None else size / MEGABYTE,
     )  # fmt: skip

@@ -285,7 +285,8 @@ def _children(report: RunReport) -> str:
     use = report.summary.children
     parts = []
     if use.started is not None:
-        least = "at least " if _residual(report.summary.cpu) else ""  # who was not seen is not counted
+        all_told = use.counted_by == "events"  # else who was not seen is not counted
+        least = "at least " if not all_told and _residual(report.summary.cpu) else ""
         parts.append(f"{least}{count_text(use.started)} started" if use.started else "none")
     if use.started and use.max_count is not None:
         parts.append(f"at most {count_text(use.max_count)} at once")

@@ -73,6 +73,11 @@ def by_program(rows: Iterable[ProcessRow]) -> dict[str, list[ProcessRow]]:
     return found
 
 
+def how_many(rows: Iterable[ProcessRow]) -> int:
+    """The processes of some rows: short ones of a program may share one."""
+    return sum(row.count for row in rows)
+
+
 def lived(row: ProcessRow, seconds: float) -> float:
     """How much of the record a process lived."""
     return max(0.0, (seconds if row.end_seconds is None else row.end_seconds) - max(0.0, row.start_seconds))
@@ -85,14 +90,15 @@ def at_once(rows: Iterable[ProcessRow], seconds: float, cells: int) -> list[floa
     for row in rows:
         begin = min(max(0.0, row.start_seconds), seconds)
         end = min(max(begin, seconds if row.end_seconds is None else row.end_seconds), seconds)
+        many = row.lived_seconds / (end - begin) if row.lived_seconds is not None and end > begin else 1.0
         first, last = min(cells - 1, int(begin / wide)), min(cells - 1, int(end / wide))
         if first == last:
-            found[first] += (end - begin) / wide or 1e-9  # it was there, be it ever so short
+            found[first] += many * (end - begin) / wide or 1e-9  # it was there, be it ever so short
             continue
-        found[first] += first + 1 - begin / wide
-        found[last] += end / wide - last
+        found[first] += many * (first + 1 - begin / wide)
+        found[last] += many * (end / wide - last)
         for cell in range(first + 1, last):
-            found[cell] += 1
+            found[cell] += many
     return found
 
 

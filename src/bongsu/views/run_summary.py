@@ -10,11 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from bongsu.model.run import FunctionStat, ProcessRow, RunReport
-from bongsu.views.columns import fitted, short
+from bongsu.views.columns import fitted, plain_console, short
 from bongsu.views.owned import sentence
 from bongsu.views.printable import printable
 from bongsu.views.run_report import clock_of, command, facts, heading
-from bongsu.views.run_rows import by_program, called
+from bongsu.views.run_rows import by_program, called, how_many
 from bongsu.views.units import UNKNOWN, bytes_text, count_text, ratio_text, seconds_text
 
 _MOST_EVENTS = 20
@@ -116,23 +116,36 @@ def _with_error(spent: float | None, error: float) -> str:
 def _programs(report: RunReport, console: Console, most: int) -> tuple[Table, str] | None:
     """Processes by program, where there are too many to look at each, and what is charged to none of them."""
     rows, use = report.processes, report.summary.cpu
+    sign = ">= " if plain_console(console) else "≥ "
+
+    def least(group: Sequence[ProcessRow]) -> str:
+        """What stands before a sum over some of whom it is known, and some of whom not."""
+        return sign if 0 < sum(row.cpu_seconds is not None for row in group) < len(group) else ""
+
     if len(rows) <= most or most <= 0:
         return None
-    ranked = sorted(by_program(rows).items(), key=lambda item: (-_known(item[1]), item[0]))
+    ranked = sorted(by_program(rows).items(), key=lambda item: (-_known(item[1]), -how_many(item[1]), item[0]))
     drawn = [
         [
-            Text(printable(name)), Text(count_text(len(group))), Text(seconds_text(_spent(group))),
-            Text(ratio_text(_sum(one.cpu_share_ratio for one in group))),
+            Text(printable(name)), Text(count_text(how_many(group))), Text(clock_of(group[0].start_seconds)), Text(_until(group)),
+            Text(least(group) + seconds_text(_spent(group))),
+            Text(least(group) + ratio_text(_sum(one.cpu_share_ratio for one in group))),
             Text(bytes_text(max((one.peak_rss_bytes for one in group if one.peak_rss_bytes is not None), default=None))),
-            Text(count_text(sum(bool(one.exit_code) for one in group))),
+            Text(count_text(_sum(bool(one.exit_code) for one in group if one.exit_code is not None))),
         ]
         for name, group in ranked[:most]
     ]  # fmt: skip
     if use.residual_seconds and use.residual_seconds >= 0.001 and use.total_seconds:
         spent = (seconds_text(use.residual_seconds), ratio_text(use.residual_seconds / use.total_seconds))
-        drawn.append([Text(word) for word in ("unseen by name", UNKNOWN, *spent, UNKNOWN, UNKNOWN)])
-    titles = ("Programs", "processes", "CPU", "share", "largest RSS", "failed")
-    return fitted(titles, drawn, console, give=((0, 12), (4, 0), (5, 0))), _left(len(ranked), most)
+        drawn.append([Text(word) for word in ("unseen by name", *3 * (UNKNOWN,), *spent, UNKNOWN, UNKNOWN)])
+    titles = ("Programs", "count", "from", "to", "CPU", "share", "peak RSS", "failed")
+    return fitted(titles, drawn, console, give=((0, 16), (7, 0), (2, 0), (3, 0), (6, 0), (0, 12))), _left(len(ranked), most)
+
+
+def _until(rows: Sequence[ProcessRow]) -> str:
+    """When the last of them ended; nothing where one has no end."""
+    ends = [row.end_seconds for row in rows if row.end_seconds is not None]
+    return clock_of(max(ends)) if len(ends) == len(rows) else UNKNOWN
 
 
 def _processes(report: RunReport, console: Console, most: int) -> tuple[Table, str] | None:

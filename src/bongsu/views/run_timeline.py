@@ -15,7 +15,7 @@ from bongsu.views.columns import plain_console, short
 from bongsu.views.plot import COLOURS, step_for
 from bongsu.views.printable import printable
 from bongsu.views.run_report import NOT_KNOWN, clock_of, command, ended, started
-from bongsu.views.run_rows import Lane, at_once, lanes
+from bongsu.views.run_rows import Lane, at_once, how_many, lanes
 from bongsu.views.units import bytes_text, count_text, rate_text
 
 NARROWEST = 40
@@ -103,7 +103,8 @@ def _gantt(report: RunReport, seconds: float, cells: int, console: Console) -> l
     meaning = short(_meaning(report.processes, plain), _MARGIN + cells - 11, console)
     drawn = [Text.assemble(("Processes", "bold"), (f"  {meaning}", "dim"))]
     for number, lane in enumerate(lanes(report.processes, _MOST_LANES, seconds)):
-        many = f" ({count_text(len(lane.processes))})" if len(lane.processes) > 1 else ""
+        there = how_many(lane.processes)
+        many = f" ({count_text(there)})" if there > 1 else ""
         name = _named(printable(lane.label), _MARGIN - 2 - len(many), console) + many
         line = Text(set_cell_size(name, _MARGIN - 1))
         line.append("|" if plain else "│", style="dim")
@@ -124,7 +125,7 @@ def _named(label: str, width: int, console: Console) -> str:
 
 
 def _meaning(rows: Sequence[ProcessRow], plain: bool) -> str:
-    words = f"{count_text(len(rows))}; x failed, > lived on"
+    words = f"{count_text(how_many(rows))}; x failed, > lived on"
     levels = (_PLAIN_LEVELS if plain else _LEVELS)[1:]
     return f"{words}; {levels} how many at once" if len(rows) > _MOST_LANES else words
 
