@@ -110,6 +110,19 @@ def test_a_lost_gpu_is_absent_with_its_last_values(still: tuple[str, ...]) -> No
             assert absence.last == before[absence.spec.name, absence.labels]
 
 
+def test_a_gpu_that_was_lost_before_we_came_says_why() -> None:
+    """Two that tell no UUID any more are two; what one still answers is no absence."""
+    power = tuple(value for value in gpu(0).values if value.name == "gpu_power_watts")
+    lost = [replaced(gpu(index, values=power, failed=LOST, mig=None), uuid="") for index in (0, 1)]
+    samples, absences = read(of(look(*lost))[0])
+    for index in ("0", "1"):
+        assert samples["gpu_up", (index, "")] == 0
+        assert ("gpu_power_watts", (index, "")) in samples
+        told = {a.spec.name for a in absences if a.labels == (index, "")}
+        assert told == {name for name, spec in gpu_values.VALUES.items() if len(spec.labels) == 2} - {"gpu_power_watts"}
+    assert {(a.why, a.last) for a in absences} == {(Why.LOST, None)}
+
+
 def test_a_gpu_that_is_no_longer_listed_is_down() -> None:
     """The driver may leave a lost GPU out altogether; it must not vanish without a word."""
     collector, reader = of(look(gpu(0), gpu(1)))
@@ -240,8 +253,8 @@ def test_fewer_gpus_than_expected_are_a_finding() -> None:
     samples, absences = read(collector)
     assert (samples["gpu_expected", ()], absences) == (2, [])
     collector = GpuCollector(MACHINE, Looks(look(gpu(0), gpu(1, values=(), failed=LOST))), count=2)
-    (finding,) = read(collector)[1]
-    assert (finding.spec.name, str(finding.reason)) == ("gpu_expected", "1 of 2 GPUs answer")
+    (finding,) = (absence for absence in read(collector)[1] if absence.spec.name == "gpu_expected")
+    assert str(finding.reason) == "1 of 2 GPUs answer"
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,13 @@ class Device:
             yield Sample(specs.XID_LAST, number, xid.last_time)
         if gpu.failed is not None:
             yield Sample(specs.UP, self.base, 0.0)
-            yield from self._lacking(self._read(gpu), gpu.failed.why, reason(gpu.failed), cure(gpu.failed))
+            read = self._read(gpu)
+            yield from self._lacking(read, gpu.failed.why, reason(gpu.failed), cure(gpu.failed))
+            if not self._last:  # it was so when we came: nobody knows which labels it would have
+                told = {item.spec for item in read}
+                for spec in specs.VALUES.values():
+                    if spec not in told and spec.labels == specs.DEVICE:
+                        yield absence(spec, self.base, gpu.failed)
         elif gpu.asleep:
             yield Absence(specs.UP, self.base, Why.MISSING, _ASLEEP)
             yield from self._lacking(self._read(gpu), Why.MISSING, _ASLEEP, None)

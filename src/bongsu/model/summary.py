@@ -139,6 +139,26 @@ class OwnerUse(msgspec.Struct, frozen=True):
         return self.memory_bytes if self.working_set_bytes is None else self.working_set_bytes
 
 
+class GpuUse(msgspec.Struct, frozen=True):
+    """A GPU; where ``up`` is not true, ``reason`` and ``cure`` say why, where that is known. A number is None where it is not."""
+
+    index: str
+    uuid: str
+    name: str
+    up: bool | None  # whether it answers
+    reason: str
+    cure: str
+    busy_ratio: float | None
+    memory_used_bytes: float | None
+    memory_total_bytes: float | None
+    celsius: float | None
+    slowdown_celsius: float | None  # at which it slows itself down
+    power_watts: float | None
+    power_limit_watts: float | None
+    clock_hertz: float | None  # of the SMs
+    held_down: tuple[str, ...]  # what holds its clocks down now
+
+
 class Absent(msgspec.Struct, frozen=True):
     """What a collector could not give: nothing here, or (``failed``) it could not be read."""
 
@@ -176,3 +196,5 @@ class Summary(msgspec.Struct, frozen=True):
     owners: tuple[OwnerUse, ...] | None
     absent: tuple[Absent, ...]
     problems: tuple[Problem, ...]
+    gpus: tuple[GpuUse, ...] = ()
+    gpus_expected: int | None = None

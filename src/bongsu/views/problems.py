@@ -20,6 +20,7 @@ def problems(machine: Summary) -> Iterator[Problem]:
     yield from _memory(machine)
     yield from _pressure(machine)
     yield from _temperatures(machine)
+    yield from _gpus(machine)
     yield from _collectors(machine)
 
 
@@ -86,6 +87,34 @@ def _temperatures(machine: Summary) -> Iterator[Problem]:
                         celsius=sensor.celsius, limit=sensor.critical),
                 Message("look at fans, filters and room temperature"),
             )  # fmt: skip
+
+
+def _gpus(machine: Summary) -> Iterator[Problem]:
+    for gpu in machine.gpus:
+        which = " ".join(filter(None, ("GPU", gpu.index, "" if gpu.index else gpu.uuid, gpu.name)))
+        asked_for = not (gpu.index and gpu.uuid)  # by a setting; the driver knows of none
+        if gpu.up is False or asked_for:
+            yield _problem(
+                "gpu",
+                Message(
+                    "{which} does not answer: {reason}", which=which, reason=gpu.reason or "its state is not known"
+                ),
+                Message("{cure}", cure=gpu.cure or "`nvidia-smi -q` may say more"),
+            )
+        elif gpu.celsius is not None and gpu.slowdown_celsius is not None and gpu.celsius >= gpu.slowdown_celsius:
+            yield _problem(
+                "temperature",
+                Message("{which} has {celsius:.0f} °C, at {limit:.0f} °C it slows down", which=which,
+                        celsius=gpu.celsius, limit=gpu.slowdown_celsius),
+                Message("look at fans, filters and room temperature"),
+            )  # fmt: skip
+    answering = sum(gpu.up is True for gpu in machine.gpus)
+    if machine.gpus_expected is not None and answering < machine.gpus_expected:
+        yield _problem(
+            "gpu",
+            Message("{answering} of {expected} GPUs answer", answering=answering, expected=machine.gpus_expected),
+            Message("see `nvidia-smi -L`, `lspci -d 10de:` and dmesg for the others"),
+        )
 
 
 def _collectors(machine: Summary) -> Iterator[Problem]:

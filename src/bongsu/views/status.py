@@ -19,6 +19,7 @@ _BAR = 12  # cells
 _WARM, _HOT = 0.80, 0.95
 _MOST = 8  # rows of a kind; the summary is one page
 _MOST_OWNERS = 5
+_MOST_GPUS = 16
 _OWNERS_GIVE = ((0, 28), (1, 8), (0, 12), (7, 0), (6, 0), (1, 0), (5, 0), (3, 0), (0, 6))
 
 
@@ -29,6 +30,7 @@ def draw(machine: Summary, console: Console) -> None:
     console.print(_gauges(machine, console))
     for section in (
         _filesystems(machine, console),
+        _gpus(machine, console),
         _disks(machine, console),
         _network(machine, console),
         _processes(machine, console),
@@ -109,6 +111,34 @@ def _filesystems(machine: Summary, console: Console) -> Table | None:
     titles = ("File systems", "", "used", "free", "size", "type")
     table = fitted(titles, rows, console, left=(0, 1, 5), give=((0, 28), (0, 16), (5, 10), (1, 0), (0, 6), (5, 0)))
     return _more(table, len(ranked), "the others are less full")
+
+
+def _gpus(machine: Summary, console: Console) -> Table | None:
+    if not machine.gpus:
+        return None
+    rows = []
+    for gpu in machine.gpus[:_MOST_GPUS]:
+        bar, share = _gauge(gpu.busy_ratio, console)
+        name = printable(f"{gpu.index or gpu.uuid} {gpu.name.removeprefix('NVIDIA ')}".rstrip())
+        state = "" if gpu.up else "does not answer" if gpu.up is False else gpu.reason
+        rows.append(
+            [
+                Text(name), bar, share,
+                Text(f"{bytes_text(gpu.memory_used_bytes)} of {bytes_text(gpu.memory_total_bytes)}"),
+                Text(_of(gpu.celsius, gpu.slowdown_celsius, "C" if plain_console(console) else "°C")),
+                Text(_of(gpu.power_watts, gpu.power_limit_watts, "W")),
+                Text(printable(state or ", ".join(gpu.held_down)), style="red" if gpu.up is False else ""),
+            ]
+        )  # fmt: skip
+    titles = ("GPUs", "", "use", "memory", "temperature", "power", "held down by")
+    table = fitted(titles, rows, console, left=(0, 1, 6), give=((0, 24), (6, 12), (1, 0), (0, 8), (6, 0), (0, 3)))
+    return _more(table, len(machine.gpus), "--json has all", most=_MOST_GPUS)
+
+
+def _of(value: float | None, limit: float | None, unit: str) -> str:
+    if value is None:
+        return UNKNOWN
+    return f"{value:.0f} {unit}" if limit is None else f"{value:.0f} of {limit:.0f} {unit}"
 
 
 def _disks(machine: Summary, console: Console) -> Table | None:

@@ -10,6 +10,7 @@ import msgspec
 from bongsu.collectors import (
     cpu,
     diskstats,
+    gpu_values,
     hwmon,
     loadavg,
     meminfo,
@@ -37,6 +38,7 @@ from bongsu.model.summary import (
     Summary,
     Temperature,
 )  # fmt: skip
+from bongsu.views.gpu_uses import gpu_uses
 from bongsu.views.owner_uses import owner_uses
 from bongsu.views.problems import problems
 from bongsu.views.rates import NO_RATES, Rates
@@ -44,7 +46,7 @@ from bongsu.views.rates import NO_RATES, Rates
 # What a summary is made of; the other collectors are not asked.
 COLLECTORS = (
     "uname", "os", "stat", "cpu", "loadavg", "meminfo", "pressure", "filesystem", "diskstats", "netdev", "hwmon",
-    "thermal_zone", "process", "owner",
+    "thermal_zone", "process", "owner", "gpu",
 )  # fmt: skip
 TOP = 5  # processes in each of the two lists
 
@@ -60,6 +62,7 @@ def summary(batch: Batch, rates: Rates, window: float) -> Summary:
         None if processes is None else len(processes), _top(processes or [], by_cpu=True),
         _top(processes or [], by_cpu=False),
         None if owners is None else tuple(use for _, use in owners), _absent(batch), (),
+        gpu_uses(batch, now.values), _whole(now.one(gpu_values.EXPECTED)),
     )  # fmt: skip
     return msgspec.structs.replace(found, problems=tuple(problems(found)))
 
@@ -68,16 +71,16 @@ class _Now:
     """The newest values by spec and labels."""
 
     def __init__(self, batch: Batch) -> None:
-        self._values: dict[MetricSpec, dict[tuple[str, ...], float]] = {}
+        self.values: dict[MetricSpec, dict[tuple[str, ...], float]] = {}
         for sample in batch.samples:
-            self._values.setdefault(sample.spec, {})[sample.labels] = sample.value
+            self.values.setdefault(sample.spec, {})[sample.labels] = sample.value
 
     def one(self, spec: MetricSpec) -> float | None:
-        value = self._values.get(spec, {}).get(())
+        value = self.values.get(spec, {}).get(())
         return None if value is None or not math.isfinite(value) else value
 
     def all(self, spec: MetricSpec) -> dict[tuple[str, ...], float]:
-        return self._values.get(spec, {})
+        return self.values.get(spec, {})
 
     def label(self, spec: MetricSpec, name: str) -> str | None:
         for labels in self.all(spec):
