@@ -20,6 +20,7 @@ SUBJECTS = (
     "owners",
     "owner_usage",
     "gpu",
+    "gpu_library",
     "store",
     "promql",
     "week",

@@ -20,10 +20,11 @@ static struct nvmlDevice_st handles[MOST_DEVICES][MOST_SLOTS + 1];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int initialised;
 
-typedef struct { double t; int gpu; Device *device; Instance *instance; bool held; } Call;
+typedef struct { double t; int gpu; Device *device; Instance *instance; bool held; unsigned long long began; } Call;
 enum { ANY = 0, MIG_TOO = 1, NO_INIT = 2, NO_HANDLE = 4 };
 
 static void end(Call *call) {
+  if (spent()) spent()->calls++, spent()->ns += now_ns() - call->began;
   if (call->held) pthread_mutex_unlock(&lock);
 }
 
@@ -67,6 +68,7 @@ static nvmlReturn_t find(Call *call, Handle *handle, int flags) {
 static nvmlReturn_t begin(const char *name, Call *call, Handle *handle, int gpu, int flags) {
   pthread_mutex_lock(&lock);
   call->held = true;
+  if (spent()) call->began = now_ns();
   if (!scenario_reload()) return NVML_ERROR_DRIVER_NOT_LOADED;
   call->t = scenario_time();
   if (!initialised && !(flags & NO_INIT)) return NVML_ERROR_UNINITIALIZED;

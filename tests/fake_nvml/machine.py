@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import os
 import shutil
+import struct
 import subprocess
 import tempfile
 import time
@@ -30,22 +31,31 @@ class FakeNvml:
     """The fake library in a folder of its own, playing a scenario.
 
     ``environment`` makes a process that is started with it find the library. Time runs from `play`, unless it is
-    frozen there; a scenario may be changed while it plays.
+    frozen there; a scenario may be changed while it plays. With ``measured`` the library counts its calls and their time.
     """
 
-    def __init__(self, folder: Path, scenario: Scenario, frozen: float | None = None) -> None:
+    def __init__(
+        self, folder: Path, scenario: Scenario, frozen: float | None = None, *, measured: bool = False
+    ) -> None:
         self.folder = folder
         self.environment = {**os.environ, "LD_LIBRARY_PATH": str(folder)}
         self.scenario = scenario
         self.start = time.time()
         self._frozen = frozen
         shutil.copyfile(built(scenario.missing), folder / LIBRARY)
+        if measured:
+            (folder / "spent").write_bytes(bytes(16))
         self.play(scenario)
 
     def play(self, scenario: Scenario) -> None:
         """Play another scenario from now on, at the same time; ``missing`` stays what it was."""
         self.scenario = scenario
         flat.write(scenario, self.folder / "scenario.flat", self.start, self._frozen)
+
+    def spent(self) -> tuple[int, float]:
+        """How many calls ended until now in all processes, and the seconds that they took in the library."""
+        calls, nanoseconds = struct.unpack("=QQ", (self.folder / "spent").read_bytes())
+        return calls, nanoseconds / 1e9
 
     def at(self, seconds: float | None) -> None:
         """Stop the time this long after the start; None lets it run."""

@@ -3,13 +3,16 @@
 #include "scenario.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 Scenario *S;
 static struct stat seen;
@@ -137,15 +140,36 @@ static void read_line(Scenario *s, char **w) {
   }
 }
 
+static void beside(char *path, size_t size, const char *name) {
+  Dl_info info;
+  const char *slash = dladdr((void *)beside, &info) ? strrchr(info.dli_fname, '/') : NULL;
+  snprintf(path, size, "%.*s/%s", slash ? (int)(slash - info.dli_fname) : 1, slash ? info.dli_fname : ".", name);
+}
+
 static const char *flat_path(void) {
   static char path[4096];
-  Dl_info info;
-  if (!path[0] && dladdr((void *)flat_path, &info)) {
-    const char *slash = strrchr(info.dli_fname, '/');
-    int folder = slash ? (int)(slash - info.dli_fname) : 1;
-    snprintf(path, sizeof path, "%.*s/scenario.flat", folder, slash ? info.dli_fname : ".");
-  }
+  if (!path[0]) beside(path, sizeof path, "scenario.flat");
   return path;
+}
+
+Spent *spent(void) {
+  static Spent *shared;
+  static bool asked;
+  if (asked) return shared;
+  asked = true;
+  char path[4096];
+  beside(path, sizeof path, "spent");
+  int fd = open(path, O_RDWR | O_CLOEXEC);
+  if (fd < 0) return NULL;
+  void *map = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  close(fd);
+  return shared = map == MAP_FAILED ? NULL : map;
+}
+
+unsigned long long now_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (unsigned long long)now.tv_sec * 1000000000 + (unsigned long long)now.tv_nsec;
 }
 
 bool scenario_reload(void) {

@@ -438,3 +438,13 @@ def test_nvitop_reads_the_same_machine(fake_nvml: Play) -> None:
         # nvitop stops at the first empty slot
         mine = [instance_uuid(one, index) for one in device.mig.instances if one.slot < 2] if device.mig else []
         assert slices == mine
+
+
+def test_the_library_can_tell_what_its_calls_took(tmp_path: Path) -> None:
+    """So that a benchmark can tell the library's time from ours; a latency is part of it."""
+    machine = FakeNvml(tmp_path, Scenario(devices=(Device(),), latency={"nvmlDeviceGetName": 0.05}), measured=True)
+    assert machine.spent() == (0, 0.0)
+    ask(machine, "[nvmlDeviceGetName(device()) for _ in range(4)]")
+    calls, seconds = machine.spent()
+    assert calls == 1 + 4 + 4
+    assert seconds >= 0.2
