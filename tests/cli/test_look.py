@@ -374,3 +374,12 @@ def test_explain_tells_a_metric_that_a_file_gives(tmp_path: Path) -> None:
     facts = json.loads(bongsu("explain", "backup_age_seconds", "--textfile-dir", str(tmp_path), "--json").stdout)
     assert facts["collector"] == "textfile"
     assert facts["values"] == [{"labels": {}, "value": 12}]
+
+
+def test_a_profile_that_is_not_there_is_told_by_its_flag() -> None:
+    """The short spelling is told as it was written; the one that there is needs no GPU to be taken."""
+    done = bongsu("collect", "--once", "gpu", "--profile", "dcmg")
+    assert (done.returncode, done.stderr.strip()) == (
+        2, "bongsu: --profile: there is no profile 'dcmg'; give dcgm, or leave it out",
+    )  # fmt: skip
+    assert bongsu("collect", "--once", "gpu", "--profile", "dcgm").returncode in {0, 1}

@@ -61,6 +61,11 @@ def machine_options(command: _Function) -> _Function:
                 help="Add the metrics of *.prom files in this directory.",
             ),
             click.option(
+                "--profile", "gpu_profile", metavar="dcgm", expose_value=False,
+                callback=_keep(("collectors", "gpu", "profile"), "--profile"),
+                help="Add GPU readings under the names that dcgm-exporter gives them.",
+            ),
+            click.option(
                 "--collector.disable-defaults", "no_defaults", is_flag=True, hidden=True, expose_value=False,
                 callback=_keep_no_defaults,
             ),
