@@ -277,6 +277,22 @@ def test_a_scenario_is_not_joined_with_real_processes() -> None:
     assert made.absences == []
 
 
+def test_only_the_devices_that_are_wanted(sleeper: int) -> None:
+    """By number or UUID; of the others nothing is said, also not that they cannot be listed."""
+    snapshot = look(
+        (device(0), device(1), device(2)), process(sleeper, 0), process(sleeper, 2), processes_gaps=((uuid(1), LOST),)
+    )
+    for wanted in ("2", uuid(2)):
+        made = Made(devices=wanted)
+        found = made.collect(snapshot)
+        assert found["gpu_process_count"] == {("2", uuid(2)): 1}
+        assert found["gpu_total_processes"] == {(): 1}
+        assert [row.gpu for row in made.rows] == ["2"]
+        assert made.absences == []
+    with pytest.raises(BadInput, match=r"--collector.gpu_process.devices: 'all' is no GPU"):
+        Made(devices="all")
+
+
 def test_no_driver_and_a_driver_that_fails() -> None:
     """Without a library there is no data and the cure is passed on; one that fails is a failure."""
     made = Made()

@@ -185,6 +185,7 @@ gpu: {count: 4, devices: [0, 1, 2, 3]}
         manifests = helm.template(CHART, {"mode": mode, **document})
         assert settings(manifests)["interval"] == "2m"
         assert settings(manifests)["collectors"]["gpu"] == {"count": 4, "devices": "0,1,2,3"}
+        assert settings(manifests)["collectors"]["gpu_process"] == {"devices": "0,1,2,3"}
         (pod,) = pods(manifests)
         assert pod["containers"][0]["resources"]["limits"] == {"cpu": "200m", "memory": "64Mi"}
     manifests = helm.template(CHART, {**MODES["cronjob"], **document})
@@ -333,3 +334,29 @@ def test_older_clusters_get_no_field_that_they_do_not_know(helm: Helm) -> None:
     for word in ("recursiveReadOnly", "pods-api", "appArmorProfile"):
         assert word not in old
         assert word in new
+
+
+def test_the_page_shows_values_that_the_chart_takes(helm: Helm) -> None:
+    """Each YAML block and each --set of docs/kubernetes.md renders; each value and mount that its table names exists."""
+    text = (Path(__file__).parents[2] / "docs" / "kubernetes.md").read_text()
+    blocks = [yaml.safe_load(each) for each in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+    given = [dict_of(key, value) for key, value in re.findall(r"--set ([A-Za-z.]+)=([\w./]*)", text)]
+    assert len(blocks) >= 3
+    assert len(given) >= 5
+    for each in (*blocks, *given):
+        helm.template(CHART, each)
+    mounts = {m["mountPath"] for pod in pods(helm.template(CHART, {})) for m in pod["containers"][0]["volumeMounts"]}
+    table = text[text.index("## What each permission") : text.index("\n- Root may")]
+    for path in mounts - {"/config", "/auth", "/host/proc", "/host/sys"}:
+        assert f"`{path}`" in table
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    for name in values["permissions"]:
+        assert f"permissions.{name}" in table
+
+
+def dict_of(key: str, value: str) -> dict[str, Any]:
+    """What `helm --set key=value` means."""
+    found: Any = {"true": True, "false": False}.get(value, value)
+    for word in reversed(key.split(".")):
+        found = {word: found}
+    return dict(found)

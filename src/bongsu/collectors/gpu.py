@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +13,7 @@ from bongsu.collectors import gpu_values as values
 from bongsu.collectors.gpu_allocation import holders_of
 from bongsu.collectors.gpu_device import Device
 from bongsu.collectors.gpu_gaps import cure, reason
+from bongsu.collectors.gpu_selection import Selection
 from bongsu.model.batch import Absence, Sample, Why
 from bongsu.model.errors import BadInput, NoData, NotKnown
 from bongsu.model.message import Message
@@ -31,7 +31,6 @@ _LOOK_EVERY = 10.0  # s; devices do not come more often
 _FRESH = 5.0  # s; what is older is no reading of now
 _SOURCE = ("nvml",)
 _NO_LIBRARY = "NVML_ERROR_LIBRARY_NOT_FOUND"
-_WANTED = re.compile(r"\d{1,4}|GPU-[0-9a-fA-F-]+")
 
 OwnerOf = Callable[[str], Owner | None]  # whose the whole device of a UUID is
 
@@ -69,7 +68,7 @@ class GpuCollector:
         self._machine = machine
         self._reader: Reader = reader or reader_of(machine)
         self._owner_of = owner_of or holders_of(machine).of
-        self._wanted = _wanted(devices)
+        self._selection = Selection(devices, "--collector.gpu.devices")
         self._aliases = _aliases(profile, fields)
         self._hostname = ""
         self._count = count
@@ -104,7 +103,7 @@ class GpuCollector:
         listed: set[str] = set()
         answering = 0
         for gpu in look.gpus:
-            if self._wanted and not self._wanted & _names(gpu):
+            if gpu not in self._selection:
                 continue
             identity = gpu.uuid or str(gpu.index)  # one that was lost before we came tells no UUID
             listed.add(identity)
@@ -133,8 +132,7 @@ class GpuCollector:
 
     def _lacking(self, gpus: Iterable[Gpu], answering: int) -> Iterator[Absence]:
         """GPUs that were asked for, or counted on, and are not there."""
-        there = {name for gpu in gpus for name in _names(gpu)}
-        for name in sorted(self._wanted - there):
+        for name in self._selection.lacking(gpus):
             labels = (name, "") if name.isdigit() else ("", name)
             yield Absence(
                 values.UP, labels, Why.MISSING,
@@ -197,25 +195,6 @@ class GpuCollector:
         if found["NVIDIA"]:
             return NoData(Message("{found}: {because}", found=text, because=because), helps)
         return NoData(Message("{found}: this version reads GPUs of NVIDIA only", found=text))
-
-
-def _names(gpu: Gpu) -> frozenset[str]:
-    return frozenset({str(gpu.index), gpu.uuid.lower()})
-
-
-def _wanted(text: str) -> frozenset[str]:
-    """The devices of the option, by index or UUID in lower case. Raises BadInput."""
-    found = set()
-    for word in filter(None, (part.strip() for part in text.split(","))):
-        if not _WANTED.fullmatch(word):
-            raise BadInput(
-                Message(
-                    "{option}: {word!r} is no GPU; give numbers or UUIDs as `nvidia-smi -L` lists them, such as 0,2",
-                    option="--collector.gpu.devices", word=word,
-                )
-            )  # fmt: skip
-        found.add(str(int(word)) if word.isdigit() else word.lower())
-    return frozenset(found)
 
 
 def _aliases(profile: str, fields: str) -> gpu_dcgm.Aliases | None:

@@ -6,11 +6,14 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Protocol
 
+import msgspec
+
 from bongsu.collectors.gpu_allocation import ALLOCATION, Allocations
 from bongsu.collectors.gpu_budget import Budget, Rest
 from bongsu.collectors.gpu_energy import Energy
 from bongsu.collectors.gpu_gaps import absence, cure, reason
 from bongsu.collectors.gpu_member import Member, Members, Unit, device_unit, instance_units
+from bongsu.collectors.gpu_selection import Selection
 from bongsu.collectors.gpu_workload import SPECS as WORKLOADS
 from bongsu.collectors.gpu_workload import Workloads
 from bongsu.model.batch import Absence, Sample, Table, Why
@@ -110,13 +113,13 @@ class Reader(Protocol):
 class GpuProcessCollector:
     """GPU processes: each process on each GPU, whose it is, and what it uses; by owner; and who holds which GPU.
 
-    ``processes`` is the number of processes of each GPU that get series of their own: those that hold
+    ``devices`` are those whose processes are read, as `0,2` or by UUID; without it all. ``processes`` is the number of processes of each GPU that get series of their own: those that hold
     most memory, the rest is summed. ``command_lines`` shows the command line, with what looks like a
     secret masked, in place of the program's name. ``compat_labels`` adds the memory as a label of
     gpu_process_info, which makes a new series each time it changes.
 
     Raises:
-        BadInput: ``processes`` is negative.
+        BadInput: an option cannot be used.
     """
 
     name = "gpu_process"
@@ -129,7 +132,7 @@ class GpuProcessCollector:
 
     def __init__(
         self, machine: Machine, reader: Reader | None = None, *, compat_labels: bool = False, command_lines: bool = False,
-        processes: int = 50,
+        devices: str = "", processes: int = 50,
     ) -> None:  # fmt: skip
         if processes < 0:
             raise BadInput(
@@ -137,6 +140,7 @@ class GpuProcessCollector:
                         option="--collector.gpu_process.processes", processes=processes)
             )  # fmt: skip
         self._reader: Reader = reader or reader_of(machine)
+        self._selection = Selection(devices, "--collector.gpu_process.devices")
         self._members = Members(machine, command_lines=command_lines)
         self._budget = Budget(processes)
         self._energy = Energy()
@@ -155,7 +159,7 @@ class GpuProcessCollector:
             NotKnown: the driver fails or hangs. Of one that hangs, the table still has the processes that are alive,
                 without figures.
         """
-        snapshot = self._reader.read()
+        snapshot = self._selected(self._reader.read())
         if snapshot.error is not None:
             _refuse(snapshot, snapshot.error)
         members = self._members.take(snapshot)
@@ -179,6 +183,17 @@ class GpuProcessCollector:
         yield Sample(UNATTRIBUTED, (), sum(member.owner.kind is OwnerKind.UNKNOWN for member in members))
         yield Sample(NAMESPACE, (), int(self._members.whole))
         yield from self._absences(snapshot)
+
+    def _selected(self, snapshot: Snapshot) -> Snapshot:
+        gpus = tuple(gpu for gpu in snapshot.gpus if gpu in self._selection)
+        if len(gpus) == len(snapshot.gpus):
+            return snapshot
+        uuids = {gpu.uuid for gpu in gpus}
+        return msgspec.structs.replace(
+            snapshot, gpus=gpus, processes=tuple(one for one in snapshot.processes if one.uuid in uuids),
+            processes_gaps=tuple(one for one in snapshot.processes_gaps if one[0] in uuids),
+            ended=tuple(one for one in snapshot.ended if one.uuid in uuids),
+        )  # fmt: skip
 
     def _of(self, member: Member) -> Iterator[Sample]:
         memory, sm, short = member.memory, member.sm, member.short

@@ -7,7 +7,10 @@
 {{- $_ := merge $collectors (dict "gpu" false "gpu_process" false) -}}
 {{- else -}}
 {{- $gpu := dict -}}
-{{- with $v.gpu.devices -}}{{- $_ := set $gpu "devices" (join "," .) -}}{{- end -}}
+{{- with $v.gpu.devices -}}
+{{- $_ := set $gpu "devices" (join "," .) -}}
+{{- $_ := set $collectors "gpu_process" (dict "devices" (join "," .)) -}}
+{{- end -}}
 {{- with int $v.gpu.count -}}{{- $_ := set $gpu "count" . -}}{{- end -}}
 {{- with $gpu -}}{{- $_ := set $collectors "gpu" . -}}{{- end -}}
 {{- end -}}
