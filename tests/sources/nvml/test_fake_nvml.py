@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from bongsu.sources.nvml import curve, scenario_file
+from bongsu.sources.nvml.known_calls import CALLS
 from bongsu.sources.nvml.scenario import (
     Activity,
     Device,
@@ -34,7 +35,7 @@ from bongsu.sources.nvml.scenario import (
     instance_uuid,
     uuid_of,
 )
-from fake_nvml.machine import FakeNvml
+from fake_nvml.machine import FakeNvml, built
 
 Play = Callable[..., FakeNvml]
 MIB = 2**20
@@ -438,6 +439,12 @@ def test_nvitop_reads_the_same_machine(fake_nvml: Play) -> None:
         # nvitop stops at the first empty slot
         mine = [instance_uuid(one, index) for one in device.mig.instances if one.slot < 2] if device.mig else []
         assert slices == mine
+
+
+def test_a_scenario_may_speak_of_each_call_of_the_library_and_of_no_other() -> None:
+    """The list of calls that scenarios are checked against is what the library exports."""
+    listed = subprocess.run(["nm", "-D", "--defined-only", built()], capture_output=True, text=True, check=True)
+    assert {line.split()[-1] for line in listed.stdout.splitlines()} == CALLS
 
 
 def test_the_library_can_tell_what_its_calls_took(tmp_path: Path) -> None:

@@ -230,7 +230,6 @@ class Process(_Part, frozen=True, kw_only=True):
 
     pid: Pid
     command: Text = ""
-    arguments: tuple[str, ...] = ()
     user: Text = ""
     owner: Belongs | None = None
     after: Seconds = 0.0

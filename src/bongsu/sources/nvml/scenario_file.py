@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ from bongsu.model.message import Message
 from bongsu.sources import yaml_tree
 from bongsu.sources.nvml import curve
 from bongsu.sources.nvml.errors import ERRORS
+from bongsu.sources.nvml.known_calls import CALLS
 from bongsu.sources.nvml.scenario import Device, Process, Scenario, Use, bus_id_of, instance_uuid, uuid_of
 
 _PLACE = re.compile(r"\.\.\.|\.(\w+)|\[(\d+|\.\.\.)\]")
@@ -75,6 +77,7 @@ def impossible(scenario: Scenario) -> Iterator[tuple[Path, Message]]:
         for number, fault in enumerate(getattr(scenario, key)):
             yield from _gpu(scenario, (key, str(number), "gpu"), fault.gpu)
             yield from _until((key, str(number), "until"), fault.after, fault.until)
+    yield from _unknown_calls(scenario)
     for number, failing in enumerate(scenario.errors):
         if failing.error not in ERRORS:
             yield (
@@ -82,6 +85,20 @@ def impossible(scenario: Scenario) -> Iterator[tuple[Path, Message]]:
                 Message("{value} is no error of NVML; give one of {allowed}", value=repr(failing.error),
                         allowed=", ".join(ERRORS)),
             )  # fmt: skip
+
+
+def _unknown_calls(scenario: Scenario) -> Iterator[tuple[Path, Message]]:
+    asked: list[tuple[Path, str]] = [
+        *((("errors", str(n), "call"), fault.call) for n, fault in enumerate(scenario.errors)),
+        *((("hangs", str(n), "call"), hang.call) for n, hang in enumerate(scenario.hangs)),
+        *((("latency", call), call) for call in scenario.latency),
+        *((("missing", str(n)), call) for n, call in enumerate(scenario.missing)),
+    ]
+    for at, call in asked:
+        if call not in CALLS and (call != "*" or at[0] == "missing"):
+            near = difflib.get_close_matches(call, CALLS, 1)
+            cure = f"did you mean {near[0]}?" if near else "the names are those of nvml.h"
+            yield at, Message("{value} is no call that can be played; {cure}", value=repr(call), cure=cure)
 
 
 def _parts_outside(device: Device, at: Path) -> Iterator[tuple[Path, Message]]:

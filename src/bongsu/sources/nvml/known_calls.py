@@ -1,0 +1,36 @@
+"""The calls of nvml.h that a scenario may speak of: those that the fake library of the tests answers."""
+
+from __future__ import annotations
+
+CALLS = frozenset((
+    "nvmlDeviceGetAccountingBufferSize", "nvmlDeviceGetAccountingMode", "nvmlDeviceGetAccountingPids",
+    "nvmlDeviceGetAccountingStats", "nvmlDeviceGetArchitecture", "nvmlDeviceGetAttributes_v2",
+    "nvmlDeviceGetClockInfo", "nvmlDeviceGetComputeInstanceId", "nvmlDeviceGetComputeMode",
+    "nvmlDeviceGetComputeRunningProcesses", "nvmlDeviceGetComputeRunningProcesses_v2",
+    "nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetCount", "nvmlDeviceGetCount_v2",
+    "nvmlDeviceGetCudaComputeCapability", "nvmlDeviceGetCurrPcieLinkGeneration", "nvmlDeviceGetCurrPcieLinkWidth",
+    "nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons",
+    "nvmlDeviceGetDecoderUtilization", "nvmlDeviceGetDeviceHandleFromMigDeviceHandle", "nvmlDeviceGetEccMode",
+    "nvmlDeviceGetEncoderUtilization", "nvmlDeviceGetEnforcedPowerLimit", "nvmlDeviceGetFanSpeed",
+    "nvmlDeviceGetFieldValues", "nvmlDeviceGetGpuInstanceId", "nvmlDeviceGetGraphicsRunningProcesses",
+    "nvmlDeviceGetGraphicsRunningProcesses_v2", "nvmlDeviceGetGraphicsRunningProcesses_v3",
+    "nvmlDeviceGetHandleByIndex", "nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetHandleByPciBusId_v2",
+    "nvmlDeviceGetHandleByUUID", "nvmlDeviceGetIndex", "nvmlDeviceGetMPSComputeRunningProcesses",
+    "nvmlDeviceGetMPSComputeRunningProcesses_v2", "nvmlDeviceGetMPSComputeRunningProcesses_v3",
+    "nvmlDeviceGetMaxClockInfo", "nvmlDeviceGetMaxMigDeviceCount", "nvmlDeviceGetMaxPcieLinkGeneration",
+    "nvmlDeviceGetMaxPcieLinkWidth", "nvmlDeviceGetMemoryInfo", "nvmlDeviceGetMemoryInfo_v2",
+    "nvmlDeviceGetMigDeviceHandleByIndex", "nvmlDeviceGetMigMode", "nvmlDeviceGetMinorNumber", "nvmlDeviceGetName",
+    "nvmlDeviceGetNumGpuCores", "nvmlDeviceGetNvLinkState", "nvmlDeviceGetPciInfo_v3",
+    "nvmlDeviceGetPcieReplayCounter", "nvmlDeviceGetPcieThroughput", "nvmlDeviceGetPerformanceState",
+    "nvmlDeviceGetPersistenceMode", "nvmlDeviceGetPowerManagementDefaultLimit", "nvmlDeviceGetPowerManagementLimit",
+    "nvmlDeviceGetPowerUsage", "nvmlDeviceGetProcessUtilization", "nvmlDeviceGetProcessesUtilizationInfo",
+    "nvmlDeviceGetRemappedRows", "nvmlDeviceGetRetiredPagesPendingStatus", "nvmlDeviceGetRunningProcessDetailList",
+    "nvmlDeviceGetSupportedEventTypes", "nvmlDeviceGetTemperature", "nvmlDeviceGetTemperatureThreshold",
+    "nvmlDeviceGetTemperatureV", "nvmlDeviceGetTotalEccErrors", "nvmlDeviceGetTotalEnergyConsumption",
+    "nvmlDeviceGetUUID", "nvmlDeviceGetUtilizationRates", "nvmlDeviceIsMigDeviceHandle", "nvmlDeviceRegisterEvents",
+    "nvmlErrorString", "nvmlEventSetCreate", "nvmlEventSetFree", "nvmlEventSetWait_v2", "nvmlGpmMetricsGet",
+    "nvmlGpmMigSampleGet", "nvmlGpmQueryDeviceSupport", "nvmlGpmSampleAlloc", "nvmlGpmSampleFree",
+    "nvmlGpmSampleGet", "nvmlInit", "nvmlInitWithFlags", "nvmlInit_v2", "nvmlShutdown",
+    "nvmlSystemGetCudaDriverVersion", "nvmlSystemGetCudaDriverVersion_v2", "nvmlSystemGetDriverVersion",
+    "nvmlSystemGetNVMLVersion",
+))  # fmt: skip
