@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ def _only(runs: Path) -> Path:
     return folder
 
 
-def _known(runs: Path) -> dict[str, object]:
+def _known(runs: Path) -> dict[str, Any]:
     return dict(json.loads((_only(runs) / "run.json").read_bytes()))
 
 
@@ -89,6 +90,7 @@ def test_a_script_without_an_interpreter_is_the_shells(runs: Path, tmp_path: Pat
         ("--output", "{colour}.json", "true"), ("--output", "/no/such/place/x.json", "true"),
         ("--functions", "train", "true"), ("--attach", "nobody"), ("--attach", "1x"), ("--attach", "4194999"), ("--attach", "0"), ("--report-folder-to", "77", "true"),
         ("--attach", "1", "true"), ("--vs", "true", "true"), ("--repeat", "0", "true"),
+        ("--repeat", "2", "--attach", "1"),
     ],
 )  # fmt: skip
 def test_a_failure_of_its_own_is_125_and_the_command_is_not_run(runs: Path, arguments: tuple[str, ...]) -> None:
@@ -358,7 +360,8 @@ def test_what_is_attached_to_is_told_as_it_is(runs: Path, tmp_path: Path) -> Non
         assert process.stdout is not None
         process.stdout.readline()
         deadline = time.monotonic() + GENEROUS
-        while not list(runs.glob("*/record.seg")) and time.monotonic() < deadline:
+        while not any(b'["born"' in path.read_bytes() for path in runs.glob("*/record.seg")):
+            assert time.monotonic() < deadline
             time.sleep(0.02)
         process.kill()
         assert recorder.wait(GENEROUS) == 0

@@ -255,3 +255,5 @@ def test_drift_and_outliers_are_told() -> None:
     far = _pair(runs("a", [1.0, 1.01, 0.99, 1.02, 0.98, 3.0]), runs("b", around(1, 6, 2), first=1))
     assert _warned(far, "20260101-000000-a-0005 of A lies far from its others: 2.99 times")
     assert far.rows[0].sides[0].values[5] == 3.0
+    near = _pair(runs("a", [0.303, 0.303, 0.303, 0.303, 0.303, 0.306]), runs("b", around(1, 6, 2), first=1))
+    assert not _warned(near, "lies far"), "a hundredth among equals is nothing to look at"

@@ -185,6 +185,8 @@ def run(
         raise click.UsageError("--attach records a process that runs already; leave COMMAND out")
     if attach is None and not command:
         raise click.UsageError("there is no COMMAND; write it after the options: bongsu run -- python train.py")
+    if attach is not None and repeat is not None:
+        raise click.UsageError("--attach records one process as it is; leave --repeat out")
     if repeat is None and (asked["against"] or asked["warmup"] or asked["seed"] is not None or asked["ignore_failure"]):
         raise click.UsageError("--vs, --warmup, --seed and --ignore-failure need --repeat N")
     process = _to_attach(attach) if attach is not None else None

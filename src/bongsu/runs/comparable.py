@@ -17,6 +17,7 @@ from bongsu.runs.statistics import drift, outliers
 _DRIFTING = (
     0.01  # p from which a rise or fall over the runs is told; stricter than for differences: nobody asked for it
 )
+_NEAR = 0.05  # of the median, that nobody need look at
 _LEAST_RUNS = 6  # to tell a drift
 
 
@@ -118,6 +119,8 @@ def scatter(metric: Metric, runs: Sequence[tuple[Metadata, float | None, str]]) 
         middle = median(value for _, value in members)
         for at in outliers([value for _, value in members]):
             run, value = members[at]
+            if abs(value - middle) <= _NEAR * middle:  # among runs that are nearly the same a thousandth is an outlier
+                continue
             yield Message(
                 "{title} of the run {id} of {label} lies far from its others: {factor:.3g} times their median",
                 title=metric.title, id=run.id, label=label, factor=value / middle if middle else float("inf"),
