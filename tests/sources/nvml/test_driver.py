@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -243,7 +244,7 @@ def test_a_list_that_fails_is_told_and_not_empty(play: Play) -> None:
 def test_an_old_driver_lacks_functions_and_no_more(play: Play) -> None:
     """Without MIG, newer lists, v2 of memory, GPM and events the rest is read by what the driver has."""
     missing = (
-        "nvmlDeviceGetMigMode", "nvmlDeviceGetMaxMigDeviceCount", "nvmlDeviceGetMemoryInfo_v2",
+        "nvmlInitWithFlags", "nvmlDeviceGetMigMode", "nvmlDeviceGetMaxMigDeviceCount", "nvmlDeviceGetMemoryInfo_v2",
         "nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetComputeRunningProcesses_v2",
         "nvmlDeviceGetGraphicsRunningProcesses_v3", "nvmlDeviceGetMPSComputeRunningProcesses_v3",
         "nvmlDeviceGetMPSComputeRunningProcesses_v2", "nvmlDeviceGetMPSComputeRunningProcesses",
@@ -301,31 +302,50 @@ def test_processes_that_ended_between_looks_are_told(play: Play) -> None:
 
 
 COUNTING = """
-import sys
+import collections, json
 from bongsu.sources.nvml import calls, child
-count = 0
+called = collections.Counter()
 ask = calls.Library.__call__
-def counted(self, *arguments):
-    global count
-    count += 1
-    return ask(self, *arguments)
+def counted(self, name, *arguments):
+    called[name] += 1
+    return ask(self, name, *arguments)
 calls.Library.__call__ = counted
 looker = child.Looker()
 looker.look(())
-count = 0
+called.clear()
 looker.look(())
-print(count)
+print(json.dumps(called))
 """
 
 
+def calls_of_a_look(play: Play, scenario: Scenario) -> dict[str, int]:
+    """How often each function is called in a look that is not the first."""
+    done = subprocess.run(
+        [sys.executable, "-c", COUNTING],
+        env=play(scenario).fake.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    called: dict[str, int] = json.loads(done.stdout)
+    return called
+
+
 def test_no_call_is_made_for_a_process(play: Play) -> None:
-    """A look at 100 processes takes as many calls as one at a single process."""
-    counts = []
-    for number in (1, 100):
-        processes = tuple(Process(pid=US + each, on=(Use(gpu=0, sm=1.0),)) for each in range(number))
-        playing = play(Scenario(devices=(Device(accounting=True),), processes=processes))
-        done = subprocess.run(
-            [sys.executable, "-c", COUNTING], env=playing.fake.environment, capture_output=True, text=True, check=True
-        )
-        counts.append(int(done.stdout))
-    assert counts[0] == counts[1]
+    """A look at 100 processes takes the calls of one at a single process."""
+    one, many = (
+        tuple(Process(pid=US + each, on=(Use(gpu=0, sm=1.0),)) for each in range(number)) for number in (1, 100)
+    )
+    devices = (Device(accounting=True),)
+    assert calls_of_a_look(play, Scenario(devices=devices, processes=one)) == calls_of_a_look(
+        play, Scenario(devices=devices, processes=many)
+    )
+
+
+def test_a_look_asks_for_nothing_twice(play: Play) -> None:
+    """All fields in one call, the memory once for each GPU instance, and limits and modes only now and then."""
+    called = calls_of_a_look(play, Scenario(devices=(DIVIDED,)))
+    assert called["nvmlDeviceGetFieldValues"] == 1
+    assert called["nvmlDeviceGetMemoryInfo_v2"] == 1 + len({3, 9})
+    assert "nvmlDeviceGetTemperatureThreshold" not in called
+    assert "nvmlDeviceGetPcieThroughput" not in called  # it would wait for 20 ms

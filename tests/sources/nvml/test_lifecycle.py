@@ -13,6 +13,7 @@ from bongsu.model.batch import Why
 from bongsu.sources.nvml import reader as module
 from bongsu.sources.nvml.reading import Snapshot
 from bongsu.sources.nvml.scenario import Device, Fault, Hang, Process, Scenario, Use, Xid
+from bongsu.sources.nvml.values import DEVICE_VALUES
 from bongsu.sources.root import Machine
 from fake_nvml.playing import LONG, Play, error, process, until, value
 
@@ -110,6 +111,19 @@ def test_a_lost_gpu_does_not_hide_the_others(play: Play) -> None:
     assert value(other, "gpu_power_watts") == 150.0
     assert process(look, US).uuid == "GPU-b"
     assert [uuid for uuid, _ in look.processes_gaps] == ["GPU-a"]
+
+
+def test_a_gpu_that_is_lost_in_the_middle_of_a_look_is_asked_no_more(play: Play) -> None:
+    """What it told before stands, the rest is that answer, and its place in the look is whole."""
+    fault = Fault(call="nvmlDeviceGetPowerUsage", error="NVML_ERROR_GPU_IS_LOST", gpu=0)
+    look = play(Scenario(devices=(Device(temperature=55.0), Device()), errors=(fault,))).reader().read()
+    lost, other = look.gpus
+    assert lost.failed is not None
+    assert lost.failed.call == "nvmlDeviceGetPowerUsage"
+    assert value(lost, "gpu_temperature_celsius", "gpu") == 55.0
+    assert error(value(lost, "gpu_clock_hertz", "sm")) == "NVML_ERROR_GPU_IS_LOST"
+    assert [(each.name, each.labels) for each in lost.values] == list(DEVICE_VALUES)
+    assert other.failed is None
 
 
 def test_a_gpu_that_was_lost_keeps_its_name_with_another_child(play: Play) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from bongsu.sources.nvml import answers
@@ -96,15 +97,13 @@ class Device:
         numbers: list[Number] = []
         self.failed = None
         try:
-            for part in (
-                self._memory,
-                self._utilization,
-                self._codecs,
-                self._singles,
-                self._field_values,
-                self._reasons,
-            ):
-                numbers += part()
+            numbers += self._memory()
+            numbers += self._utilization()
+            numbers += self._codecs()
+            for number in self._singles():  # one by one: what was told before the device was lost stands
+                numbers.append(number)
+            numbers += self._field_values()
+            numbers += self._reasons()
         except Lost as lost:
             self.failed = (answers.GPU_IS_LOST, str(lost))
             numbers += [self.failed] * (_READINGS - len(numbers))
@@ -139,12 +138,11 @@ class Device:
             numbers.append(self._gap(code, call) if code else _share(busy.value, call))
         return numbers
 
-    def _singles(self) -> list[Number]:
+    def _singles(self) -> Iterator[Number]:
         now = time.monotonic()
         if now >= self._steady_until:
             self._steady.clear()
             self._steady_until = now + _STEADY_SECONDS
-        numbers: list[Number] = []
         steady = self._steady
         for place, single in enumerate(SINGLES):
             number = steady.get(place)
@@ -152,8 +150,7 @@ class Device:
                 number = self._single(single)
                 if single.steady:
                     steady[place] = number
-            numbers.append(number)
-        return numbers
+            yield number
 
     def _single(self, single: Single) -> Number:
         out = ctypes.c_ulonglong() if single.wide else ctypes.c_uint()
