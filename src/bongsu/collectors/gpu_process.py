@@ -22,7 +22,7 @@ from bongsu.model.message import Message
 from bongsu.model.metric import Kind, MetricSpec
 from bongsu.model.owner import OwnerKind
 from bongsu.sources.nvml.reader import reader_of
-from bongsu.sources.nvml.reading import Gap, Gpu, Snapshot
+from bongsu.sources.nvml.reading import Gap, Gpu, GpuProcess, Snapshot
 from bongsu.sources.root import Machine
 
 _UNIT = ("gpu", "uuid")
@@ -237,6 +237,8 @@ class GpuProcessCollector:
             yield Absence(TOTAL, (), gap.why, Message("the processes of {uuid} cannot be listed", uuid=uuid))
         told: set[tuple[MetricSpec, str]] = set()
         for process in snapshot.processes:
+            if Gap not in _kinds(process):
+                continue
             for spec, name in _GAPS:
                 value = getattr(process, name)
                 if isinstance(value, Gap) and (spec, process.uuid) not in told and process.uuid in gpus:
@@ -259,6 +261,13 @@ class GpuProcessCollector:
                     count=self._members.unseen),
             Message("give the container the machine's pid namespace: hostPID: true in Kubernetes, --pid=host in Docker"),
         )  # fmt: skip
+
+
+def _kinds(process: GpuProcess) -> tuple[type, ...]:
+    return (
+        type(process.memory_bytes), type(process.sm_ratio), type(process.memory_bandwidth_ratio),
+        type(process.encoder_ratio), type(process.decoder_ratio),
+    )  # fmt: skip
 
 
 def _refuse(snapshot: Snapshot, gap: Gap) -> None:
