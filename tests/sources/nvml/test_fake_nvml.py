@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 import subprocess
 import sys
 import textwrap
@@ -155,6 +156,52 @@ def test_each_call_of_the_binding_gives_what_the_scenario_says(fake_nvml: Play) 
     assert got["mig"] == ["error 3", 0, "error 3"]
     assert got["by"] == [0, 0]
     assert got["beyond"] == "error 2"
+
+
+def _any_curve(chance: random.Random) -> curve.Curve:
+    def part() -> curve.Part:
+        period = chance.uniform(0.1, 100)
+        times = sorted(chance.uniform(0.01, 50) for _ in range(chance.randrange(4)))
+        return chance.choice(
+            (
+                chance.uniform(0, 500),
+                curve.Sine(
+                    mean=chance.uniform(100, 500),
+                    swing=chance.uniform(0, 100),
+                    period=period,
+                    phase=chance.uniform(-2, 2),
+                ),
+                curve.Steps(
+                    at=((0, 7.5), *((t, chance.uniform(0, 400)) for t in times)), repeat=chance.choice((None, period))
+                ),
+                curve.Sawtooth(low=chance.uniform(0, 300), high=chance.uniform(0, 300), period=period),
+                curve.Noise(mean=200, swing=chance.uniform(0, 200), every=period, seed=chance.randrange(2**32)),
+            )
+        )
+
+    return chance.choice((part(), curve.Sum(of=tuple(part() for _ in range(chance.randrange(1, 5))))))
+
+
+def test_any_curve_is_the_same_number_in_both_languages(fake_nvml: Play) -> None:
+    """64 devices with curves drawn by lot: power and energy to the last digit, early and after a month."""
+    chance = random.Random(7)
+    devices = tuple(Device(power=_any_curve(chance)) for _ in range(64))
+    machine = fake_nvml(Scenario(devices=devices), frozen=0)
+    for seconds in (0.0, 0.1, 33.3, 1234.567, 2.6e6 + 1 / 3):
+        machine.at(seconds)
+        got = ask(
+            machine,
+            """
+            answers["all"] = [[nvmlDeviceGetPowerUsage(device(n)), nvmlDeviceGetTotalEnergyConsumption(device(n))] for n in range(64)]
+            """,
+        )
+        assert got["all"] == [
+            [
+                math.floor(curve.value(one.power or 0.0, seconds) * 1e3),
+                math.floor(curve.total(one.power or 0.0, seconds) * 1e3),
+            ]
+            for one in devices
+        ]
 
 
 def _busy(pid: int, gpu: int = 0, **more: Any) -> Process:
