@@ -12,8 +12,8 @@ from bongsu.collectors.gpu_process import GpuProcessCollector
 from bongsu.model.batch import Sample
 from bongsu.sources.root import Machine
 from bongsu.store.series import NAME, Series
-from fake_kubelet import FakeKubelet, pod
-from gpu_looks import GIB, Looks, device, instance, look, process
+from fake_kubelet import FakeKubelet, devices, pod, resources
+from gpu_looks import GIB, Looks, device, instance, look, process, uuid
 from prometheus import Prometheus
 from real_cgroups import cgroups
 
@@ -30,7 +30,8 @@ def _samples(machine: Machine, looks: Looks) -> list[Sample]:
     while True:
         found = [item for item in collector.collect() if isinstance(item, Sample)]
         named = {sample.labels[3] for sample in found if sample.spec.name == "gpu_process_info"}
-        if set(UIDS) <= named or time.monotonic() > end:
+        held = any(sample.spec.name == "gpu_allocation" for sample in found)
+        if (held and set(UIDS) <= named) or time.monotonic() > end:
             return found
         time.sleep(0.2)
 
@@ -39,7 +40,11 @@ def _samples(machine: Machine, looks: Looks) -> list[Sample]:
 def server() -> Iterator[tuple[Prometheus, int]]:
     """A Prometheus with one look at two GPUs and a divided one, and the time of that look in milliseconds."""
     kubelet = FakeKubelet()
-    kubelet.says(*(pod(uid, name, SPACES[name], {"pytorch": CONTAINERS[name]}) for name, uid in UIDS.items()))
+    given = [resources("serving", "server-0", "pytorch", devices("nvidia.com/gpu", [uuid(n) for n in (1, 3)], [0]))]
+    kubelet.says(
+        *(pod(uid, name, SPACES[name], {"pytorch": CONTAINERS[name]}) for name, uid in UIDS.items()),
+        List=[each.hex() for each in given],
+    )
     kubelet.start()
     try:
         with cgroups() as made, Prometheus() as running:
@@ -47,7 +52,7 @@ def server() -> Iterator[tuple[Prometheus, int]]:
                 name: made.sleeper(f"kubepods/burstable/pod{uid}/{CONTAINERS[name]}", made.first)
                 for name, uid in UIDS.items()
             }
-            gpus = (device(0), device(1), device(2, instances=(instance(1, 2),)))
+            gpus = (device(0), device(1), device(2, instances=(instance(1, 2),)), device(3))
             looks = Looks(
                 look(
                     gpus, process(pids["trainer-0"], 0, memory=72 * GIB, sm=0.85),
@@ -85,7 +90,7 @@ def _ask(server: tuple[Prometheus, int], query: str, *labels: str) -> Answer:
 
 def test_processes_of_each_gpu(server: tuple[Prometheus, int]) -> None:
     """The panel's plain series and the sum agree; a divided GPU counts by instance."""
-    expected = {("0",): 1, ("1",): 2, ("2_1_2",): 1}
+    expected = {("0",): 1, ("1",): 2, ("2_1_2",): 1, ("3",): 0}
     assert _ask(server, "sum by (gpu) (gpu_process_count)", "gpu") == expected
     assert _ask(server, "gpu_process_count", "gpu") == expected
     assert _ask(server, "gpu_total_processes") == {(): 2}
@@ -108,6 +113,12 @@ def test_processes_that_hold_much_memory(server: tuple[Prometheus, int]) -> None
     found = _ask(server, "gpu_process_memory_utilization > 80", "gpu", "pod", "namespace", "command")
     assert found == {("0", "trainer-0", "ml-workloads", "sleep"): pytest.approx(90)}
     assert len(_ask(server, "gpu_process_memory_utilization", "gpu", "pid")) == 4
+
+
+def test_held_and_idle(server: tuple[Prometheus, int]) -> None:
+    """A GPU that was given to a pod and has no process of anybody is found by its UUID."""
+    query = "gpu_allocation unless on (uuid) (gpu_process_count > 0)"
+    assert _ask(server, query, "gpu", "name", "source") == {("3", "server-0", "kubelet PodResources"): 1}
 
 
 def test_base_units_join_with_names(server: tuple[Prometheus, int]) -> None:
