@@ -108,3 +108,13 @@ def test_noise_is_the_same_for_the_same_seed_and_time() -> None:
     assert 7 <= min(values) < 7.5
     assert 12.5 < max(values) <= 13
     assert values != [curve.value(curve.Noise(mean=10, swing=3, every=2, seed=2), 2 * k) for k in range(200)]
+
+
+def test_the_example_of_the_documents_is_a_scenario(tmp_path: Path) -> None:
+    """Who copies it from docs/scenarios.md gets what stands beside it."""
+    page = (Path(__file__).parents[3] / "docs" / "scenarios.md").read_text()
+    path = tmp_path / "example.yaml"
+    path.write_text(page.split("```yaml\n")[1].split("```")[0])
+    scenario = scenario_file.load(str(path))
+    assert [device.lost_at for device in scenario.devices] == [None, 90]
+    assert [process.pid for process in scenario.processes] == [4711, 4712]
