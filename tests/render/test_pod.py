@@ -317,3 +317,18 @@ def test_the_cronjob_writes_the_file_once(helm: Helm, pod: Callable[..., Pod], n
     (remove,) = re.findall(r'printf "(sleep 10; rm -f /textfile/%s)"', source)
     assert one.run("sh", "-c", remove.replace("sleep 10", "sleep 0") % "bongsu.prom").returncode == 0
     assert not path.exists()
+
+
+def test_what_the_page_says_to_ask_the_pod_answers(pod: Callable[..., Pod], node: Node) -> None:
+    """Each `kubectl exec POD -- bongsu …` of docs/kubernetes.md runs in the pod, as it stands there."""
+    text = (Path(__file__).parents[2] / "docs" / "kubernetes.md").read_text()
+    commands = re.findall(r"exec POD -- (bongsu .*)$", text, re.MULTILINE)
+    assert {each.split()[1] for each in commands} == {"status", "collect", "owner"}
+    one = pod()
+    for each in commands:
+        done = one.run(*each.replace("PID", str(node.told)).split())
+        assert done.returncode in {0, 1}, (each, done.stdout, done.stderr)  # status: 1 where something is wrong here
+        assert "Traceback" not in done.stderr
+        assert done.stdout
+        if "owner" in each:
+            assert "pod train-0 of namespace ml, container main" in done.stdout
