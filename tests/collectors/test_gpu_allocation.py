@@ -15,6 +15,8 @@ from bongsu.collectors.gpu import GpuCollector
 from bongsu.collectors.gpu_allocation import Allocations, allowed_minors, holders_of
 from bongsu.model.batch import Sample
 from bongsu.model.owner import Owner, OwnerKind
+from bongsu.model.settings import OwnerSettings
+from bongsu.owners.resolver import configure
 from bongsu.sources.nvml.reading import Snapshot
 from bongsu.sources.root import Machine
 from fake_kubelet import FakeKubelet, devices, resources
@@ -97,6 +99,21 @@ def test_the_environment_of_a_jobs_process_tells_by_uuid(
         finally:
             one.kill()
     assert found == {(*unit, "slurm", "42", "train", "", "", "root", "environment") for unit in expected}
+
+
+def test_no_environment_is_read_where_that_is_off(made: Cgroups) -> None:
+    """The setting owners.environment holds here too."""
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": uuid(0)}
+    for allowed in (True, False):
+        machine = Machine.at()
+        configure(machine, OwnerSettings(environment=allowed))
+        with subprocess.Popen(["/bin/sleep", "600"], env=environment) as one:
+            try:
+                made.move(one.pid, JOB, made.first)
+                found = {labels for labels in held(look((device(0),)), machine) if labels[3] == "42"}
+            finally:
+                one.kill()
+        assert bool(found) is allowed
 
 
 def test_the_kubelet_tells_by_the_plugins_words(kubelet: FakeKubelet) -> None:

@@ -15,7 +15,7 @@ from bongsu.model.owner import By, Owner, OwnerKind
 from bongsu.owners.census import censuses_of
 from bongsu.owners.each_machine import one_for_each
 from bongsu.owners.placement import Placed
-from bongsu.owners.resolver import resolver_of
+from bongsu.owners.resolver import resolver_of, settings_of
 from bongsu.sources.cgroup import Hierarchies
 from bongsu.sources.kubelet_client import Allocation
 from bongsu.sources.nvml.reading import Gpu, Snapshot
@@ -65,6 +65,7 @@ class Allocations:
         self._sys = machine.sys
         self._hierarchies = Hierarchies(machine.sys)
         self._resolver = resolver_of(machine)
+        self._environment = settings_of(machine).environment
         self._censuses = censuses_of(machine)
         self._holders = holders_of(machine)
         self._jobs: list[_Job] = []
@@ -152,6 +153,8 @@ class Allocations:
                 minors = self._allowed(place.path)
                 if minors is not None:
                     return _Job(placed.owner, _DEVICES_CGROUP, minors=minors)
+        if not self._environment:
+            return None
         variables = environment(self._proc, first.pid, first.start_ticks) or {}
         words = variables.get("CUDA_VISIBLE_DEVICES", "").split(",")
         uuids = frozenset(

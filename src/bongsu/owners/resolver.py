@@ -358,8 +358,13 @@ def configure(machine: Machine, settings: OwnerSettings) -> None:
     _SETTINGS[machine] = settings
 
 
+def settings_of(machine: Machine) -> OwnerSettings:
+    """What may be asked about this machine's processes."""
+    return _SETTINGS.get(machine, OwnerSettings())
+
+
 def _configured(machine: Machine) -> Resolver:
-    settings = _SETTINGS.get(machine, OwnerSettings())
+    settings = settings_of(machine)
     return Resolver(
         machine,
         pods=kubernetes.PodNames(machine) if settings.kubelet else None,
