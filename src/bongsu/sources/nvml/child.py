@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from bongsu.sources.nvml import accounting, answers, mig
 from bongsu.sources.nvml.calls import Gap, Library, NotUsable, Number
 from bongsu.sources.nvml.device import Device
-from bongsu.sources.nvml.gpm import Gpm
+from bongsu.sources.nvml.gpm import LEAST_SECONDS, Gpm
 from bongsu.sources.nvml.processes import Buffers, Processes
 from bongsu.sources.nvml.values import GPM
 from bongsu.sources.nvml.xid import Xids
@@ -94,6 +94,11 @@ class Looker:
         seconds, library.seconds = library.seconds, 0.0
         xids = self._xids.read(uuids)
         return (time.time(), self._driver, self._cuda, self._nvml, gpus, processes, gaps, ended, xids, seconds)
+
+    def wait_for_activity(self) -> None:
+        """After the first look: where activity can be read, long enough for the next to have it, so that one question suffices."""
+        if self._gpm.in_use:
+            time.sleep(LEAST_SECONDS)
 
     def _one(
         self, known: _Known, processes: list[tuple[Any, ...]], gaps: list[tuple[str, Gap]], ended: list[tuple[Any, ...]]
@@ -183,7 +188,10 @@ def look(awake: tuple[str, ...]) -> tuple[Any, ...]:
     global _looker  # noqa: PLW0603  the process exists for this one state
     try:
         if _looker is None:
-            _looker = Looker()
+            looker = Looker()
+            looker.look(awake)
+            looker.wait_for_activity()
+            _looker = looker
         return _looker.look(awake)
     except NotUsable as error:
         return error.gap

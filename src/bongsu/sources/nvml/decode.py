@@ -17,7 +17,7 @@ _OUR_WHY = {
     answers.NO_BINDING: Why.MISSING,
     answers.OTHER_BINDING: Why.MISSING,
     answers.NOT_THIS_MACHINE: Why.MISSING,
-    answers.ONE_LOOK: Why.UNSUPPORTED,
+    answers.ONE_LOOK: Why.MISSING,
     answers.NO_NUMBER: Why.UNSUPPORTED,
 }
 _KINDS = tuple(tuple(name for name, bit in PROCESS_KINDS if bits & bit) for bits in range(8))

@@ -10,7 +10,7 @@ from bongsu.sources.nvml import answers
 from bongsu.sources.nvml.calls import Gap, Library, Number
 from bongsu.sources.nvml.values import GPM, GPM_CALL
 
-_LEAST = 0.11  # s between two samples: nvml.h asks for more than 100 ms
+LEAST_SECONDS = 0.11  # between two samples: nvml.h asks for more than 100 ms
 _MOST = 600.0  # s; a mean over longer says nothing about now
 _SAMPLE = "nvmlGpmSampleGet"
 _SAMPLE_OF_INSTANCE = "nvmlGpmMigSampleGet"
@@ -44,6 +44,11 @@ class Gpm:
             for place, (_, number) in enumerate(GPM):
                 self._request.metrics[place].metricId = number
 
+    @property
+    def in_use(self) -> bool:
+        """Whether something has activity."""
+        return bool(self._kept)
+
     def begin(self) -> None:
         """A look begins."""
         self._seen.clear()
@@ -68,7 +73,7 @@ class Gpm:
             kept = self._kept[key] = made
         self._seen.add(key)
         now = time.monotonic()
-        if kept.taken and now - kept.taken < _LEAST:
+        if kept.taken and now - kept.taken < LEAST_SECONDS:
             return [(answers.ONE_LOOK, GPM_CALL)] * len(GPM)
         if instance is None:
             code, call = self._library(_SAMPLE, device, kept.spare), _SAMPLE
