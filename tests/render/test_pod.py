@@ -88,7 +88,7 @@ def node() -> Iterator[Node]:
 def pod(helm: Helm, node: Node, tmp_path: Path) -> Callable[..., Pod]:
     """The first pod of the chart with these values."""
 
-    def made(driver: Path | None = None, **values: Any) -> Pod:
+    def made(driver: Path | None = None, scratch: str = "scratch", **values: Any) -> Pod:
         manifests = helm.template(CHART, values)
         (workload,) = (each for each in manifests if each["kind"] in {"DaemonSet", "CronJob"})
         spec = workload["spec"]
@@ -97,7 +97,7 @@ def pod(helm: Helm, node: Node, tmp_path: Path) -> Callable[..., Pod]:
         for parent in (tmp_path, *tmp_path.parents):  # pytest's directories are for their owner only
             if parent != Path("/") and not parent.stat().st_mode & 0o001:
                 parent.chmod(parent.stat().st_mode | 0o001)
-        return Pod(manifests, spec["template"]["spec"], node.files, tmp_path / "scratch", driver)
+        return Pod(manifests, spec["template"]["spec"], node.files, tmp_path / scratch, driver)
 
     return made
 
@@ -332,3 +332,16 @@ def test_what_the_page_says_to_ask_the_pod_answers(pod: Callable[..., Pod], node
         assert done.stdout
         if "owner" in each:
             assert "pod train-0 of namespace ml, container main" in done.stdout
+
+
+def test_only_the_gpus_that_are_named_are_read(pod: Callable[..., Pod], node: Node, tmp_path: Path) -> None:
+    """gpu.devices holds for readings and for processes, by index or UUID; with gpu.access none there is nothing of GPUs."""
+    (tmp_path / "driver").mkdir()
+    FakeNvml(tmp_path / "driver", Scenario(devices=tuple(Device(uuid=uuid) for uuid in GPUS)))
+    asked: tuple[tuple[dict[str, Any], set[str]], ...] = (
+        ({}, {"0", "1"}), ({"devices": [1]}, {"1"}), ({"devices": GPUS[:1]}, {"0"}), ({"access": "none"}, set()),
+    )  # fmt: skip
+    for number, (gpu, wanted) in enumerate(asked):
+        text = _collect(pod(tmp_path / "driver", scratch=f"scratch{number}", gpu=gpu))
+        for name in ("gpu_info", "gpu_process_count"):
+            assert {labels["gpu"] for labels, _ in _series(text, name)} == wanted, (gpu, name)
