@@ -12,7 +12,7 @@ import pytest
 from bongsu.sources.nvml import demo, scenario_file
 from bongsu.sources.nvml.curve import Noise, Sine, Steps
 from bongsu.sources.nvml.demo import DemoReader
-from bongsu.sources.nvml.reader import NvmlReader
+from bongsu.sources.nvml.reader import NvmlReader, read_by, reader_of
 from bongsu.sources.nvml.reading import Gpu, GpuProcess, Snapshot
 from bongsu.sources.nvml.scenario import (
     Activity,
@@ -221,6 +221,15 @@ def test_the_demo_says_that_it_is_one_and_whose_its_processes_are() -> None:
         "6c1f7a52-0a7e-4b5e-9a66-0f3f5a1c7d10",
     }
     assert player.read() is look
+
+
+def test_collectors_of_a_machine_read_the_demo_that_is_played_on_it() -> None:
+    """Who asks for the machine's reader gets the player; other machines are not concerned."""
+    machine, other = Machine.at(), Machine.at()
+    player, _ = _player(SHIPPED)
+    read_by(machine, player)
+    assert reader_of(machine) is player
+    assert reader_of(other) is not player
 
 
 def test_a_driver_that_does_not_start_is_an_error() -> None:

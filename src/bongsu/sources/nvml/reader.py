@@ -10,7 +10,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -279,10 +279,26 @@ def _has_library() -> bool:
 
 
 _lock = threading.Lock()
-_readers: weakref.WeakKeyDictionary[Machine, NvmlReader] = weakref.WeakKeyDictionary()
+_readers: weakref.WeakKeyDictionary[Machine, Reader] = weakref.WeakKeyDictionary()
 
 
-def reader_of(machine: Machine) -> NvmlReader:
+class Reader(Protocol):
+    """Who looks at the GPUs of a machine."""
+
+    def read(self) -> Snapshot:
+        """The look of this moment, within its patience."""
+
+    def close(self) -> None:
+        """End what it started."""
+
+
+def read_by(machine: Machine, reader: Reader) -> None:
+    """Let this reader answer for a machine, before anybody asks: `demo.DemoReader` for a demonstration."""
+    with _lock:
+        _readers[machine] = reader
+
+
+def reader_of(machine: Machine) -> Reader:
     """The one reader of a machine, whoever asks for it."""
     with _lock:
         found = _readers.get(machine)
