@@ -12,6 +12,7 @@ import click
 from bongsu.cli.main import cli
 from bongsu.cli.wire import CLASSES, CollectorClass, keywords
 from bongsu.collectors.agent import AgentCollector
+from bongsu.collectors.demo import DemoCollector
 from bongsu.collectors.left_out import LEFT_OUT
 from bongsu.model import health
 from bongsu.model.metric import MetricPattern, MetricSpec
@@ -66,6 +67,9 @@ def metrics() -> str:
     lines += ["", f"## {AgentCollector.name}", "", "The clock of `bongsu up` and `bongsu agent`.", ""]
     lines += ["| metric | type | unit | labels | what it is |", "|---|---|---|---|---|"]
     lines += [_row(spec) for spec in AgentCollector.specs]
+    lines += ["", f"## {DemoCollector.name}", "", "A mark on made-up GPUs, while a scenario is played (`--demo`).", ""]
+    lines += ["| metric | type | unit | labels | what it is |", "|---|---|---|---|---|"]
+    lines += [_row(spec) for spec in DemoCollector.specs]
     lines += ["", "## store", "", "The history on disk, where one is kept.", ""]
     lines += ["| metric | type | unit | labels | what it is |", "|---|---|---|---|---|"]
     lines += [_row(spec) for spec in (facts.UP, *facts.SPECS)]

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from bongsu.cli.options import ObservingCommand, loaded, machine_options
+from bongsu.cli.options import ObservingCommand, demo_option, loaded, machine_options
 
 HELP = """Read every collector once and print what it gave.
 
@@ -29,6 +29,7 @@ def _complete(_ctx: click.Context, _parameter: click.Parameter, incomplete: str)
 
 @click.command(cls=ObservingCommand, help=HELP)
 @machine_options
+@demo_option
 @click.argument("names", nargs=-1, metavar="[COLLECTOR]...", shell_complete=_complete)
 @click.option("--once", is_flag=True, help="Collect once; what this command does anyway.")
 @click.option(

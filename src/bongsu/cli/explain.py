@@ -100,12 +100,14 @@ class Index:
     def __init__(self) -> None:
         from bongsu.cli.wire import CLASSES
         from bongsu.collectors.agent import AgentCollector
+        from bongsu.collectors.demo import DemoCollector
         from bongsu.model import health
         from bongsu.store.writing import facts
 
         self.classes = CLASSES
         self.by_collector: dict[str, tuple[Any, ...]] = {cls.name: cls.specs for cls in CLASSES}
         self.by_collector[AgentCollector.name] = AgentCollector.specs
+        self.by_collector[DemoCollector.name] = DemoCollector.specs
         self.by_collector[health.NAME] = health.SPECS
         self.by_collector["store"] = (facts.UP, *facts.SPECS)
 

@@ -50,8 +50,12 @@ def missing_package() -> str | None:
 
 def wanted(loaded: Loaded, *, page: bool) -> str | None:
     """The file of the history that these settings ask for, whether or not it can be had; None where they want none."""
-    store = loaded.settings.store
-    return path(loaded.settings, os.environ) if (page if store.enabled is None else store.enabled) else None
+    return path(loaded.settings, os.environ) if _is_wanted(loaded.settings, page=page) else None
+
+
+def _is_wanted(settings: Settings, *, page: bool) -> bool:
+    """Made-up readings never come into a history, whatever else the settings say."""
+    return settings.demo is None and (page if settings.store.enabled is None else settings.store.enabled)
 
 
 def kept(loaded: Loaded, *, page: bool, running: Writer | None) -> Writer | None:
@@ -63,7 +67,7 @@ def kept(loaded: Loaded, *, page: bool, running: Writer | None) -> Writer | None
         BadInput: it was asked for and cannot be kept, or another process writes to it.
     """
     store = loaded.settings.store
-    if not (page if store.enabled is None else store.enabled):
+    if not _is_wanted(loaded.settings, page=page):
         return None
     labels = _labels(loaded)
     asked = store.enabled or loaded.origins.is_given(("data_dir",)) or loaded.origins.is_given(("store", "path"))

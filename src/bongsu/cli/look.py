@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bongsu.cli.options import ObservingCommand, loaded, machine_options
+from bongsu.cli.options import ObservingCommand, demo_option, loaded, machine_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,6 +50,7 @@ Exit code 1 when something is wrong:
 
 @click.command(cls=ObservingCommand, help=STATUS)
 @machine_options
+@demo_option
 @click.option("--watch", metavar="SECONDS", help="Show it again every so many seconds, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object (with --watch: one a line).")
 @click.pass_context
@@ -98,6 +99,7 @@ SORTS = ("cpu", "memory", "io", "threads", "pid", "user")
 
 @click.command(cls=ObservingCommand, help=TOP)
 @machine_options
+@demo_option
 @click.option("--interval", metavar="SECONDS", default="2", help="How often to read.  [default: 2]")
 @click.option(
     "--sort", type=click.Choice(SORTS), default="cpu", metavar="KEY", help=f"{', '.join(SORTS)}.  [default: cpu]"
@@ -137,9 +139,10 @@ def top(
     settings = loaded(ctx, extra)
     collecting = wire.collectors(settings, wire.machine(settings), only=(*TOP_COLLECTORS, "owner"))
     gatherer = wire.gatherer(settings, owners_last(collecting), slower=False)
+    without_owners = [one.name for one in collecting if one.name != "owner"]
 
     def gather(*, owners: bool) -> Batch:
-        return gatherer.gather(only=None if owners else TOP_COLLECTORS)
+        return gatherer.gather(only=None if owners else without_owners)
 
     from bongsu.views.processes import Order
     from bongsu.views.ruled import Sort

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from bongsu.cli.options import ObservingCommand, keep_given, loaded, machine_options, setting
+from bongsu.cli.options import ObservingCommand, demo_option, keep_given, loaded, machine_options, setting
 
 if TYPE_CHECKING:
     from bongsu.agent import Agent
@@ -30,6 +30,7 @@ Examples:
                                        for others too, with TLS and users
   bongsu up --retention 3d,1y          keep every reading for 3 days, one a minute for a year
   bongsu up -c bongsu.yaml             settings in a file; SIGHUP reads it again
+  bongsu up --demo                     with 8 GPUs that are made up, and marked as such
 """
 AGENT = """Watch this machine without a page: /metrics for Prometheus, and the sinks of the settings.
 
@@ -77,7 +78,7 @@ def _serving_options(command: _Function) -> _Function:
         )
     ):  # fmt: skip
         command = option(command)
-    return machine_options(command)
+    return machine_options(demo_option(command))
 
 
 @click.command(cls=ObservingCommand, help=UP)
@@ -166,8 +167,14 @@ def _greeting(running: Agent, *, page: bool, quiet: bool) -> list[str]:
             f" It asks for the token in {access.token_file} (Authorization: Bearer); a Prometheus names a copy "
             "of that file as authorization: credentials_file."
         )
+    demo = setup.kept.loaded.settings.demo is not None
     return [
-        f"Bongsu watches {platform.node() or 'this machine'}: {url}",
+        f"{'DEMO: ' if demo else ''}Bongsu watches {platform.node() or 'this machine'}: {url}",
+        *(
+            ["The GPUs and the processes on them are made up (--demo). No history is kept, and no sink is written to."]
+            if demo
+            else []
+        ),
         f"Reads {len(setup.gatherer.names)} subjects {when}.{metrics}",
         *_history(setup.kept),
         "Ctrl-C stops it.",

@@ -83,6 +83,14 @@ def setting(path: str, *spellings: str, **attributes: Any) -> Callable[[_Functio
     )
 
 
+def demo_option(command: _Function) -> _Function:
+    """Made-up GPUs: for commands that show readings and keep none."""
+    return setting(
+        "demo", "--demo", is_flag=False, flag_value="shipped", metavar="[FILE]",
+        help="Play made-up GPUs and processes on them, marked DEMO; nothing of it is stored.",
+    )(command)  # fmt: skip
+
+
 def loaded(ctx: click.Context, more: Iterable[Given] = ()) -> Loaded:
     """The settings of this call: file, environment and flags together, and what ``more`` adds. Raises BadInput."""
     given = [*ctx.meta.get(_GIVEN, ()), *more]

@@ -94,7 +94,7 @@ class Builder:
         collecting = [*wire.collectors(loaded, wire.machine(loaded)), AgentCollector(self.counts)]
         place = (
             settings.host, settings.port, settings.token, settings.web_config, _stamp(settings.web_config),
-            settings.allowed_hosts, settings.runs_dir, interval if self._page else None, history.wanted(loaded, page=self._page),
+            settings.allowed_hosts, settings.runs_dir, settings.demo, interval if self._page else None, history.wanted(loaded, page=self._page),
         )  # fmt: skip
         moves = previous is None or previous.place != place  # a page's last hour goes with its interval
         if previous is not None and moves:
@@ -139,8 +139,10 @@ class Builder:
         return server
 
     def _note(self, settings: Settings, access: Access, port: int) -> None:
-        """Let `bongsu report open` find the page; where the state cannot be written, it will not."""
+        """Let `bongsu report open` find the page; where the state cannot be written, or in a demonstration, it will not."""
         self.forget()
+        if settings.demo is not None:
+            return
         state, runs = settings.data_dir or data_dir.default_directory(os.environ), _runs_dir(settings)
         if state is None or runs is None:
             return

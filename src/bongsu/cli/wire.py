@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 from bongsu.cli.settings_file import Loaded, Origins, one, unknown_key
 from bongsu.collectors import COLLECTORS
+from bongsu.collectors.demo import DemoCollector
 from bongsu.model.contract import Collector, Sink
 from bongsu.model.errors import BadInput
 from bongsu.model.message import Message
@@ -16,6 +17,7 @@ from bongsu.model.metric import MetricPattern, MetricSpec
 from bongsu.model.settings import Duration
 from bongsu.owners.resolver import configure
 from bongsu.pipeline import Gatherer
+from bongsu.sources.nvml.reader import read_by
 from bongsu.sources.root import Machine
 
 
@@ -38,6 +40,7 @@ class Keyword(NamedTuple):
     default: Any
 
 
+SHIPPED_SCENARIO = "shipped"  # what --demo plays without a file
 CLASSES: tuple[CollectorClass, ...] = COLLECTORS  # type: ignore[assignment]  # classes of one shape, not one base
 
 
@@ -52,7 +55,7 @@ def keywords(cls: CollectorClass) -> tuple[Keyword, ...]:
 
 
 def machine(loaded: Loaded) -> Machine:
-    """The trees that the settings name, and how owners of its processes are found. Raises BadInput."""
+    """The trees that the settings name, how owners of its processes are found, and GPUs that are played. Raises BadInput."""
     paths, origins = loaded.settings.paths, loaded.origins
     procfs, sysfs, rootfs = (
         origins.of(path) if origins.is_given(path) else f"--{path[-1]}"
@@ -60,7 +63,16 @@ def machine(loaded: Loaded) -> Machine:
     )
     found = Machine.at(paths.procfs, paths.sysfs, paths.rootfs, paths.udev, options=(procfs, sysfs, rootfs))
     configure(found, loaded.settings.owners)
+    if loaded.settings.demo is not None:
+        _play(loaded.settings.demo, origins.of(("demo",)), found)
     return found
+
+
+def _play(scenario: str, option: str, on: Machine) -> None:
+    from bongsu.sources.nvml.demo import SHIPPED, DemoReader
+    from bongsu.sources.nvml.scenario_file import load
+
+    read_by(on, DemoReader(load(SHIPPED if scenario == SHIPPED_SCENARIO else scenario, option)))
 
 
 def collectors(
@@ -78,7 +90,7 @@ def collectors(
     for name in settings.collectors:
         if name not in by_name:
             raise unknown_key(("collectors", name), by_name, origins)
-    chosen = []
+    chosen: list[Collector] = [] if settings.demo is None else [DemoCollector()]
     for cls in CLASSES:
         wish = settings.collectors.get(cls.name, {})
         options = {"enabled": wish} if isinstance(wish, bool) else dict(wish)
@@ -104,7 +116,9 @@ def gatherer(loaded: Loaded, collecting: Sequence[Collector], *, slower: bool = 
 
 
 def sinks(loaded: Loaded) -> list[Sink]:
-    """The sinks that the settings name. Raises BadInput where a path cannot be used."""
+    """The sinks that the settings name; made-up readings go to none. Raises BadInput where a path cannot be used."""
+    if loaded.settings.demo is not None:
+        return []
     wanted = loaded.settings.sinks
     found: list[Sink] = []
     if wanted.textfile is not None:

@@ -119,6 +119,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     log_level: Level | None = None
     deadline: Duration = DEADLINE_SECONDS
     paths: Paths = Paths()
+    demo: Path | None = None
     collector_defaults: Switch = True
     collectors: Collectors = msgspec.field(default_factory=dict)
     processes: ProcessSettings = ProcessSettings()
@@ -145,6 +146,8 @@ MEANING: dict[tuple[str, ...], str] = {
     ("paths", "sysfs"): "The sys file system.",
     ("paths", "rootfs"): "The root file system.",
     ("paths", "udev"): "udev's database; default run/udev/data below rootfs.",
+    ("demo",): "A scenario whose made-up GPUs are played in place of this machine's; `shipped` is the one that comes with "
+               "Bongsu. Nothing of it is stored, and all that shows it says so.",
     ("collector_defaults",): "Whether the collectors that are on by default are on; off leaves only those named.",
     ("collectors",): "By collector name: off, on, or its options (bongsu explain NAME lists them).",
     ("processes",): "The table of processes.",

@@ -198,3 +198,4 @@ class Summary(msgspec.Struct, frozen=True):
     problems: tuple[Problem, ...]
     gpus: tuple[GpuUse, ...] = ()
     gpus_expected: int | None = None
+    demo: bool = False  # the GPUs are made up

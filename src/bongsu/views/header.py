@@ -7,6 +7,7 @@ import platform
 from rich.text import Text
 
 from bongsu.collectors import cpu, diskstats, loadavg, meminfo, netdev, pressure, stat, uname
+from bongsu.collectors.demo import DEMO
 from bongsu.model.batch import Batch
 from bongsu.model.metric import MetricSpec
 from bongsu.views.printable import printable
@@ -92,6 +93,8 @@ def _machine(readings: Readings, width: int) -> Text:
     boot, batch = readings.value(stat.BOOT_TIME), readings.batch
     up = seconds_text(batch.time - boot) if boot is not None and batch is not None else UNKNOWN
     text = Text(printable(readings.host()), style="bold")
+    if readings.value(DEMO) is not None:
+        text = Text.assemble(("DEMO", "bold reverse"), " ", text)
     text.append(f"  up {up}" if width >= 60 else "", style="not bold")
     text.append("  load ", style="not bold dim")
     text.append(load, style="not bold")

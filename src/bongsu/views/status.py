@@ -53,7 +53,8 @@ def _heading(machine: Summary) -> Text:
     name = printable(host.name or "this machine")
     what = " - ".join(printable(part) for part in (host.os, kernel) if part)
     since = ", ".join(part for part in (uptime, f"read at {when_text(machine.time)}") if part)
-    return Text.assemble((name, "bold"), f" - {what}\n" if what else "\n", since)
+    demo = (("DEMO: the GPUs are made up\n", "bold reverse"),) if machine.demo else ()
+    return Text.assemble(*demo, (name, "bold"), f" - {what}\n" if what else "\n", since)
 
 
 def _gauges(machine: Summary, console: Console) -> Table:

@@ -21,6 +21,7 @@ from bongsu.collectors import (
     thermal_zone,
     uname,
 )  # fmt: skip
+from bongsu.collectors.demo import DEMO
 from bongsu.model.batch import Batch
 from bongsu.model.metric import MetricSpec
 from bongsu.model.mount import MountRow
@@ -62,7 +63,7 @@ def summary(batch: Batch, rates: Rates, window: float) -> Summary:
         None if processes is None else len(processes), _top(processes or [], by_cpu=True),
         _top(processes or [], by_cpu=False),
         None if owners is None else tuple(use for _, use in owners), _absent(batch), (),
-        gpu_uses(batch, now.values), _whole(now.one(gpu_values.EXPECTED)),
+        gpu_uses(batch, now.values), _whole(now.one(gpu_values.EXPECTED)), now.one(DEMO) is not None,
     )  # fmt: skip
     return msgspec.structs.replace(found, problems=tuple(problems(found)))
 

@@ -6,13 +6,14 @@ from typing import Any
 
 from bongsu.collectors import os as distribution
 from bongsu.collectors import stat, uname
+from bongsu.collectors.demo import DEMO
 from bongsu.model.batch import Batch
 from bongsu.model.metric import MetricSpec
 from bongsu.views.printable import printable
 
 
 def facts(batch: Batch | None) -> dict[str, Any]:
-    """Its name, system, kernel and start (Unix s); None where no collector told it."""
+    """Its name, system, kernel and start (Unix s); None where no collector told it; whether GPUs are made up."""
     found: dict[MetricSpec, tuple[dict[str, str], float]] = {}
     for sample in batch.samples if batch is not None else ():
         if sample.spec in _SPECS:
@@ -25,11 +26,12 @@ def facts(batch: Batch | None) -> dict[str, Any]:
         "system": _text(system.get("pretty_name")),
         "kernel": _text(" ".join(filter(None, (kernel.get("sysname"), kernel.get("release"))))),
         "boot_time": None if boot_time is None else boot_time[1],
+        "demo": DEMO in found,
         "ready": batch is not None,
     }
 
 
-_SPECS = frozenset({uname.INFO, distribution.INFO, stat.BOOT_TIME})
+_SPECS = frozenset({uname.INFO, distribution.INFO, stat.BOOT_TIME, DEMO})
 
 
 def _text(value: str | None) -> str | None:

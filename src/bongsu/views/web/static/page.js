@@ -89,7 +89,8 @@ async function catchUp() {
 function who() {
   if (!status) return;
   say(byId("host"), status.host ?? "Bongsu");
-  const title = status.host ? `${status.host} – Bongsu` : "Bongsu";
+  const title = `${status.demo ? "DEMO " : ""}${status.host ? `${status.host} – ` : ""}Bongsu`;
+  byId("demo").hidden = !status.demo;
   if (document.title !== title) document.title = title;
   const up = status.boot_time === null ? null : words.up(span(Math.max(0, (feed.lastNews ?? Date.now() / 1000) - status.boot_time)));
   const facts = [status.system, status.kernel, up].filter(Boolean).join(" · ");

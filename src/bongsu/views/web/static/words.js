@@ -15,6 +15,7 @@ export const words = {
   ranges: { 300: "5 min", 900: "15 min", 3600: "1 h", 21600: "6 h", 86400: "24 h", 604800: "7 d" },
   search: "Find a process, user, job or number",
   ownersSearch: "Find a job, pod, container, unit or user",
+  demo: "DEMO: GPUs are made up",
   connecting: "connecting …",
   waiting: "waiting for the first readings",
   live: "live",
