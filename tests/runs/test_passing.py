@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import run_scenarios
 from bongsu.records import segment
 from bongsu.records.run_reading import read_record
 from bongsu.runs import passing
@@ -129,6 +132,47 @@ def test_another_pid_namespace_and_root_directory(tmp_path: Path) -> None:
     assert _counts(found) == (len(rows), len(rows))
     assert [row.executable for row in rows].count("true") == 3
     assert all(row.pid > 1 for row in rows)
+
+
+@pytest.mark.needs_root
+def test_a_set_user_id_program_is_counted(tmp_path: Path) -> None:
+    """The kernel's records end where another user begins; the process itself is counted once, whether it was read or not."""
+    _events_or_skip()
+    with tempfile.TemporaryDirectory() as place:  # where others may enter
+        os.chmod(place, 0o755)
+        copy = shutil.copy("/bin/sleep", place)
+        os.chmod(copy, 0o4755)
+        command = (*run_scenarios.UNPRIVILEGED, "sh", "-c", f"{copy} 1; {copy} 0; :")
+        found, folder = _recorded(tmp_path, *command, options=("--interval", "100ms"))
+    rows = read_record(folder, "bongsu-run/1").processes
+    assert _counts(found) == (3, 3)
+    assert sorted(row.executable.rpartition("/")[2] for row in rows)[-2:] == ["sleep", "sleep"]
+    lived = sorted((row.end_seconds or 0.0) - row.start_seconds for row in rows)
+    assert lived[-2] > 0.9, "it has not ended when it became another user's"
+
+
+def test_a_command_of_many_threads_is_one_process(tmp_path: Path) -> None:
+    """Threads begin and end as processes do, and are none."""
+    _events_or_skip()
+    code = (
+        "import threading\nstop = threading.Event()\nthreads = [threading.Thread(target=stop.wait) for _ in range(500)]\n"
+        "[t.start() for t in threads]; __import__('time').sleep(1); stop.set(); [t.join() for t in threads]"
+    )
+    found, folder = _recorded(tmp_path, sys.executable, "-I", "-S", "-c", code, options=("--interval", "200ms"))
+    assert _counts(found) == (1, 1)
+    assert len(read_record(folder, "bongsu-run/1").processes) == 1
+    assert max(row["threads"] for row in found["sample"]) == 501
+
+
+def test_a_process_that_nobody_waits_for_has_ended_once(tmp_path: Path) -> None:
+    """A zombie is told to have ended when it did, not when its parent at last looked for it."""
+    _events_or_skip()
+    code = "import os, time\nif os.fork() == 0: os._exit(0)\ntime.sleep(3); os.wait()"
+    found, folder = _recorded(tmp_path, sys.executable, "-I", "-S", "-c", code, options=("--interval", "100ms"))
+    assert _counts(found) == (2, 2)
+    (zombie,) = [row for row in read_record(folder, "bongsu-run/1").processes if row.index]
+    assert zombie.end_seconds is not None
+    assert zombie.end_seconds < found["end"][0]["at_seconds"] - 1
 
 
 class _Told(TaskEvents):
