@@ -48,17 +48,21 @@ class Terminal:
             self.seen += data.decode("utf-8", "replace")
 
     def press(self, key: str, pattern: str) -> None:
-        """Press a key until something new is on the screen: who has the terminal changes at no certain time."""
+        """Press a key now and then until something new is on the screen: who has the terminal changes at no certain time.
+
+        Not at once again: such a key throws away what was written and not yet read (termios(3), NOFLSH).
+        """
         end = time.monotonic() + GENEROUS
         while True:
             self.type(key)
-            if select.select([self.fd], [], [], 0.5)[0]:
+            again = time.monotonic() + 1.0
+            while select.select([self.fd], [], [], max(0.0, again - time.monotonic()))[0]:
                 self.seen += os.read(self.fd, 65536).decode("utf-8", "replace")
-            found = re.compile(pattern).search(self.seen, self._from)
-            if found:
-                self._from = found.end()
-                return
-            assert time.monotonic() < end, f"{pattern!r} was not shown; there is {self.seen[self._from :]!r}"
+                found = re.compile(pattern).search(self.seen, self._from)
+                if found:
+                    self._from = found.end()
+                    return
+            assert time.monotonic() < end, f"{pattern!r} was not shown; there is {self.seen[self._from :][-500:]!r}"
 
     def resize(self, rows: int, columns: int) -> None:
         """Change the size of the window."""

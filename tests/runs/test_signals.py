@@ -225,12 +225,15 @@ def test_ctrl_z_stops_and_fg_and_bg_go_on(run: str, tmp_path: Path) -> None:
         screen.type("jobs\n")
         screen.until("Running")
         screen.until("ready> ")
+        (record,) = (tmp_path / "runs").glob("*/record.seg")
+        end = time.monotonic() + GENEROUS
+        while '"continued"' not in record.read_text() and time.monotonic() < end:
+            time.sleep(0.01)  # or the next stop is part of the first
         screen.type("fg\n")
         screen.until("bongsu run")
         screen.press("\x1a", "Stopped")
         screen.type("kill -9 %1; fg\n")
         screen.until("ready> ")
-    (record,) = (tmp_path / "runs").glob("*/record.seg")
     assert record.read_text().count('"stopped"') == 2
 
 
