@@ -225,6 +225,20 @@ def test_beyond_a_number_each_program_has_one_line(tmp_path: Path, monkeypatch: 
     assert len({row.index for row in rows}) == len(rows)
 
 
+def test_a_name_that_the_kernel_cut_short_is_known_from_another(tmp_path: Path) -> None:
+    """Who is told by name only stands with those of the same program that a reading came across."""
+    told, _, journal, _ = _passing(tmp_path, _life(NOBODY, 1.0, "x86_64-linux-gn"), _life(NOBODY + 1, 3.0, "as"))
+    journal.add("born", 0.5, process=7, executable="/usr/bin/gcc-12", command="x86_64-linux-gnu-gcc -c a.c")
+    journal.add("born", 0.5, process=8, executable="/usr/bin/as", command="as a")
+    journal.add("became", 0.6, process=8, executable="/opt/bin/as", command="/opt/bin/as a")
+    told.take()
+    told.read({}, 9.0, last=True)
+    told.finish(9.0)
+    journal.flush()
+    rows = {row.pid: row.executable for row in read_record(str(tmp_path), "bongsu-run/1").processes}
+    assert (rows[NOBODY], rows[NOBODY + 1]) == ("/usr/bin/gcc-12", "as")
+
+
 def test_records_that_were_lost_are_said(tmp_path: Path) -> None:
     """Who lacks an end that was lost has ended all the same if it is not there, and the report says that records lack."""
     told, accounts, journal, events = _passing(tmp_path, [Forked(1.0, NOBODY, NOBODY, ROOT)], [])

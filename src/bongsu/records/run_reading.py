@@ -137,6 +137,7 @@ KINDS: dict[str, type[msgspec.Struct]] = {
 }
 
 
+_LONGEST_NAME = 15  # bytes of a name, as the kernel keeps it
 _SHOWN = frozenset({"sample", "event", "monitor", "end"})  # kinds whose rows are handed on as they are
 
 
@@ -290,13 +291,16 @@ def _processes(found: dict[str, list[Any]], user_of: Callable[[int], str]) -> tu
     uses = _by_process(found["use"])
     exited = {row.process: row for row in found["exited"]}
     names: dict[int, str] = {}
-    rows = [*map(_passed, found["brief"]), *map(_many, {row.process: row for row in found["many"]}.values())]
+    known = _programs([*found["born"], *found["became"]])
+    rows = [_passed(row, known) for row in found["brief"]]
+    rows += [_many(row, known) for row in {row.process: row for row in found["many"]}.values()]
     for index in sorted(born.keys() | became.keys() | uses.keys() | exited.keys()):
         birth: Born | None = born.get(index)
         used: list[UseOf] = uses.get(index, [])
         end: Exited | None = exited.get(index)
         first = birth or (used[0] if used else end) or became[index][0]
         texts = [text for text in (birth, *became.get(index, ())) if text is not None]
+        executable = _latest(texts, None, "executable") or ""
         uid = birth.uid if birth else None
         if uid is not None and uid not in names:
             names[uid] = user_of(uid)
@@ -307,7 +311,7 @@ def _processes(found: dict[str, list[Any]], user_of: Callable[[int], str]) -> tu
                 start_seconds=birth.start_seconds if birth and birth.start_seconds is not None else first.at_seconds,
                 parent=birth.parent if birth else None,
                 command=_latest(texts, None, "command") or "",
-                executable=_latest(texts, None, "executable") or "",
+                executable=known.get(executable, executable),
                 user=names[uid] if uid is not None else "",
                 end_seconds=end.at_seconds if end else None,
                 exit_code=end.exit_code if end else None,
@@ -327,18 +331,32 @@ def _processes(found: dict[str, list[Any]], user_of: Callable[[int], str]) -> tu
     return tuple(rows)
 
 
-def _passed(row: Brief) -> ProcessRow:
+def _programs(rows: Iterable[Any]) -> dict[str, str]:
+    """The programs of processes that readings came across, by the name that they were executed by, as far as the kernel keeps it.
+
+    So that those of whom it told nothing else (proc_pid_comm(5)) stand with them. A name of several programs is left out.
+    """
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        if row.executable and row.executable.startswith("/") and row.command:
+            name = row.command.partition(" ")[0].rpartition("/")[2]
+            found.setdefault(name[:_LONGEST_NAME], set()).add(row.executable)
+    return {name: paths.pop() for name, paths in found.items() if len(paths) == 1}
+
+
+def _passed(row: Brief, programs: dict[str, str]) -> ProcessRow:
     return ProcessRow(
         index=row.process, pid=row.pid or 0, start_seconds=row.at_seconds if row.start_seconds is None else row.start_seconds,
-        parent=row.parent, executable=row.executable or "", end_seconds=row.at_seconds, known_by="event",
+        parent=row.parent, executable=programs.get(row.executable or "", row.executable or ""), end_seconds=row.at_seconds,
+        known_by="event",
     )  # fmt: skip
 
 
-def _many(row: Many) -> ProcessRow:
+def _many(row: Many, programs: dict[str, str]) -> ProcessRow:
     end = row.at_seconds if row.end_seconds is None else row.end_seconds
     return ProcessRow(
         index=row.process, pid=0, start_seconds=end if row.start_seconds is None else row.start_seconds,
-        executable=row.executable or "", end_seconds=end, known_by="event", count=row.processes or 1,
+        executable=programs.get(row.executable or "", row.executable or ""), end_seconds=end, known_by="event", count=row.processes or 1,
         lived_seconds=row.lived_seconds,
     )  # fmt: skip
 

@@ -118,9 +118,11 @@ def _programs(report: RunReport, console: Console, most: int) -> tuple[Table, st
     rows, use = report.processes, report.summary.cpu
     sign = ">= " if plain_console(console) else "≥ "
 
-    def least(group: Sequence[ProcessRow]) -> str:
-        """What stands before a sum over some of whom it is known, and some of whom not."""
-        return sign if 0 < sum(row.cpu_seconds is not None for row in group) < len(group) else ""
+    def least(group: Sequence[ProcessRow], text: str) -> str:
+        """A sum over some of whom it is known, and some of whom not: as much and more, if it is worth a word."""
+        if all(row.cpu_seconds is not None for row in group) or text == UNKNOWN:
+            return text
+        return UNKNOWN if text[0] in "<0" and text[:2] != "0." else sign + text
 
     if len(rows) <= most or most <= 0:
         return None
@@ -128,8 +130,8 @@ def _programs(report: RunReport, console: Console, most: int) -> tuple[Table, st
     drawn = [
         [
             Text(printable(name)), Text(count_text(how_many(group))), Text(clock_of(group[0].start_seconds)), Text(_until(group)),
-            Text(least(group) + seconds_text(_spent(group))),
-            Text(least(group) + ratio_text(_sum(one.cpu_share_ratio for one in group))),
+            Text(least(group, seconds_text(_spent(group)))),
+            Text(least(group, ratio_text(_sum(one.cpu_share_ratio for one in group)))),
             Text(bytes_text(max((one.peak_rss_bytes for one in group if one.peak_rss_bytes is not None), default=None))),
             Text(count_text(_sum(bool(one.exit_code) for one in group if one.exit_code is not None))),
         ]
@@ -139,7 +141,9 @@ def _programs(report: RunReport, console: Console, most: int) -> tuple[Table, st
         spent = (seconds_text(use.residual_seconds), ratio_text(use.residual_seconds / use.total_seconds))
         drawn.append([Text(word) for word in ("unseen by name", *3 * (UNKNOWN,), *spent, UNKNOWN, UNKNOWN)])
     titles = ("Programs", "count", "from", "to", "CPU", "share", "peak RSS", "failed")
-    return fitted(titles, drawn, console, give=((0, 16), (7, 0), (2, 0), (3, 0), (6, 0), (0, 12))), _left(len(ranked), most)
+    return fitted(titles, drawn, console, give=((0, 16), (7, 0), (2, 0), (3, 0), (6, 0), (0, 12))), _left(
+        len(ranked), most
+    )
 
 
 def _until(rows: Sequence[ProcessRow]) -> str:
