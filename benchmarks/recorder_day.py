@@ -63,12 +63,15 @@ def _simulate(program: str, count: int, interval: float, readings: int, busy: bo
         journal.now = lambda: round(now, 3)  # type: ignore[method-assign]  # as said
         recorder._slow.due = now
         if busy:
+            recorder._slow.due = float("inf")  # what takes long to read adds no lines
             recorder._tree.read = lambda **_: ([], [])  # type: ignore[method-assign]  # nothing is read: all have changed
             kept, numbers = Member.use, iter(range(10**12))
             Member.use = lambda self: (next(numbers) / 1000, *kept(self)[1:])  # type: ignore[method-assign]  # as said
         sizes: list[int] = []
         for number in range(readings):
             now += interval
+            for member in recorder._members.values() if busy else ():
+                member.kept_back = True  # there is news of it
             recorder.take()
             recorder.sample()
             if number in (readings // 10, readings - 1):
