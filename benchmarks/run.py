@@ -26,6 +26,7 @@ SUBJECTS = (
     "week",
     "page",
     "recorder",
+    "recorder_day",
     "emit",
     "compare",
 )
