@@ -65,7 +65,7 @@ def test_status_json_has_its_documented_keys() -> None:
     assert list(summary) == [
         "format", "time", "window_seconds", "host", "cpu", "memory", "pressure", "filesystems", "disks", "network",
         "temperatures", "processes", "top_cpu", "top_memory", "owners", "absent", "problems",
-        "gpus", "gpus_expected",
+        "gpus", "gpus_expected", "demo",
     ]  # fmt: skip
     assert list(summary["owners"][0]) == [
         "kind", "id", "name", "namespace", "user", "runtime", "inside", "processes", "oldest_process_start_time",

@@ -39,7 +39,10 @@ def test_each_process_names_its_owner() -> None:
 def test_owners_have_their_use_under_keys_with_units() -> None:
     """All owners that have a process, by CPU, with what they use and may use; what is not known is null."""
     document = json.loads(process_json(look(1), look(3)))
-    assert list(document) == ["format", "time", "window_seconds", "processes", "owners"]
+    assert list(document) == [
+        "format", "time", "window_seconds", "processes", "owners", "gpus", "gpu_processes", "demo",
+    ]  # fmt: skip
+    assert (document["gpus"], document["gpu_processes"], document["demo"]) == ([], None, False)
     assert len(document["owners"]) == 8
     job = document["owners"][0]
     assert (job["kind"], job["id"], job["name"], job["cores"]) == ("slurm", "42", "train", 2.0)

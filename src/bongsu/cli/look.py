@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from bongsu.pipeline import Gatherer
     from bongsu.views.rates import Rates
 
-TOP_COLLECTORS = ("uname", "stat", "cpu", "loadavg", "meminfo", "pressure", "netdev", "diskstats", "process")
+TOP_COLLECTORS = (
+    "uname", "stat", "cpu", "loadavg", "meminfo", "pressure", "netdev", "diskstats", "process", "gpu", "gpu_process",
+)  # fmt: skip
 WINDOW = 1.0  # seconds between the two readings that rates are made of
 
 STATUS = """Show this machine on one page: load, memory, disks, network, temperatures, the largest processes, who uses it.
@@ -80,9 +82,9 @@ def status(ctx: click.Context, watch: str | None, as_json: bool) -> int:
 TOP = """Show processes live, what they use and who they belong to.
 
 Keys: `c` `m` `i` sort by CPU, memory, disk use; `o` shows owners (Slurm jobs, pods, containers, units, users) against
-their limits and Enter the processes of one; `/` filters, also by job, pod, namespace, container, unit and user;
-`M` shows only yours; `T` draws the tree, `k` sends a signal after asking, `?` lists all keys, `q` leaves. When the
-output is no terminal, one plain page is printed, or with --interval one after another.
+their limits and Enter the processes of one; `G` shows the processes on GPUs; `/` filters, also by job, pod, namespace,
+container, unit and user; `M` shows only yours; `T` draws the tree, `k` sends a signal after asking, `?` lists all keys,
+`q` leaves. When the output is no terminal, one plain page is printed, or with --interval one after another.
 
 \b
 Examples:
@@ -90,7 +92,9 @@ Examples:
   bongsu top --sort memory --filter python
   bongsu top --by owner                      who uses what, against which limit
   bongsu top --filter 'job 42'
+  bongsu top --gpu                           who is on which GPU
   bongsu top --json | jq '.processes[0]'
+  bongsu top --json | jq '.gpu_processes[] | [.gpu, .user, .memory_bytes]'
   bongsu top --json --mine | jq '.owners[] | {id, cores, memory_bytes, memory_limit_bytes}'
 """
 GROUPS = ("owner", "user", "command", "none")
@@ -118,6 +122,7 @@ SORTS = ("cpu", "memory", "io", "threads", "pid", "user")
     default="",
     help="Only lines that hold all of these words, or whose owner does.",
 )
+@click.option("--gpu", "on_gpus", is_flag=True, help="The processes on GPUs.")
 @click.option("--mine", is_flag=True, help="Only your own processes.")
 @click.option("--user", metavar="NAME", default="", help="Only the processes of this user (a name or a number).")
 @click.option("--tree", is_flag=True, help="Children below their parents.")
@@ -125,7 +130,7 @@ SORTS = ("cpu", "memory", "io", "threads", "pid", "user")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object with processes and owners, and end.")
 @click.pass_context
 def top(
-    ctx: click.Context, interval: str, sort: str, by: str, words: str, mine: bool, user: str, tree: bool,
+    ctx: click.Context, interval: str, sort: str, by: str, words: str, on_gpus: bool, mine: bool, user: str, tree: bool,
     arguments: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Hand the terminal to the live view, or print once."""
@@ -164,6 +169,7 @@ def top(
         interval=seconds,
         order=order,
         by=By(by),
+        on_gpus=on_gpus,
         may_signal=settings.settings.paths.procfs == "/proc",
         repeat=ctx.get_parameter_source("interval") is click.core.ParameterSource.COMMANDLINE,
     )

@@ -139,6 +139,18 @@ class OwnerUse(msgspec.Struct, frozen=True):
         return self.memory_bytes if self.working_set_bytes is None else self.working_set_bytes
 
 
+class GpuInstance(msgspec.Struct, frozen=True):
+    """A compute instance of a divided GPU (MIG). Memory is that of its GPU instance, which its compute instances share."""
+
+    index: str  # "7_1_0": of the GPU, the GPU instance, the compute instance
+    uuid: str
+    gpu_instance: str
+    profile: str
+    slices: float | None
+    memory_used_bytes: float | None
+    memory_total_bytes: float | None
+
+
 class GpuUse(msgspec.Struct, frozen=True):
     """A GPU; where ``up`` is not true, ``reason`` and ``cure`` say why, where that is known. A number is None where it is not."""
 
@@ -157,6 +169,9 @@ class GpuUse(msgspec.Struct, frozen=True):
     power_limit_watts: float | None
     clock_hertz: float | None  # of the SMs
     held_down: tuple[str, ...]  # what holds its clocks down now
+    sm_ratio: float | None = None  # how much of its SMs worked; Hopper and newer tell it
+    stuck: bool = False  # a kernel runs all the time, and the SMs do nothing
+    instances: tuple[GpuInstance, ...] = ()
 
 
 class Absent(msgspec.Struct, frozen=True):

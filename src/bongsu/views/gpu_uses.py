@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from bongsu.collectors import gpu_values as values
 from bongsu.model.batch import Absence, Batch
 from bongsu.model.metric import MetricSpec
-from bongsu.model.summary import GpuUse
+from bongsu.model.summary import GpuInstance, GpuUse
 
 # Reasons that are trouble, in words. The limit of power is usual under full load, and an idle GPU is at rest.
 _HELD_DOWN = {
@@ -16,6 +16,8 @@ _HELD_DOWN = {
     "hw_power_brake_slowdown": "power brake of the machine",
     "sw_power_cap": "limit of power",
 }
+
+_BUSY, _IDLE = 0.99, 0.01  # of the time, and of the SMs: a GPU that waits in a kernel for what never comes
 
 _Values = Mapping[MetricSpec, Mapping[tuple[str, ...], float]]
 
@@ -44,10 +46,28 @@ def _use(labels: tuple[str, ...], name: str, up: bool | None, why: Absence | Non
         return now.get(spec, {}).get((*labels, *more))
 
     index, uuid = labels
+    busy, active = of(values.UTILIZATION), of(values.SM_ACTIVITY)
     return GpuUse(
         index, uuid, name, up, "" if why is None else str(why.reason),
         "" if why is None or why.cure is None else str(why.cure),
-        of(values.UTILIZATION), of(values.MEMORY_USED), of(values.MEMORY_TOTAL), of(values.TEMPERATURE, "gpu"),
+        busy, of(values.MEMORY_USED), of(values.MEMORY_TOTAL), of(values.TEMPERATURE, "gpu"),
         of(values.TEMPERATURE_LIMIT, "slowdown"), of(values.POWER), of(values.POWER_LIMIT), of(values.CLOCK, "sm"),
-        tuple(text for reason, text in _HELD_DOWN.items() if of(values.CLOCK_EVENT, reason)),
+        tuple(text for reason, text in _HELD_DOWN.items() if of(values.CLOCK_EVENT, reason)), active,
+        busy is not None and active is not None and busy >= _BUSY and active <= _IDLE, tuple(_instances(uuid, now)),
     )  # fmt: skip
+
+
+def _instances(parent: str, now: _Values) -> Iterator[GpuInstance]:
+    def place(labels: tuple[str, ...]) -> tuple[int, ...]:
+        return tuple(int(part) for part in labels[0].split("_") if part.isdigit())
+
+    for labels in sorted(now.get(values.MIG_INFO, {}), key=place):
+        index, uuid, of, gpu_instance, _, profile = labels
+        if of != parent:
+            continue
+        memory = (now.get(spec, {}) for spec in (values.MIG_MEMORY_USED, values.MIG_MEMORY_TOTAL))
+        used, total = (
+            next((value for at, value in found.items() if at[1:] == (parent, gpu_instance)), None) for found in memory
+        )
+        slices = now.get(values.MIG_SLICES, {}).get((index, uuid))
+        yield GpuInstance(index, uuid, gpu_instance, profile, slices, used, total)

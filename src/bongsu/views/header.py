@@ -10,11 +10,16 @@ from bongsu.collectors import cpu, diskstats, loadavg, meminfo, netdev, pressure
 from bongsu.collectors.demo import DEMO
 from bongsu.model.batch import Batch
 from bongsu.model.metric import MetricSpec
+from bongsu.model.summary import GpuUse
+from bongsu.views.gpu_lines import gpu_lines
+from bongsu.views.gpu_uses import gpu_uses
 from bongsu.views.printable import printable
 from bongsu.views.rates import Rates
 from bongsu.views.units import UNKNOWN, bytes_text, ratio_text, seconds_text, short_bytes
 
+_TABLE = 9  # lines that GPUs leave to the table and what stands around it
 _MOST_BARS = 8  # cores that get a bar each; more are folded, a character each
+_MOST_PLAIN_GPUS = 16
 _STEPS = {False: " ▁▂▃▄▅▆▇█", True: " .:-=+*#@"}
 _BAR = {False: ("█", "·"), True: ("#", ".")}
 _IDLE = ("idle", "iowait")
@@ -45,6 +50,10 @@ class Readings:
         for labels in self._values.get(uname.INFO, {}):
             return labels[uname.INFO.labels.index("nodename")]
         return platform.node()
+
+    def gpus(self) -> tuple[GpuUse, ...]:
+        """The GPUs, by index."""
+        return () if self.batch is None else gpu_uses(self.batch, self._values)
 
     def cores(self) -> dict[str, float]:
         """How busy each core is, as a ratio, in the order of their numbers."""
@@ -77,14 +86,15 @@ def header(readings: Readings, width: int, height: int, *, ascii_only: bool = Fa
         lines += _folded(cores, width, ascii_only=ascii_only)
     lines.append(_memory(readings, width, ascii_only=ascii_only))
     lines.append(_flows(readings))
+    lines += gpu_lines(readings.gpus(), width, height - len(lines) - _TABLE, ascii_only=ascii_only)
     return _fit(lines, width)
 
 
 def plain_header(readings: Readings) -> list[str]:
     """The same in lines for a pipe."""
-    return [
-        text.plain.rstrip() for text in (_machine(readings, 100), _short(readings, readings.cores()), _flows(readings))
-    ]
+    lines = [_machine(readings, 100), _short(readings, readings.cores()), _flows(readings)]
+    lines += gpu_lines(readings.gpus(), 100, _MOST_PLAIN_GPUS, ascii_only=True)
+    return [text.plain.rstrip() for text in lines]
 
 
 def _machine(readings: Readings, width: int) -> Text:

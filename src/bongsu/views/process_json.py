@@ -1,13 +1,16 @@
-"""Writes the processes and owners of two batches as one JSON document, for programs."""
+"""Writes the processes, owners and GPUs of two batches as one JSON document, for programs."""
 
 from __future__ import annotations
 
+from bongsu.collectors.demo import DEMO
 from bongsu.model.batch import Batch
 from bongsu.model.errors import NotKnown
 from bongsu.model.message import Message
 from bongsu.model.summary import OwnerUse
+from bongsu.views import gpu_processes
 from bongsu.views.groups import By, Key
 from bongsu.views.groups import arrange as arranged_groups
+from bongsu.views.header import Readings
 from bongsu.views.json_text import json_text
 from bongsu.views.listing import rows_of
 from bongsu.views.owned import keys
@@ -17,14 +20,15 @@ from bongsu.views.rates import Rates
 
 
 def process_json(before: Batch, after: Batch, order: Order = Order()) -> str:  # noqa: B008  it is frozen
-    """One JSON object: ``format``, ``time`` (Unix s), ``window_seconds``, ``processes`` and ``owners``.
+    """One JSON object: ``format``, ``time``, ``window_seconds``, ``processes``, ``owners``, ``gpus``, ``gpu_processes``, ``demo``.
 
+    ``time`` is Unix s; the keys of a GPU are those of `bongsu.model.summary.GpuUse`; ``demo``: whether GPUs are made up.
     Only what ``order`` filters for is in it. A process has the keys ``pid``, ``ppid``, ``user``, ``uid``,
     ``executable``, ``state``, ``start_time`` (Unix s), ``threads``, ``cores`` (CPU seconds per second),
     ``cpu_seconds``, ``resident_bytes``, ``virtual_bytes``, ``read_bytes_per_second``, ``written_bytes_per_second``,
     ``kernel``, ``arguments`` and ``owner``, with ``kind``, ``id``, ``name``, ``namespace``, ``container``, ``step`` and
     ``user``; null is not known. The keys of an owner are those of `bongsu.model.summary.OwnerUse`; ``owners`` is null
-    where owners were not read.
+    where owners were not read, ``gpu_processes`` where processes on GPUs were not; in it a process on two GPUs stands twice.
 
     Raises:
         NotKnown: processes could not be read.
@@ -55,6 +59,13 @@ def process_json(before: Batch, after: Batch, order: Order = Order()) -> str:  #
         by_key: dict[Key, OwnerUse] = {owner.key: use for owner, use in uses}
         owners = [by_key[group.key] for group in arranged_groups(rows, known, By.OWNER, order, uses)]
     window = after.monotonic - before.monotonic
+    on_gpus = None
+    if gpu_processes.has_table(after):
+        on_gpus = [gpu_processes.document(one) for one in gpu_processes.arrange(after, rows, order)]
     return json_text(
-        {"format": 1, "time": after.time, "window_seconds": window, "processes": processes, "owners": owners}
-    )
+        {
+            "format": 1, "time": after.time, "window_seconds": window, "processes": processes, "owners": owners,
+            "gpus": Readings(after, rates).gpus(), "gpu_processes": on_gpus,
+            "demo": any(sample.spec is DEMO for sample in after.samples),
+        }
+    )  # fmt: skip

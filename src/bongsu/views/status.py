@@ -10,6 +10,7 @@ from rich.text import Text
 from bongsu.model.owner import OwnerKind
 from bongsu.model.summary import OwnerUse, Process, Summary
 from bongsu.views.columns import GAP, fitted, plain_console, short
+from bongsu.views.gpu_lines import trouble
 from bongsu.views.owned import called
 from bongsu.views.owner_uses import near_limits
 from bongsu.views.printable import printable
@@ -121,14 +122,13 @@ def _gpus(machine: Summary, console: Console) -> Table | None:
     for gpu in machine.gpus[:_MOST_GPUS]:
         bar, share = _gauge(gpu.busy_ratio, console)
         name = printable(f"{gpu.index or gpu.uuid} {gpu.name.removeprefix('NVIDIA ')}".rstrip())
-        state = "" if gpu.up else "does not answer" if gpu.up is False else gpu.reason
         rows.append(
             [
                 Text(name), bar, share,
                 Text(f"{bytes_text(gpu.memory_used_bytes)} of {bytes_text(gpu.memory_total_bytes)}"),
                 Text(_of(gpu.celsius, gpu.slowdown_celsius, "C" if plain_console(console) else "°C")),
                 Text(_of(gpu.power_watts, gpu.power_limit_watts, "W")),
-                Text(printable(state or ", ".join(gpu.held_down)), style="red" if gpu.up is False else ""),
+                Text(printable(trouble(gpu)), style="red" if gpu.up is False or gpu.stuck else ""),
             ]
         )  # fmt: skip
     titles = ("GPUs", "", "use", "memory", "temperature", "power", "held down by")

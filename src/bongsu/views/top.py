@@ -12,10 +12,11 @@ from typing import IO
 from rich.console import Console
 from rich.text import Text
 
+from bongsu.model.batch import Batch
 from bongsu.model.errors import BongsuError
 from bongsu.model.process import ProcessRow
 from bongsu.sources.pidfd import send_signal
-from bongsu.views import keys, processes
+from bongsu.views import gpu_processes, keys, processes
 from bongsu.views.feed import FIRST_SECONDS, Feed, Gather
 from bongsu.views.groups import By
 from bongsu.views.header import Readings, header, plain_header
@@ -37,6 +38,7 @@ _HELP = (
     "",
     "  o  owners: jobs, pods, containers, units, users against their limits",
     "  g  group by owner, by user, by command, not at all",
+    "  G  processes on GPUs: c by use of the SMs, m by memory, t by GPU",
     "  Enter  the processes of a group; Esc goes back",
     "  M  only mine       /  only lines that hold these words (an owner's, too)",
     "  T  tree            a  arguments, if they are read, or not",
@@ -58,6 +60,7 @@ def run_top(
     repeat: bool = False,
     order: Order = Order(),  # noqa: B008  it is frozen, so all may share it
     by: By = By.NONE,
+    on_gpus: bool = False,
     may_signal: bool = True,
     output: IO[str] | None = None,
 ) -> int:
@@ -73,8 +76,10 @@ def run_top(
     console = Terminal(file=file)
     keyboard = None if not console.is_terminal or console.is_dumb_terminal else _keyboard()
     if keyboard is None:
-        return _plain(gather, interval, file, Listing(order, by, ascii_only=True), repeat=repeat, console=console)
-    listing = Listing(order, by, ascii_only=not console.encoding.lower().startswith("utf"))
+        return _plain(
+            gather, interval, file, Listing(order, by, on_gpus=on_gpus, ascii_only=True), repeat=repeat, console=console
+        )
+    listing = Listing(order, by, on_gpus=on_gpus, ascii_only=not console.encoding.lower().startswith("utf"))
     try:
         return _Top(gather, interval, console, keyboard, listing, may_signal=may_signal).run()
     finally:
@@ -161,6 +166,10 @@ class _Top:
             self._typing = order.words
         elif key in {keys.ENTER, keys.ESCAPE, "o", "g"}:
             self._turn(key)
+        elif key == "G":
+            self._list.turn_to_gpus(on_gpus=not self._list.on_gpus)
+            self._chosen = None
+            self._feed.with_owners(owners=self._list.needs_owners)
         elif key == "M":
             everybody = order.uid is None and not order.user
             self._list.change(replace(order, user="", uid=os.getuid() if everybody else None))
@@ -210,7 +219,11 @@ class _Top:
 
     def _ask(self, row: ProcessRow | None) -> None:
         if row is None:
-            self._says = "Signals go to processes: Enter shows those of this line."
+            self._says = (
+                "No process of that number can be seen from here: it takes no signal."
+                if self._list.on_gpus
+                else "Signals go to processes: Enter shows those of this line."
+            )
         elif not self._may_signal:
             self._says = "These processes are read through another --procfs: they cannot be signalled from here."
         elif row.kernel:
@@ -276,6 +289,8 @@ class _Top:
         narrowed = self._narrowed()
         if narrowed:
             return Text(narrowed, style="bold")
+        if self._list.on_gpus:
+            return Text("? help  q quit  G all processes  / filter  k signal  M mine  t by GPU", style="dim")
         if self._list.grouped:
             return Text("? help  q quit  Enter its processes  Esc all processes  / filter  M mine", style="dim")
         return Text("? help  q quit  / filter  k signal  T tree  o owners  g group  M mine", style="dim")
@@ -294,13 +309,19 @@ class _Top:
         return f"{', '.join(said)}: {len(self._list)} shown, {way}"
 
     def _problem(self) -> str:
-        """Why there are no processes, if there are none."""
-        if self._list.batch is None or self._list.batch.table("processes") is not None:
-            return ""
-        for outcome in self._list.batch.outcomes:
-            if outcome.collector == "process":
-                return printable(outcome.error or outcome.no_data or "")
-        return "the collector `process` is off: there are no processes to show"
+        if self._list.on_gpus:
+            return _missing(self._list.batch, gpu_processes.TABLE, gpu_processes.COLLECTOR, "processes on GPUs")
+        return _missing(self._list.batch, "processes", "process", "processes")
+
+
+def _missing(batch: Batch | None, table: str, collector: str, what: str) -> str:
+    """Why there is no such table, if there is none."""
+    if batch is None or batch.table(table) is not None:
+        return ""
+    for outcome in batch.outcomes:
+        if outcome.collector == collector:
+            return printable(outcome.error or outcome.no_data or "")
+    return f"the collector `{collector}` is off: there are no {what} to show"
 
 
 def _plain(gather: Gather, interval: float, file: IO[str], listing: Listing, *, repeat: bool, console: Console) -> int:
@@ -314,6 +335,10 @@ def _plain(gather: Gather, interval: float, file: IO[str], listing: Listing, *, 
             batch = gather(owners=listing.needs_owners)
             listing.take(batch)
             lines = [*plain_header(Readings(batch, listing.rates)), "", *listing.plain(width), ""]
+            if listing.on_gpus and (
+                why := _missing(batch, gpu_processes.TABLE, gpu_processes.COLLECTOR, "processes on GPUs")
+            ):
+                lines[-1:] = [why, ""]
             file.write("\n".join(lines))
             file.flush()
             if not repeat:

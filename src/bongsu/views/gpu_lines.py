@@ -1,0 +1,122 @@
+"""The lines about GPUs above the table of `bongsu top`: one for each, or all in one where there is no room."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from rich.text import Text
+
+from bongsu.model.summary import GpuInstance, GpuUse
+from bongsu.views.printable import printable
+from bongsu.views.units import UNKNOWN, ratio_text, short_bytes
+
+STUCK = "busy but stuck"
+_BAR = {False: ("█", "·"), True: ("#", ".")}
+_WIDE = 100  # columns from which on there is room for clocks
+_HOT = 0.95  # of the temperature at which it slows down
+
+
+def gpu_lines(gpus: Sequence[GpuUse], width: int, room: int, *, ascii_only: bool) -> list[Text]:
+    """A line of each GPU where ``room`` lines hold them, else one line of all; none where there is no GPU."""
+    if not gpus:
+        return []
+    if len(gpus) > room:
+        return [_together(gpus, ascii_only=ascii_only)]
+    return [_line(gpu, width, ascii_only=ascii_only) for gpu in gpus]
+
+
+def trouble(gpu: GpuUse) -> str:
+    """What is odd about a GPU now, in words; "" where nothing is."""
+    if not gpu.up:
+        return "does not answer" if gpu.up is False else gpu.reason
+    return ", ".join(((STUCK,) if gpu.stuck else ()) + gpu.held_down)
+
+
+def _line(gpu: GpuUse, width: int, *, ascii_only: bool) -> Text:
+    line = Text(f"gpu{printable(gpu.index)}".ljust(6), style="dim")
+    if not gpu.up:
+        line.append(
+            printable(f"{trouble(gpu)} {gpu.reason if gpu.up is False else ''}".strip()), style="not dim bold red"
+        )
+        return line
+    half = max(8, (width - 58) // 2) if width < _WIDE else max(8, (width - 70) // 2)
+    if gpu.instances:
+        line.append(f"divided in {len(gpu.instances)}".ljust(half + 9), style="not dim")
+        line.append_text(_slices(gpu.instances, half, ascii_only=ascii_only))
+    else:
+        line.append_text(_bar(gpu.busy_ratio, half, ascii_only, stuck=gpu.stuck))
+        line.append(f"{ratio_text(gpu.busy_ratio):>7}  ", style="not dim")
+        line.append_text(_bar(_full(gpu), half, ascii_only))
+    memory = f"{short_bytes(gpu.memory_used_bytes)}/{short_bytes(gpu.memory_total_bytes)}"
+    line.append(f"{memory:>12}{_whole(gpu.power_watts):>5} W", style="not dim")
+    limit = gpu.slowdown_celsius
+    hot = gpu.celsius is not None and limit is not None and gpu.celsius >= _HOT * limit
+    line.append(
+        f"{_whole(gpu.celsius):>4} {'C' if ascii_only else '°C'}", style="not dim bold red" if hot else "not dim"
+    )
+    if width >= _WIDE:
+        clock = UNKNOWN if gpu.clock_hertz is None else f"{gpu.clock_hertz / 1e6:.0f}"
+        line.append(f"{clock:>6} MHz", style="not dim")
+    line.append(f"  {printable(trouble(gpu))}", style="not dim bold red" if gpu.stuck else "not dim yellow")
+    return line
+
+
+def _slices(instances: Iterable[GpuInstance], width: int, *, ascii_only: bool) -> Text:
+    """How full the memory of each GPU instance is, which its compute instances share; wider where it has more of it."""
+    parts = [next(found) for _, found in groupby(instances, lambda one: one.gpu_instance)]
+    whole = sum(part.memory_total_bytes or 0.0 for part in parts)
+    room = max(len(parts), width - len(parts) + 1)
+    text = Text()
+    for place, part in enumerate(parts):
+        share = (part.memory_total_bytes or 0.0) / whole if whole else 1 / len(parts)
+        ratio = (
+            part.memory_used_bytes / part.memory_total_bytes
+            if part.memory_total_bytes and part.memory_used_bytes is not None
+            else None
+        )
+        if place:
+            text.append("|", style="dim")
+        text.append_text(_bar(ratio, max(1, int(share * room)), ascii_only))
+    text.append(" " * max(0, width - text.cell_len))
+    return text
+
+
+def _bar(ratio: float | None, width: int, ascii_only: bool, *, stuck: bool = False) -> Text:
+    full, empty = _BAR[ascii_only]
+    filled = min(width, round((ratio or 0.0) * width))
+    style = "red" if stuck else "green" if (ratio or 0.0) < 0.95 else "yellow"
+    text = Text(full * filled, style=f"not dim {style}")
+    text.append((" " if ratio is None else empty) * (width - filled), style="dim")
+    return text
+
+
+def _together(gpus: Sequence[GpuUse], *, ascii_only: bool) -> Text:
+    line = Text("gpus  ", style="dim")
+    busy = [gpu.busy_ratio for gpu in gpus if gpu.busy_ratio is not None]
+    used = [gpu.memory_used_bytes for gpu in gpus if gpu.memory_used_bytes is not None]
+    total = [gpu.memory_total_bytes for gpu in gpus if gpu.memory_total_bytes is not None]
+    power = [gpu.power_watts for gpu in gpus if gpu.power_watts is not None]
+    heat = [gpu.celsius for gpu in gpus if gpu.celsius is not None]
+    line.append(
+        f"{len(gpus)}  use {ratio_text(sum(busy) / len(busy) if busy else None)}"
+        f"  mem {short_bytes(sum(used) if used else None)}/{short_bytes(sum(total) if total else None)}"
+        f"  {_whole(sum(power) if power else None)} W  hottest {_whole(max(heat, default=None))} {'C' if ascii_only else '°C'}",
+        style="not dim",
+    )
+    odd = [f"{gpu.index} {trouble(gpu)}" for gpu in gpus if not gpu.up or gpu.stuck]
+    if odd:
+        line.append(printable(f"  {'; '.join(odd)}"), style="not dim bold red")
+    return line
+
+
+def _full(gpu: GpuUse) -> float | None:
+    return (
+        gpu.memory_used_bytes / gpu.memory_total_bytes
+        if gpu.memory_total_bytes and gpu.memory_used_bytes is not None
+        else None
+    )
+
+
+def _whole(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value:.0f}"

@@ -1,0 +1,210 @@
+"""GPUs in `bongsu top`: their lines, the table of processes on them, what is odd, and what may not be signalled."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bongsu.model.batch import Batch, Outcome, Part, Table
+from bongsu.model.gpu import GpuProcessRow
+from bongsu.model.owner import Owner, OwnerKind
+from bongsu.model.process import ProcessRow
+from bongsu.model.summary import GpuUse
+from bongsu.views import gpu_processes
+from bongsu.views.gpu_lines import gpu_lines
+from bongsu.views.processes import Order
+from bongsu.views.ruled import Sort
+from cli.command import ARGV, bongsu
+from views.test_top import Terminal, has
+
+EVIL = "\x1b]0;owned\x07\x1b[2J\x9b31m\n\r[red]x[/red]\udcff\u202e"
+JOB = Owner(OwnerKind.SLURM, "42", "train", user="ada")
+WELL = GpuUse(
+    "0", "GPU-a", "H100", up=True, reason="", cure="", busy_ratio=0.5, memory_used_bytes=2.0**35,
+    memory_total_bytes=2.0**36, celsius=60.0, slowdown_celsius=90.0, power_watts=300.0, power_limit_watts=700.0,
+    clock_hertz=1.8e9, held_down=(),
+)  # fmt: skip
+
+
+def on_gpu(pid: int, gpu: str = "0", start: int | None = None, **known: object) -> GpuProcessRow:
+    row = GpuProcessRow(
+        pid=pid, start_ticks=start, start_time=None if start is None else 1000.0 - start, user="ada", owner=JOB,
+        command="train", gpu=gpu, uuid=f"GPU-{gpu}", memory_bytes=1 << 30, sm_ratio=0.5,
+    )  # fmt: skip
+    return msgspec.structs.replace(row, **known)
+
+
+def batch(*rows: GpuProcessRow) -> Batch:
+    outcome = Outcome("gpu_process", 0.0, 0.0)
+    return Batch(1000.0, 1.0, (Part("gpu_process", 1000.0, 1.0, (), (), (Table("gpu_processes", rows),), outcome),))
+
+
+def seen(pid: int, start: int, uid: int = 7) -> ProcessRow:
+    return ProcessRow(pid, 1, "ada", uid, "train", "S", 0.0, start, 1, 0.0, 0, 0, 0, 0)
+
+
+def pids(*rows: GpuProcessRow, order: Order = Order(), all_of_it: tuple[ProcessRow, ...] = ()) -> list[int]:  # noqa: B008  it is frozen
+    return [one.row.pid for one in gpu_processes.arrange(batch(*rows), all_of_it, order)]
+
+
+def test_the_order_is_that_of_the_key() -> None:
+    """By SM time, by memory, by GPU, by pid, by user; what is not known stands last where the largest stand first."""
+    rows = (
+        on_gpu(1, "2", sm_ratio=None, memory_bytes=9), on_gpu(2, "10", sm_ratio=0.9, memory_bytes=None),
+        on_gpu(3, "0_11_0", sm_ratio=0.1, memory_bytes=5), on_gpu(4, "0_2_0", sm_ratio=0.0, memory_bytes=7),
+    )  # fmt: skip
+    assert pids(*rows) == [2, 3, 4, 1]
+    assert pids(*rows, order=Order(Sort.MEMORY)) == [1, 4, 3, 2]
+    assert pids(*rows, order=Order(Sort.THREADS)) == [4, 3, 1, 2]
+    assert pids(*rows, order=Order(Sort.THREADS, turned=True)) == [2, 1, 3, 4]
+    assert pids(*rows, order=Order(Sort.CPU, tree=True)) == [4, 3, 1, 2]
+
+
+def test_filters_find_owners_and_gpus() -> None:
+    """All words must be there: of the GPU, the pid, the user, the command, the owner."""
+    other = on_gpu(2, "1", owner=Owner(OwnerKind.POD, "u", "chat", "prod"), command="vllm", user="bob")
+    assert pids(on_gpu(1), other, order=Order(words="job 42")) == [1]
+    assert pids(on_gpu(1), other, order=Order(words="gpu1 VLLM prod")) == [2]
+    assert pids(on_gpu(1), other, order=Order(user="bob")) == [2]
+    assert pids(on_gpu(1), other, order=Order(words="vllm train")) == []
+
+
+def test_only_mine_goes_by_the_number_of_the_user_where_the_process_is_seen() -> None:
+    """A process that is seen is mine by its uid; of one that is not, the name decides; nobody's is never mine."""
+    me = pwd.getpwuid(os.getuid()).pw_name
+    rows = (on_gpu(1, start=5), on_gpu(2, user=me), on_gpu(3, user=""), on_gpu(4, start=6))
+    mine = Order(uid=os.getuid())
+    assert sorted(pids(*rows, order=mine, all_of_it=(seen(1, 5, os.getuid()), seen(4, 6, os.getuid() + 1)))) == [1, 2]
+
+
+def test_a_process_is_joined_by_number_and_start() -> None:
+    """Another process of the same number is not the one on the GPU: nothing may be sent to it."""
+    found = gpu_processes.arrange(batch(on_gpu(1, start=5), on_gpu(2, start=None)), [seen(1, 6), seen(2, 0)], Order())
+    assert [one.process for one in found] == [None, None]
+    [joined] = gpu_processes.arrange(batch(on_gpu(1, start=5)), [seen(1, 5)], Order())
+    assert joined.process is not None
+    assert joined.age == 5.0
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 120, 200])
+def test_lines_fit_and_cannot_steer(width: int) -> None:
+    """Whatever a process, user or owner is called, a line is one line of printable characters of that width."""
+    row = on_gpu(1, command=EVIL, user=EVIL, owner=Owner(OwnerKind.UNIT, EVIL, user=EVIL))
+    [entry] = gpu_processes.arrange(batch(row), [], Order())
+    for text in (gpu_processes.line(entry, width), gpu_processes.heading(width, Order())):
+        assert text.cell_len == width
+        assert text.plain.isprintable()
+
+
+def test_a_gpu_that_is_busy_but_stuck_says_so() -> None:
+    """Stuck, hot, lost and held down are words; where there is no room for all, one line still names who is stuck."""
+    stuck = msgspec.structs.replace(WELL, index="1", stuck=True, busy_ratio=1.0, sm_ratio=0.0)
+    lost = msgspec.structs.replace(WELL, index="2", up=False, reason="the GPU is lost", busy_ratio=None)
+    held = msgspec.structs.replace(WELL, index="3", held_down=("too hot",))
+    lines = [text.plain for text in gpu_lines((WELL, stuck, lost, held), 100, 4, ascii_only=True)]
+    assert [("stuck" in line, "lost" in line, "too hot" in line) for line in lines] == [
+        (False, False, False), (True, False, False), (False, True, False), (False, False, True),
+    ]  # fmt: skip
+    [together] = gpu_lines((WELL, stuck, lost, held), 100, 3, ascii_only=True)
+    assert "1 busy but stuck; 2 does not answer" in together.plain
+    assert gpu_lines((), 100, 3, ascii_only=True) == []
+
+
+@contextmanager
+def top(*arguments: str, columns: int = 120, lines: int = 40) -> Iterator[Terminal]:
+    terminal = Terminal([*ARGV, "top", *arguments], columns, lines)
+    try:
+        yield terminal
+    finally:
+        terminal.close()
+
+
+def test_g_shows_who_is_on_which_gpu_and_escape_goes_back() -> None:
+    """Lines of GPUs stand in the header with the word DEMO; G shows their processes; a made-up one takes no signal."""
+    with top("--demo") as terminal:
+        terminal.wait_for(has("DEMO ", "gpu5", "busy but stuck", "divided in 7", "PROGRAM"))
+        terminal.press("G")
+        terminal.wait_for(has("job 48213", "COMMAND", "pod inference/chat"))
+        terminal.press("k")
+        terminal.wait_for(has("can be seen from here: it takes no signal"))
+        terminal.press("/vllm\r")
+        terminal.wait_for(lambda text: "305100" in text and "411002" not in text)
+        terminal.press("\x1b")
+        terminal.wait_for(has("411002"))
+        terminal.press("\x1b")
+        terminal.wait_for(has("PROGRAM"))
+        terminal.press("q")
+        assert terminal.ended() == 0
+        assert terminal.is_restored()
+
+
+def test_a_process_on_a_gpu_is_signalled_only_after_yes() -> None:
+    """A process that is seen here is asked about by name before it gets a signal, also from the table of GPUs."""
+    victim = subprocess.Popen(["sleep", "1000"])
+    program = f"""
+import os, sys
+sys.path.insert(0, {str(Path(__file__).parent.parent)!r})
+from bongsu.collectors.process import ProcessCollector
+from bongsu.model.batch import Outcome, Part
+from bongsu.pipeline import Gatherer
+from bongsu.sources.root import Machine
+from bongsu.views.top import run_top
+from views.test_top_gpu import batch, on_gpu
+import msgspec
+gatherer = Gatherer([ProcessCollector(Machine.at())])
+def gather(*, owners):
+    found = gatherer.gather()
+    [row] = [row for row in found.table("processes").rows if row.pid == {victim.pid}] or [None]
+    rows = () if row is None else (on_gpu(row.pid, start=row.start_ticks, command="sleep"),)
+    return msgspec.structs.replace(found, parts=(*found.parts, *batch(*rows).parts))
+sys.exit(run_top(gather, interval=0.2, on_gpus=True))
+"""
+    terminal = Terminal([sys.executable, "-c", program], 100, 30)
+    try:
+        terminal.wait_for(has(str(victim.pid), "job 42"))
+        terminal.press("k")
+        terminal.wait_for(has(f"SIGTERM to {victim.pid}"))
+        terminal.press("n")
+        terminal.wait_for(has("Nothing was signalled"))
+        assert victim.poll() is None
+        terminal.press("k")
+        terminal.wait_for(has(f"SIGTERM to {victim.pid}"))
+        terminal.press("y")
+        assert victim.wait(30) == -15
+    finally:
+        terminal.close()
+        victim.kill()
+        victim.wait()
+
+
+def test_a_pipe_gets_the_table_or_the_reason() -> None:
+    """`top --gpu` in a pipe: lines of GPUs, then the table; on a machine without a driver the reason in its place."""
+    text = bongsu("top", "--gpu", "--demo").stdout
+    assert text.index("gpu0 ") < text.index("COMMAND") < text.index("job 48213")
+    assert (
+        bongsu("top", "--gpu", "--collector.disable-defaults")
+        .stdout.rstrip()
+        .endswith("the collector `gpu_process` is off: there are no processes on GPUs to show")
+    )
+
+
+def test_json_has_gpus_and_their_processes() -> None:
+    """`top --json` tells GPUs, instances and processes with owners in base units, and that they are made up."""
+    told = json.loads(bongsu("top", "--demo", "--json", "--filter", "vllm").stdout)
+    assert told["demo"] is True
+    assert [gpu["index"] for gpu in told["gpus"]] == [str(n) for n in range(8)]
+    assert [gpu["stuck"] for gpu in told["gpus"]].index(True) == 5
+    instances = ["7_1_0", "7_1_1", "7_7_0", "7_8_0", "7_9_0", "7_11_0", "7_12_0"]
+    assert [one["index"] for one in told["gpus"][7]["instances"]] == instances
+    [one] = told["gpu_processes"]
+    assert (one["gpu"], one["owner"]["kind"], one["owner"]["namespace"]) == ("4", "pod", "inference")
+    assert one["memory_bytes"] == 61000 * 2**20
