@@ -22,9 +22,9 @@ Exit code 3 if a collector failed (the others are printed all the same).
 
 
 def _complete(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    from bongsu.cli.wire import CLASSES
+    from bongsu.cli.wire import classes
 
-    return [cls.name for cls in CLASSES if cls.name.startswith(incomplete)]
+    return [cls.name for cls in classes() if cls.name.startswith(incomplete)]
 
 
 @click.command(cls=ObservingCommand, help=HELP)

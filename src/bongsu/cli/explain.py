@@ -98,14 +98,14 @@ class Index:
     """All that has a name."""
 
     def __init__(self) -> None:
-        from bongsu.cli.wire import CLASSES
+        from bongsu.cli.wire import classes
         from bongsu.collectors.agent import AgentCollector
         from bongsu.collectors.demo import DemoCollector
         from bongsu.model import health
         from bongsu.store.writing import facts
 
-        self.classes = CLASSES
-        self.by_collector: dict[str, tuple[Any, ...]] = {cls.name: cls.specs for cls in CLASSES}
+        self.classes = classes()
+        self.by_collector: dict[str, tuple[Any, ...]] = {cls.name: cls.specs for cls in self.classes}
         self.by_collector[AgentCollector.name] = AgentCollector.specs
         self.by_collector[DemoCollector.name] = DemoCollector.specs
         self.by_collector[health.NAME] = health.SPECS
@@ -180,7 +180,7 @@ def settings_schema() -> Facts:
     """The JSON Schema of bongsu.yaml, with the options of each collector."""
     import msgspec
 
-    from bongsu.cli.wire import CLASSES, first_line, keywords
+    from bongsu.cli.wire import classes, first_line, keywords
     from bongsu.model.settings import Settings
 
     schema = msgspec.json.schema(Settings)
@@ -202,7 +202,7 @@ def settings_schema() -> Facts:
                     },
                 ],
             }
-            for cls in CLASSES
+            for cls in classes()
         },
     }  # fmt: skip
     return schema
@@ -231,9 +231,11 @@ def _name(spec: Any) -> str:
 
 def _metric(index: Index, collector: str, spec: Any) -> Facts:
     name = _name(spec)
+    package = next((getattr(cls, "package", None) for cls in index.classes if cls.name == collector), None)
+    whose = spec.vocabulary.value if package is None else f"the package {package}"
     return {
         "kind": "metric", "name": name, "type": spec.kind.value, "unit": spec.unit, "labels": list(spec.labels),
-        "help": spec.help.replace("{}", "*"), "vocabulary": spec.vocabulary.value, "collector": collector,
+        "help": spec.help.replace("{}", "*"), "vocabulary": whose, "collector": collector,
         "sources": _sources(index, collector),
         "panels": [
             {"board": board.name, "panel": panel.name, "title": str(panel.title)}
@@ -267,9 +269,11 @@ def _collector(index: Index, cls: Any) -> Facts:
 
 
 def _sources(index: Index, collector: str) -> list[str]:
-    """What a collector reads: the first lines of the source modules that its module uses."""
+    """What a collector reads: the first lines of the source modules that its module uses, or the package that brings it."""
     for cls in index.classes:
         if cls.name == collector:
+            if (package := getattr(cls, "package", None)) is not None:
+                return [f"The package {package}."]
             module = sys.modules[cls.__module__]
             used = {
                 value if isinstance(value, types.ModuleType) else sys.modules.get(getattr(value, "__module__", ""))

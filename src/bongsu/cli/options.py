@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -133,9 +134,9 @@ def _keep_textfile_dir(ctx: click.Context, _parameter: click.Parameter, value: s
 
 
 def _collector_options() -> Iterator[click.Option]:
-    from bongsu.cli.wire import CLASSES, keywords
+    from bongsu.cli.wire import classes, keywords
 
-    for cls in CLASSES:
+    for cls in classes():
         yield _option(
             ("collectors", cls.name, "enabled"), f"--collector.{cls.name}/--no-collector.{cls.name}", switch=True
         )
@@ -150,6 +151,6 @@ def _collector_options() -> Iterator[click.Option]:
 
 def _option(path: tuple[str, ...], spelling: str, *, switch: bool) -> click.Option:
     return click.Option(
-        [spelling, "_".join(path).replace("-", "_")], default=None, hidden=True, expose_value=False,
+        [spelling, re.sub(r"\W", "_", "_".join(path))], default=None, hidden=True, expose_value=False,
         callback=_keep(path, spelling), is_flag=True if switch else None,
     )  # fmt: skip

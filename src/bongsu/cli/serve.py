@@ -271,7 +271,7 @@ def _asking(past: Past | None) -> Handler:
     promql = functools.partial(
         query_api.answer, source=None if past is None else past.reader, version=__version__, turns=query_api.Turns(),
     )  # fmt: skip
-    specs = [spec for cls in wire.CLASSES for spec in cls.specs if isinstance(spec, MetricSpec)]
+    specs = [spec for cls in wire.classes() for spec in cls.specs if isinstance(spec, MetricSpec)]
     charts = functools.partial(history_api.answer, history=None if past is None else past.history, specs=specs)
 
     def ask(request: http_message.Request) -> http_message.Response:
@@ -341,7 +341,7 @@ def _page_sinks(interval: float, past: Past | None, place: str | None) -> Page:
     from bongsu.views.web.runs import RunsApi
 
     recent = Recent(HOST.queries, interval=interval)
-    about = {cls.name: wire.first_line(cls).replace("``", "") for cls in wire.CLASSES}  # the page knows no markup
+    about = {cls.name: wire.first_line(cls).replace("``", "") for cls in wire.classes()}  # the page knows no markup
     runs = None if place is None else Watched(place)
     members = dict if runs is None else runs.members
     api = None if runs is None else RunsApi(runs, export_json.text)

@@ -185,8 +185,8 @@ def _opened(file: str) -> Iterator[IO[bytes]]:
 
 
 def _kinds() -> Callable[[str], Known | None]:
-    """What our own collectors say of the metrics that they give; JSONL does not say it."""
-    from bongsu.cli.wire import CLASSES
+    """What the collectors here say of the metrics that they give; JSONL does not say it."""
+    from bongsu.cli.wire import classes
     from bongsu.collectors.agent import AgentCollector
     from bongsu.model import health
     from bongsu.model.metric import MetricPattern
@@ -196,7 +196,7 @@ def _kinds() -> Callable[[str], Known | None]:
     plain: dict[str, MetricSpec] = {}
     patterns: list[tuple[re.Pattern[str], MetricPattern]] = []
     own = (*health.SPECS, *AgentCollector.specs, *facts.SPECS)
-    for spec in [*own, *(spec for cls in CLASSES for spec in cls.specs)]:
+    for spec in [*own, *(spec for cls in classes() for spec in cls.specs)]:
         if isinstance(spec, MetricPattern):
             before, _, after = spec.pattern.partition("{}")
             patterns.append((re.compile(f"{re.escape(before)}([a-zA-Z0-9_:]+){re.escape(after)}"), spec))

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from bongsu.cli import installed
 from bongsu.cli.settings_file import Loaded, Origins, one, unknown_key
 from bongsu.collectors import COLLECTORS
 from bongsu.collectors.demo import DemoCollector
@@ -22,7 +23,7 @@ from bongsu.sources.root import Machine
 
 
 class CollectorClass(Protocol):
-    """What every class in COLLECTORS offers before it is made."""
+    """What every class in COLLECTORS, and every one that a package brings, offers before it is made."""
 
     name: str
     specs: tuple[MetricSpec | MetricPattern, ...]
@@ -44,9 +45,14 @@ SHIPPED_SCENARIO = "shipped"  # what --demo plays without a file
 CLASSES: tuple[CollectorClass, ...] = COLLECTORS  # type: ignore[assignment]  # classes of one shape, not one base
 
 
+def classes() -> tuple[CollectorClass, ...]:
+    """All collectors that can be had here: ours, then those that installed packages bring."""
+    return (*CLASSES, *installed.found(CLASSES))
+
+
 def keywords(cls: CollectorClass) -> tuple[Keyword, ...]:
     """A collector's options: the keyword-only arguments of its ``__init__``."""
-    signature = inspect.signature(cls.__init__, eval_str=True)  # type: ignore[misc]  # read, not called
+    signature = inspect.signature(cls, eval_str=True)
     return tuple(
         Keyword(p.name, p.annotation, p.default)
         for p in signature.parameters.values()
@@ -86,12 +92,12 @@ def collectors(
         BadInput: a collector or option does not exist, or a value does not fit.
     """
     settings, origins = loaded.settings, loaded.origins
-    by_name = {cls.name: cls for cls in CLASSES}
+    by_name = {cls.name: cls for cls in classes()}
     for name in settings.collectors:
         if name not in by_name:
             raise unknown_key(("collectors", name), by_name, origins)
     chosen: list[Collector] = [] if settings.demo is None else [DemoCollector()]
-    for cls in CLASSES:
+    for cls in by_name.values():
         wish = settings.collectors.get(cls.name, {})
         options = {"enabled": wish} if isinstance(wish, bool) else dict(wish)
         # Options in the file turn a collector on; a flag with an option only configures, as node_exporter's does.
@@ -150,7 +156,7 @@ def known(names: Iterable[str]) -> frozenset[str] | None:
     Raises:
         BadInput: there is no such collector.
     """
-    all_names = [cls.name for cls in CLASSES]
+    all_names = [cls.name for cls in classes()]
     for name in names:
         if name not in all_names:
             near = difflib.get_close_matches(name, all_names, n=1)

@@ -134,7 +134,9 @@ def _wrapped(text: str, indent: str = "  ") -> Iterator[str]:
 def _whose(vocabulary: str) -> str:
     if vocabulary in {"node_exporter", "dcgm-exporter"}:
         return f"{vocabulary}'s, so its dashboards know it"
-    return "Bongsu's own" if vocabulary == "bongsu" else f"that of every {vocabulary}"
+    if vocabulary in {"client library", "file"}:
+        return f"that of every {vocabulary}"
+    return "Bongsu's own" if vocabulary == "bongsu" else f"that of {vocabulary}"
 
 
 def _labels(labels: dict[str, str]) -> str:
