@@ -8,10 +8,10 @@ from itertools import groupby
 from rich.text import Text
 
 from bongsu.model.summary import GpuInstance, GpuUse
+from bongsu.views.gpu_uses import trouble
 from bongsu.views.printable import printable
 from bongsu.views.units import UNKNOWN, ratio_text, short_bytes
 
-STUCK = "busy but stuck"
 _BAR = {False: ("█", "·"), True: ("#", ".")}
 _WIDE = 100  # columns from which on there is room for clocks
 _HOT = 0.95  # of the temperature at which it slows down
@@ -24,13 +24,6 @@ def gpu_lines(gpus: Sequence[GpuUse], width: int, room: int, *, ascii_only: bool
     if len(gpus) > room:
         return [_together(gpus, ascii_only=ascii_only)]
     return [_line(gpu, width, ascii_only=ascii_only) for gpu in gpus]
-
-
-def trouble(gpu: GpuUse) -> str:
-    """What is odd about a GPU now, in words; "" where nothing is."""
-    if not gpu.up:
-        return "does not answer" if gpu.up is False else gpu.reason
-    return ", ".join(((STUCK,) if gpu.stuck else ()) + gpu.held_down)
 
 
 def _line(gpu: GpuUse, width: int, *, ascii_only: bool) -> Text:

@@ -19,6 +19,8 @@ _HELD_DOWN = {
 
 _BUSY, _IDLE = 0.99, 0.01  # of the time, and of the SMs: a GPU that waits in a kernel for what never comes
 
+STUCK = "busy but stuck"
+
 _Values = Mapping[MetricSpec, Mapping[tuple[str, ...], float]]
 
 
@@ -39,6 +41,13 @@ def gpu_uses(batch: Batch, now: _Values) -> tuple[GpuUse, ...]:
         _use(labels, named.get(labels, ""), up, None if up else why.get(labels), now)
         for labels, up in sorted(states.items(), key=lambda item: (len(item[0][0]), item[0]))
     )
+
+
+def trouble(gpu: GpuUse) -> str:
+    """What is odd about a GPU now, in words; "" where nothing is."""
+    if not gpu.up:
+        return "does not answer" if gpu.up is False else gpu.reason
+    return ", ".join(((STUCK,) if gpu.stuck else ()) + gpu.held_down)
 
 
 def _use(labels: tuple[str, ...], name: str, up: bool | None, why: Absence | None, now: _Values) -> GpuUse:

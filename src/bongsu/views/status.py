@@ -10,7 +10,7 @@ from rich.text import Text
 from bongsu.model.owner import OwnerKind
 from bongsu.model.summary import OwnerUse, Process, Summary
 from bongsu.views.columns import GAP, fitted, plain_console, short
-from bongsu.views.gpu_lines import trouble
+from bongsu.views.gpu_uses import trouble
 from bongsu.views.owned import called
 from bongsu.views.owner_uses import near_limits
 from bongsu.views.printable import printable

@@ -59,7 +59,7 @@ def create_app(
         agent = Agent(…, sinks=[recent, live, …])
 
     Addresses: ``/``, ``/static/…``, ``/api/status``, ``/api/board?name=&seconds=&points=`` (or ``from=&to=``),
-    ``/api/processes``, ``/api/owners``, ``/api/stream``, ``/api/history``, ``/api/v1/…``,
+    ``/api/processes``, ``/api/owners``, ``/api/gpus``, ``/api/stream``, ``/api/history``, ``/api/v1/…``,
     ``/api/runs``, ``/api/run``, ``/api/run/report``; nothing changes anything.
     """
     files = static.load()
@@ -108,6 +108,9 @@ def create_app(
     def owners(_: Request) -> Response:
         return words.json(live.owners())
 
+    def gpus(_: Request) -> Response:
+        return words.json(live.gpus())
+
     async def stream(request: Request) -> Response:
         if live.hub.full:
             return words.refusal(request.scope, 503, Message("Too many pages are open; close one and try again."))
@@ -148,6 +151,7 @@ def create_app(
             Route("/api/board", board),
             Route("/api/processes", processes),
             Route("/api/owners", owners),
+            Route("/api/gpus", gpus),
             Route("/api/stream", stream),
             Route("/api/v1/{path:path}", ask, methods=["GET", "POST"]),
             Route("/api/history", ask),

@@ -24,6 +24,7 @@ from bongsu.views.printable import printable
 from bongsu.views.rates import NO_RATES, Rates
 from bongsu.views.web import own, reasons
 from bongsu.views.web.drawing import Drawing, Past
+from bongsu.views.web.gpus import gpus
 from bongsu.views.web.owners import Owners, key_of, part_with, within
 from bongsu.views.web.stream import Hub, event
 
@@ -156,6 +157,12 @@ class Live:
         """The table of owners, as rows in the order of `owners.COLUMNS`."""
         with self._lock:
             return self._owners.table(self.batch, self._rates.owners())
+
+    def gpus(self) -> dict[str, Any]:
+        """The GPUs, and the processes on them as rows in the order of `gpus.COLUMNS`."""
+        with self._lock:
+            batch = self.batch
+        return gpus(batch)
 
     def health(self) -> dict[str, Any]:
         """How each collector fares, and what is not there and why."""

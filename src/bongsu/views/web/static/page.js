@@ -91,6 +91,8 @@ function who() {
   say(byId("host"), status.host ?? "Bongsu");
   const title = `${status.demo ? "DEMO " : ""}${status.host ? `${status.host} – ` : ""}Bongsu`;
   byId("demo").hidden = !status.demo;
+  set(byId("demo"), "title", words.demoMeans);
+  if (status.gpus) import("./gpus.js").then(({ open }) => open(), console.error);
   if (document.title !== title) document.title = title;
   const up = status.boot_time === null ? null : words.up(span(Math.max(0, (feed.lastNews ?? Date.now() / 1000) - status.boot_time)));
   const facts = [status.system, status.kernel, up].filter(Boolean).join(" · ");

@@ -7,10 +7,10 @@ import { brief } from "./view.js";
 const LINE = 0.4; // of the window's height: what stands above it has been come to
 
 export function watchSections() {
-  const links = [...document.querySelectorAll("nav a")];
   let due = false;
   const look = () => {
     due = false;
+    const links = [...document.querySelectorAll("nav a")]; // one may have come
     const end = innerHeight + scrollY >= document.documentElement.scrollHeight - 2 && scrollY > 0;
     const reached = links.filter((link) => document.querySelector(link.hash).getBoundingClientRect().top < LINE * innerHeight);
     const here = end ? links.at(-1) : reached.at(-1) ?? links[0];

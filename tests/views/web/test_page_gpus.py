@@ -1,0 +1,103 @@
+"""GPUs in a browser, played by `bongsu up --demo`: the mark, the cards, slices, who is on which; and none where none is."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it has no py.typed
+from playwright.sync_api import Browser, Dialog, Page, expect
+
+from cli.command import running
+from live_page import Page as Server
+from visiting import CHROMIUM, Visit
+
+pytestmark = pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="there is no chromium here")
+
+SLOW = 30_000  # ms
+NASTY = """
+devices:
+  - {name: "<img src=x onerror=alert(1)>"}
+processes:
+  - {pid: 4194300, command: "<b>x</b>", user: "<i>u</i>", owner: {kind: container, id: "<u>c</u>"}, on: [{gpu: 0, memory_mib: 512}]}
+"""
+
+
+@contextmanager
+def demo(browser: Browser, folder: Path, *more: str, width: int = 1400) -> Iterator[tuple[Page, list[str]]]:
+    """The page of a demonstration, and all that goes wrong on it."""
+    arguments = ("up", "--port", "0", "--quiet", "--interval", "0.5", "--data-dir", str(folder), *(more or ("--demo",)))
+    with running(*arguments) as process:
+        assert process.stdout
+        address = process.stdout.readline().strip()
+        context = browser.new_context(viewport={"width": width, "height": 900})
+        page = context.new_page()
+        wrong: list[str] = []
+        page.on("console", lambda m: wrong.append(m.text) if m.type in {"error", "warning"} else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+
+        def refuse(dialog: Dialog) -> None:
+            wrong.append("a dialog")
+            dialog.dismiss()
+
+        page.on("dialog", refuse)
+        try:
+            page.goto(address)
+            yield page, wrong
+        finally:
+            context.close()
+
+
+def test_every_page_of_a_demonstration_says_so(browser: Browser, tmp_path: Path) -> None:
+    """The mark stands in the header, which stays in sight, and in the title."""
+    with demo(browser, tmp_path) as (page, wrong):
+        expect(page.locator("#demo")).to_have_text("DEMO", timeout=SLOW)
+        expect(page).to_have_title(re.compile("^DEMO "))
+        page.locator("#health").scroll_into_view_if_needed()
+        expect(page.locator("#demo")).to_be_in_viewport()
+        assert wrong == []
+
+
+def test_a_real_page_has_neither_mark_nor_gpus(browser: Browser, server: Server) -> None:
+    """Where nothing is made up nothing says so; without a GPU there is no section of GPUs."""
+    with Visit(browser, server) as visit:
+        expect(visit.page.locator("#processes-table tbody tr").first).to_be_visible(timeout=SLOW)
+        expect(visit.page.locator("#demo")).to_be_hidden()
+        expect(visit.page.locator("#gpus")).to_have_count(0)
+
+
+def test_cards_slices_and_who_is_on_which(browser: Browser, tmp_path: Path) -> None:
+    """Eight cards, the stuck one marked, the divided one in slices; processes with owner, memory and SMs; search; axe."""
+    with demo(browser, tmp_path) as (page, wrong):
+        expect(page.locator("#gpus-cards > li")).to_have_count(8, timeout=SLOW)
+        expect(page.locator('#gpus-cards [data-gpu="5"]')).to_contain_text("busy but stuck")
+        expect(page.locator('#gpus-cards [data-gpu="0"]')).to_contain_text("of 700 W")
+        expect(page.locator('#gpus-cards [data-gpu="7"] .slices li')).to_have_count(7)
+        expect(page.locator('nav a[href="#gpus"]')).to_be_visible()
+        page.locator("#gpus-table").scroll_into_view_if_needed()
+        row = page.locator("#gpus-table tbody tr", has_text="vllm")
+        expect(row).to_contain_text("pod inference/chat-serve-0")
+        expect(row).to_contain_text("59.6 GiB")
+        page.locator("#gpus-search").fill("48377")
+        expect(page.locator("#gpus-table tbody tr:visible")).to_have_count(4)
+        expect(page).to_have_url(re.compile("gpu-search=48377"))
+        found = Axe().run(page, context="#gpus")
+        assert found.response["violations"] == []
+        assert wrong == []
+
+
+def test_names_are_text(browser: Browser, tmp_path: Path) -> None:
+    """Whatever a GPU, process, user or owner is called, it is shown as it is and does nothing; a phone shows it too."""
+    scenario = tmp_path / "nasty.yaml"
+    scenario.write_text(NASTY)
+    with demo(browser, tmp_path, "--demo", str(scenario), width=380) as (page, wrong):
+        expect(page.locator("#gpus-cards h3")).to_contain_text("<img src=x onerror=alert(1)>", timeout=SLOW)
+        page.locator("#gpus-table").scroll_into_view_if_needed()
+        expect(page.locator("#gpus-table tbody")).to_contain_text("<b>x</b>")
+        assert page.locator("#gpus img, #gpus b, #gpus i").count() == 0
+        assert page.evaluate("document.documentElement.scrollWidth") <= 380
+        assert wrong == []
