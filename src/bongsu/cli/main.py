@@ -29,6 +29,7 @@ COMMANDS = {
     "run": Entry("bongsu.cli.run:run", RECORD, "Record what a program and all its children cost."),
     "report": Entry("bongsu.cli.report:report", RECORD, "What recorded runs did and cost: shown, listed, exported, compared."),
     "status": Entry("bongsu.cli.look:status", LOOK, "One summary of this machine, and what is wrong with it."),
+    "check": Entry("bongsu.cli.check:check", LOOK, "Whether this machine's GPUs are healthy: a list with an exit code."),
     "collect": Entry("bongsu.cli.collect:collect", LOOK, "Read everything once, for Prometheus, programs or eyes."),
     "query": Entry("bongsu.cli.query:query", LOOK, "Ask the history in PromQL: a table, a chart, JSON or CSV."),
     "store": Entry("bongsu.cli.store:store", LOOK, "Look after the history: what it holds, backups, exports, imports."),

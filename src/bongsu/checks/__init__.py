@@ -1,0 +1,1 @@
+"""Judges machines by their readings."""
