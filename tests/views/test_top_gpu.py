@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bongsu.collectors import gpu_values
 from bongsu.model.batch import Batch, Outcome, Part, Table
 from bongsu.model.gpu import GpuProcessRow
 from bongsu.model.owner import Owner, OwnerKind
@@ -21,6 +22,7 @@ from bongsu.model.process import ProcessRow
 from bongsu.model.summary import GpuUse
 from bongsu.views import gpu_processes
 from bongsu.views.gpu_lines import gpu_lines
+from bongsu.views.gpu_uses import gpu_uses
 from bongsu.views.processes import Order
 from bongsu.views.ruled import Sort
 from cli.command import ARGV, bongsu
@@ -117,6 +119,30 @@ def test_a_gpu_that_is_busy_but_stuck_says_so() -> None:
     [together] = gpu_lines((WELL, stuck, lost, held), 100, 3, ascii_only=True)
     assert "1 busy but stuck; 2 does not answer" in together.plain
     assert gpu_lines((), 100, 3, ascii_only=True) == []
+
+
+@pytest.mark.parametrize(
+    ("busy", "active", "stuck"),
+    [
+        (1.0, 0.0, True),
+        (0.99, 0.01, True),
+        (1.0, 0.3, False),
+        (0.9, 0.0, False),
+        (1.0, None, False),
+        (None, 0.0, False),
+    ],
+)
+def test_stuck_is_busy_all_the_time_with_idle_sms(busy: float | None, active: float | None, stuck: bool) -> None:
+    """Both must be known: a GPU that does not tell what its SMs do is never called stuck."""
+    at = ("0", "GPU-a")
+    now = {gpu_values.UP: {at: 1.0}}
+    now |= {
+        spec: {at: value}
+        for spec, value in ((gpu_values.UTILIZATION, busy), (gpu_values.SM_ACTIVITY, active))
+        if value is not None
+    }
+    [use] = gpu_uses(Batch(1.0, 1.0, ()), now)
+    assert use.stuck is stuck
 
 
 @contextmanager
