@@ -17,6 +17,8 @@ import pytest
 from bongsu.collectors import gpu_values
 from bongsu.model.batch import Batch, Outcome, Part, Table
 from bongsu.model.gpu import GpuProcessRow
+from bongsu.model.metric import MetricSpec
+from bongsu.model.metric import MetricSpec
 from bongsu.model.owner import Owner, OwnerKind
 from bongsu.model.process import ProcessRow
 from bongsu.model.summary import GpuUse
@@ -134,8 +136,8 @@ def test_a_gpu_that_is_busy_but_stuck_says_so() -> None:
 )
 def test_stuck_is_busy_all_the_time_with_idle_sms(busy: float | None, active: float | None, stuck: bool) -> None:
     """Both must be known: a GPU that does not tell what its SMs do is never called stuck."""
-    at = ("0", "GPU-a")
-    now = {gpu_values.UP: {at: 1.0}}
+    at: tuple[str, ...] = ("0", "GPU-a")
+    now: dict[MetricSpec, dict[tuple[str, ...], float]] = {gpu_values.UP: {at: 1.0}}
     now |= {
         spec: {at: value}
         for spec, value in ((gpu_values.UTILIZATION, busy), (gpu_values.SM_ACTIVITY, active))
