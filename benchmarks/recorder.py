@@ -23,8 +23,8 @@ from bongsu.records import segment
 from bongsu.runs.columns import END
 from measure import BONGSU
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from tests.run_scenarios import NAMES, scenario
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from run_scenarios import NAMES, scenario
 
 BIN = Path(sys.executable).parent
 CHILDREN, WINDOW, LONG_WINDOW, PAIRS, REPEATS = 200, 12.0, 61.0, 20, 3

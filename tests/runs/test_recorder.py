@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.run_scenarios import NAMES, scenario
 
 from bongsu.records import segment
 from bongsu.runs.columns import COLUMNS
 from bongsu.runs.journal import Journal
+from run_scenarios import NAMES, scenario
 
 _LEAN = (
     "import sys; sys.path.insert(0, sys.argv[1]); import bongsu.runs.recorder, bongsu.runs.monitor\n"

@@ -297,7 +297,7 @@ def test_hostile_host_and_path_stay_text() -> None:
 )
 def test_a_broken_cookie_is_no_cookie(cookie: str) -> None:
     """It neither opens the page nor breaks the server."""
-    answer = client(Access(TOKEN)).get("/", headers={"cookie": cookie.encode("latin-1")})
+    answer = client(Access(TOKEN)).get("/", headers={b"cookie": cookie.encode("latin-1")})
     assert answer.status_code == 403
 
 
