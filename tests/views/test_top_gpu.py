@@ -18,7 +18,6 @@ from bongsu.collectors import gpu_values
 from bongsu.model.batch import Batch, Outcome, Part, Table
 from bongsu.model.gpu import GpuProcessRow
 from bongsu.model.metric import MetricSpec
-from bongsu.model.metric import MetricSpec
 from bongsu.model.owner import Owner, OwnerKind
 from bongsu.model.process import ProcessRow
 from bongsu.model.summary import GpuUse
