@@ -138,6 +138,14 @@ def test_each_process_is_told_once(tmp_path: Path) -> None:
     assert found["sample"][-1]["started"] == found["sample"][-1]["exited"] == len(born)
 
 
+def test_one_that_is_first_seen_when_it_is_over_has_a_name(tmp_path: Path) -> None:
+    """Of a zombie no command line is left, but the short name of its program is."""
+    code = "import subprocess, time\nkept = subprocess.Popen(['true'])\ntime.sleep(1.5)\nkept.wait()"
+    found = _recorded(tmp_path, sys.executable, "-I", "-S", "-c", code, options=("--interval", "1"))
+    names = {row["executable"] for kind in ("born", "brief") for row in found[kind] if row["process"]}
+    assert {os.path.basename(name) for name in names} == {"true"}
+
+
 def test_memory_files_and_output_are_summed(tmp_path: Path) -> None:
     """What a child holds and has written is in the sums, and stays there, for what was written, when it has ended."""
     program = (

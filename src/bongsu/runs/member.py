@@ -47,7 +47,10 @@ class Member:
         """Whether it is another program, or runs with other arguments, than when this was asked last."""
         seen = self.seen
         sight = (seen.comm, seen.stack)
-        if sight == self._sight or seen.state == b"Z":
+        if seen.state == b"Z":  # what is left of it is the short name of its program
+            self.executable = self.executable or seen.comm.decode("utf-8", "surrogateescape")
+            return False
+        if sight == self._sight:
             return False
         self._sight = sight
         raw = costly.arguments(seen.pid)
