@@ -22,6 +22,7 @@ from bongsu.model.owner import Owner, OwnerKind
 from bongsu.sources.nvml.reading import Gap, Played, Snapshot
 from bongsu.sources.root import Machine
 from gpu_looks import GIB, UNSUPPORTED, Looks, device, instance, look, process, uuid
+from kernel_tree import Tree
 from real_cgroups import Cgroups, cgroups
 
 POD = "9aac5b5c-8815-4ef0-9a2e-f9e37b89da55"
@@ -293,14 +294,26 @@ def test_only_the_devices_that_are_wanted(sleeper: int) -> None:
         Made(devices="all")
 
 
-def test_no_driver_and_a_driver_that_fails() -> None:
-    """Without a library there is no data and the cure is passed on; one that fails is a failure."""
-    made = Made()
-    missing = Gap(Why.MISSING, "nvmlInit_v2", "NVML_ERROR_LIBRARY_NOT_FOUND")
-    made.looks.now = look((), error=missing, cure=Message("install the driver"))
-    with pytest.raises(NoData, match="LIBRARY_NOT_FOUND") as caught:
+def test_no_driver_and_a_driver_that_fails(tmp_path: Path) -> None:
+    """Without a GPU, or its driver, the collector gpu's sentence is said, not NVML's; a driver that fails is a failure."""
+    tree = Tree(tmp_path)
+    missing = look((), error=Gap(Why.MISSING, "dlopen libnvidia-ml.so.1", "NVML_ERROR_LIBRARY_NOT_FOUND"))
+    for files, sentence in (
+        ({}, "no GPU here: no PCI display or 3D device of NVIDIA, AMD or Intel, and no /dev/nvidia0"),
+        ({"root/dev/nvidia0": ""}, "no GPU driver for 1 NVIDIA: libnvidia-ml.so.1 is not installed"),
+    ):
+        tree.write(files)
+        made = Made(tree.machine)
+        made.looks.now = missing
+        with pytest.raises(NoData) as caught:
+            list(made.collector.collect())
+        assert str(caught.value) == sentence
+    made.looks.now = look(
+        (), error=Gap(Why.MISSING, "nvmlInit_v2", "NVML_ERROR_DRIVER_NOT_LOADED"), cure=Message("load it")
+    )
+    with pytest.raises(NoData, match="DRIVER_NOT_LOADED") as caught:
         list(made.collector.collect())
-    assert str(caught.value.cure) == "install the driver"
+    assert str(caught.value.cure) == "load it"
     made.looks.now = look((), error=Gap(Why.FAILED, "nvmlInit_v2", "NVML_ERROR_UNKNOWN"))
     with pytest.raises(NotKnown, match="nvmlInit_v2: NVML_ERROR_UNKNOWN"):
         list(made.collector.collect())

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
@@ -13,24 +12,19 @@ from bongsu.collectors import gpu_values as values
 from bongsu.collectors.gpu_allocation import holders_of
 from bongsu.collectors.gpu_device import Device
 from bongsu.collectors.gpu_gaps import cure, reason
+from bongsu.collectors.gpu_none import WhyNone
 from bongsu.collectors.gpu_selection import Selection
 from bongsu.model.batch import Absence, Sample, Why
 from bongsu.model.errors import BadInput, NoData, NotKnown
 from bongsu.model.message import Message
 from bongsu.model.owner import Owner
-from bongsu.sources import nvidia
-from bongsu.sources.nvml.answers import NOT_THIS_MACHINE, OURS
 from bongsu.sources.nvml.reader import reader_of
 from bongsu.sources.nvml.reading import Gap, Gpu, Snapshot, Xid
 from bongsu.sources.procfs import uname
 from bongsu.sources.root import Machine
-from bongsu.sources.sysfs import pci
 
-_VENDORS = {0x10DE: "NVIDIA", 0x1002: "AMD", 0x8086: "Intel"}  # by the PCI ID repository
-_LOOK_EVERY = 10.0  # s; devices do not come more often
 _FRESH = 5.0  # s; what is older is no reading of now
 _SOURCE = ("nvml",)
-_NO_LIBRARY = "NVML_ERROR_LIBRARY_NOT_FOUND"
 
 OwnerOf = Callable[[str], Owner | None]  # whose the whole device of a UUID is
 
@@ -73,8 +67,7 @@ class GpuCollector:
         self._hostname = ""
         self._count = count
         self._devices: dict[str, Device] = {}
-        self._said: tuple[Gap, NoData] | None = None
-        self._looked = 0.0  # monotonic
+        self._why_none = WhyNone(machine)
 
     def collect(self) -> Iterator[Sample | Absence]:
         """The series of every GPU; what it does not tell is absent, with the reason.
@@ -149,7 +142,7 @@ class GpuCollector:
     def _failed(self, look: Snapshot, error: Gap) -> Iterator[Sample | Absence]:
         because = look.finding or reason(error)
         helps = look.cure or cure(error)
-        none = self._none(error, because, helps) if error.why is Why.MISSING and not self._devices else None
+        none = self._why_none.of(error, because, helps) if error.why is Why.MISSING and not self._devices else None
         if none is None or none.cure is not None:
             yield Sample(values.SOURCE_UP, _SOURCE, 0.0)  # a machine without GPUs has no such source
         yield from self._unknown(error.why, because, helps)
@@ -168,33 +161,6 @@ class GpuCollector:
     def _unknown(self, why: Why, because: Message, helps: Message | None) -> Iterator[Absence]:
         for device in self._devices.values():
             yield from device.unknown(why, because, helps)
-
-    def _none(self, error: Gap, because: Message, helps: Message | None) -> NoData:
-        """Why nothing is read. Without a driver's library here, by what of a GPU the machine has."""
-        if error.error not in {_NO_LIBRARY, OURS[NOT_THIS_MACHINE]}:
-            return NoData(because, helps)
-        now = time.monotonic()
-        if self._said is None or self._said[0] != error or now - self._looked >= _LOOK_EVERY:
-            self._said, self._looked = (error, self._look(because, helps)), now
-        return NoData(self._said[1].message, self._said[1].cure)
-
-    def _look(self, because: Message, helps: Message | None) -> NoData:
-        found = Counter(_VENDORS[each.vendor] for each in pci.displays(self._machine.sys) if each.vendor in _VENDORS)
-        nodes = len(nvidia.nodes(self._machine.rootfs))
-        found["NVIDIA"] = max(found["NVIDIA"], nodes)  # a container may see only one of the two
-        text = ", ".join(f"{count} {vendor}" for vendor, count in sorted((+found).items()))
-        if not text:
-            return NoData(
-                Message("no GPU here: no PCI display or 3D device of NVIDIA, AMD or Intel, and no /dev/nvidia0")
-            )
-        if found["NVIDIA"] and not nvidia.has_library(self._machine.rootfs):
-            return NoData(
-                Message("no GPU driver for {found}: {library} is not installed", found=text, library=nvidia.LIBRARY),
-                Message("install NVIDIA's driver on this machine"),
-            )
-        if found["NVIDIA"]:
-            return NoData(Message("{found}: {because}", found=text, because=because), helps)
-        return NoData(Message("{found}: this version reads GPUs of NVIDIA only", found=text))
 
 
 def _aliases(profile: str, fields: str) -> gpu_dcgm.Aliases | None:

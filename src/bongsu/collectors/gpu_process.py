@@ -13,11 +13,12 @@ from bongsu.collectors.gpu_budget import Budget, Rest
 from bongsu.collectors.gpu_energy import Energy
 from bongsu.collectors.gpu_gaps import absence, cure, reason
 from bongsu.collectors.gpu_member import Member, Members, Unit, device_unit, instance_units
+from bongsu.collectors.gpu_none import WhyNone
 from bongsu.collectors.gpu_selection import Selection
 from bongsu.collectors.gpu_workload import SPECS as WORKLOADS
 from bongsu.collectors.gpu_workload import Workloads
 from bongsu.model.batch import Absence, Sample, Table, Why
-from bongsu.model.errors import BadInput, NoData, NotKnown
+from bongsu.model.errors import BadInput, NotKnown
 from bongsu.model.message import Message
 from bongsu.model.metric import Kind, MetricSpec
 from bongsu.model.owner import OwnerKind
@@ -142,6 +143,7 @@ class GpuProcessCollector:
         self._reader: Reader = reader or reader_of(machine)
         self._selection = Selection(devices, "--collector.gpu_process.devices")
         self._members = Members(machine, command_lines=command_lines)
+        self._why_none = WhyNone(machine)
         self._budget = Budget(processes)
         self._energy = Energy()
         self._workloads = Workloads()
@@ -155,13 +157,13 @@ class GpuProcessCollector:
         """The table ``gpu_processes``, then the series.
 
         Raises:
-            NoData: there is no driver.
+            NoData: there is no GPU, driver or package to read it; says which, as the collector gpu does.
             NotKnown: the driver fails or hangs. Of one that hangs, the table still has the processes that are alive,
                 without figures.
         """
         snapshot = self._selected(self._reader.read())
         if snapshot.error is not None:
-            _refuse(snapshot, snapshot.error)
+            self._refuse(snapshot, snapshot.error)
         members = self._members.take(snapshot)
         hangs = snapshot.stale_seconds > _FRESH
         yield Table("gpu_processes", tuple(member.row(figures=not hangs) for member in members))
@@ -183,6 +185,12 @@ class GpuProcessCollector:
         yield Sample(UNATTRIBUTED, (), sum(member.owner.kind is OwnerKind.UNKNOWN for member in members))
         yield Sample(NAMESPACE, (), int(self._members.whole))
         yield from self._absences(snapshot)
+
+    def _refuse(self, snapshot: Snapshot, gap: Gap) -> None:
+        because, helps = snapshot.finding or reason(gap), snapshot.cure or cure(gap)
+        if gap.why is Why.MISSING:
+            raise self._why_none.of(gap, because, helps)
+        raise NotKnown(because if helps is None else Message("{what}; {cure}", what=because, cure=helps))
 
     def _selected(self, snapshot: Snapshot) -> Snapshot:
         gpus = tuple(gpu for gpu in snapshot.gpus if gpu in self._selection)
@@ -268,13 +276,6 @@ def _kinds(process: GpuProcess) -> tuple[type, ...]:
         type(process.memory_bytes), type(process.sm_ratio), type(process.memory_bandwidth_ratio),
         type(process.encoder_ratio), type(process.decoder_ratio),
     )  # fmt: skip
-
-
-def _refuse(snapshot: Snapshot, gap: Gap) -> None:
-    because, helps = snapshot.finding or reason(gap), snapshot.cure or cure(gap)
-    if gap.why is Why.MISSING:
-        raise NoData(because, helps)
-    raise NotKnown(because if helps is None else Message("{what}; {cure}", what=because, cure=helps))
 
 
 def _hanging(snapshot: Snapshot) -> NotKnown:

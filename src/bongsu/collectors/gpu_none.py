@@ -1,0 +1,54 @@
+"""Why no GPU of NVIDIA is read, in one sentence: by what of a GPU the machine has."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+from bongsu.model.errors import NoData
+from bongsu.model.message import Message
+from bongsu.sources import nvidia
+from bongsu.sources.nvml.answers import NOT_THIS_MACHINE, OURS
+from bongsu.sources.nvml.reading import Gap
+from bongsu.sources.root import Machine
+from bongsu.sources.sysfs import pci
+
+_VENDORS = {0x10DE: "NVIDIA", 0x1002: "AMD", 0x8086: "Intel"}  # by the PCI ID repository
+_LOOK_EVERY = 10.0  # s; devices do not come more often
+_NO_LIBRARY = "NVML_ERROR_LIBRARY_NOT_FOUND"
+
+
+class WhyNone:
+    """The sentence for a machine, which every collector of GPUs says alike; looked for every 10 s at most."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._said: tuple[Gap, NoData] | None = None
+        self._looked = 0.0  # monotonic
+
+    def of(self, error: Gap, because: Message, helps: Message | None) -> NoData:
+        """Why nothing is read: ``because``, but without a driver's library here what of a GPU the machine has."""
+        if error.error not in {_NO_LIBRARY, OURS[NOT_THIS_MACHINE]}:
+            return NoData(because, helps)
+        now = time.monotonic()
+        if self._said is None or self._said[0] != error or now - self._looked >= _LOOK_EVERY:
+            self._said, self._looked = (error, self._look(because, helps)), now
+        return NoData(self._said[1].message, self._said[1].cure)
+
+    def _look(self, because: Message, helps: Message | None) -> NoData:
+        found = Counter(_VENDORS[each.vendor] for each in pci.displays(self._machine.sys) if each.vendor in _VENDORS)
+        nodes = len(nvidia.nodes(self._machine.rootfs))
+        found["NVIDIA"] = max(found["NVIDIA"], nodes)  # a container may see only one of the two
+        text = ", ".join(f"{count} {vendor}" for vendor, count in sorted((+found).items()))
+        if not text:
+            return NoData(
+                Message("no GPU here: no PCI display or 3D device of NVIDIA, AMD or Intel, and no /dev/nvidia0")
+            )
+        if found["NVIDIA"] and not nvidia.has_library(self._machine.rootfs):
+            return NoData(
+                Message("no GPU driver for {found}: {library} is not installed", found=text, library=nvidia.LIBRARY),
+                Message("install NVIDIA's driver on this machine"),
+            )
+        if found["NVIDIA"]:
+            return NoData(Message("{found}: {because}", found=text, because=because), helps)
+        return NoData(Message("{found}: this version reads GPUs of NVIDIA only", found=text))
