@@ -57,6 +57,7 @@ def _document_options(ctx: click.Context) -> list[str]:
         "open": Entry("bongsu.cli.report_open:open_", _LOOK, "A run on the live page of the `bongsu up` that runs here."),
         "compare": Entry("bongsu.cli.report_compare:compare", _LOOK, "Which runs cost less, and whether noise could say so too."),
         "export": Entry("bongsu.cli.report_export:export", _OUT, "A report as JSON, CSV, a page or a trace."),
+        "import-duct": Entry("bongsu.cli.report_import:import_duct", _OUT, "A run that con-duct logged."),
         "recover": Entry("bongsu.cli.report_keep:recover", _KEEP, "Sum up runs whose recorder was killed."),
         "prune": Entry("bongsu.cli.report_keep:prune", _KEEP, "Remove old runs."),
     },
