@@ -90,7 +90,7 @@ def test_a_script_without_an_interpreter_is_the_shells(runs: Path, tmp_path: Pat
         ("--output", "{colour}.json", "true"), ("--output", "/no/such/place/x.json", "true"),
         ("--functions", "train", "true"), ("--attach", "nobody"), ("--attach", "1x"), ("--attach", "4194999"), ("--attach", "0"), ("--report-folder-to", "77", "true"),
         ("--attach", "1", "true"), ("--vs", "true", "true"), ("--repeat", "0", "true"),
-        ("--repeat", "2", "--attach", "1"),
+        ("--repeat", "2", "--attach", "1"), ("--tag", "", "true"), ("--name", "", "true"), ("--tag", "ok", "--tag", " ", "true"),
     ],
 )  # fmt: skip
 def test_a_failure_of_its_own_is_125_and_the_command_is_not_run(runs: Path, arguments: tuple[str, ...]) -> None:

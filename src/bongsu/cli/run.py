@@ -205,6 +205,9 @@ def _checked(command: tuple[str, ...], process: Attached | None, asked: dict[str
 
     maxima = [(what, value) for what in _MAXIMA if (value := asked[f"max_{what.replace('-', '_')}"]) is not None]
     thresholds = run_limits.limits(maxima, asked["alerts"], asked["on_alert"])
+    for option, texts in (("--name", () if asked["name"] is None else (asked["name"],)), ("--tag", asked["tags"])):
+        for text in texts:
+            run_limits.label(option, text)
     timeout = asked["timeout"]
     if asked["output"]:
         run_limits.output(asked["output"])

@@ -40,6 +40,14 @@ def duration(option: str, text: str, *, shortest: float = 0.0, longest: float = 
     return value
 
 
+def label(option: str, text: str) -> None:
+    """Check what a run is to be called or found by. Raises BadInput."""
+    if not text.strip():
+        raise BadInput(
+            Message("{option} {text!r} is empty; give a word to find the run by, or leave {option} out", option=option, text=text)
+        )  # fmt: skip
+
+
 def interval(option: str, text: str) -> float:
     """Seconds between two readings. Raises BadInput."""
     return duration(option, text, shortest=_SHORTEST, longest=_LONGEST)
