@@ -266,3 +266,12 @@ def empty() -> RunReport:
 
 
 ALL = (sleeping, build, training, killed, running, lost, attached, hostile, unknown, empty)
+
+
+def crowded() -> RunReport:
+    """A program that started 50 000 short ones, which share a row."""
+    known = sleeping()
+    many = ProcessRow(
+        index=7, pid=0, start_seconds=1.0, end_seconds=9.0, executable="true", known_by="event", count=50_000, lived_seconds=40.0
+    )  # fmt: skip
+    return msgspec.structs.replace(known, processes=(*known.processes, many))

@@ -58,3 +58,9 @@ def test_a_formula_is_disarmed() -> None:
     made = run_reports.sleeping()
     row = msgspec.structs.replace(made.processes[0], command="=1+1")
     assert table(msgspec.structs.replace(made, processes=(row,)), "processes")[0]["command"] == "'=1+1"
+
+
+def test_a_row_of_many_processes_says_so() -> None:
+    """How many, and how long they lived in sum."""
+    first, many = table(run_reports.crowded(), "processes")
+    assert (first["count"], many["count"], many["lived_seconds"]) == ("1", "50000", "40.0")

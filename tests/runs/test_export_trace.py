@@ -120,3 +120,13 @@ def test_bytes_that_are_not_text_become_text() -> None:
     text = export_trace.text(run_reports.hostile())
     assert text.isascii()
     assert "\\udc" not in text
+
+
+def test_many_in_one_bar_are_counted_and_have_a_row_of_their_own() -> None:
+    """No process number is made up for them that another could have."""
+    first, many = events(run_reports.crowded(), "X")
+    assert many["name"] == "true (50000 short processes)"
+    assert (many["args"]["processes"], many["args"]["lived_seconds_in_sum"]) == (50_000, 40.0)
+    assert "pid" not in many["args"]
+    assert many["pid"] > 4_194_304
+    assert "processes" not in first["args"]

@@ -320,3 +320,25 @@ def test_it_prints_light_and_the_button_turns_it_dark(browser: Browser, tmp_path
         expect(theme).to_have_attribute("data-theme", "dark")
         shown.get_by_role("button", name="Light").click()
         expect(theme).to_have_attribute("data-theme", "light")
+
+
+def test_a_row_of_many_processes_is_told_with_their_number() -> None:
+    """Not as one process."""
+    about = told(run_reports.crowded())
+    assert [dict(zip(about["keys"]["processes"], row, strict=True))["count"] for row in about["processes"]] == [
+        1,
+        50_000,
+    ]
+
+
+@in_browser
+def test_a_row_of_many_processes_is_shown_with_their_number(browser: Browser, tmp_path: Path) -> None:
+    """In the count, on the bar, in the table and where it is described; it has no process number."""
+    with opened(browser, tmp_path, run_reports.crowded()) as shown:
+        expect(shown.locator("#count")).to_have_text("50001")
+        assert shown.evaluate("lanes.map((lane) => lane.label)")[1] == "true, 50000 short processes"
+        shown.locator("#gantt").focus()
+        shown.keyboard.press("End")
+        expect(shown.locator("#said")).to_contain_text("true, 50000 short processes: ")
+        row = shown.locator("#process-table tbody tr", has_text="50000 short processes")
+        expect(row.locator("td").first).to_have_text("")

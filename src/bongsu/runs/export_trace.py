@@ -17,6 +17,7 @@ from bongsu.views.run_report import command, name
 
 _MOST_FUNCTIONS = 100  # on the bar of the first process
 _LONGEST = 2000  # characters of a command
+_PID_MAX_LIMIT = 4_194_304  # of Linux (proc_sys_kernel(5))
 
 Event = dict[str, Any]
 
@@ -65,13 +66,18 @@ def _names(report: RunReport, first: int) -> Iterator[Event]:
     """What rows are called, in the order in which processes began. A number that the kernel gave twice is one row."""
     called: dict[int, list[str]] = {first: []}
     for row in sorted(report.processes, key=lambda one: (one.start_seconds, one.index)):
-        called.setdefault(row.pid, []).append(row.executable or row.command[:80])
+        called.setdefault(_row(row), []).append(row.executable or row.command[:80])
     for order, (pid, names) in enumerate(called.items()):
         words = ", then ".join(dict.fromkeys(filter(None, names))) or (name(report.metadata) if pid == first else "?")
         for kind, args in (
             ("process_name", {"name": words}), ("thread_name", {"name": words}), ("process_sort_index", {"sort_index": order}),
         ):  # fmt: skip
             yield {"ph": "M", "name": kind, "pid": pid, "tid": pid, "args": args}
+
+
+def _row(row: ProcessRow) -> int:
+    """The row of a process: its number; many that share a bar have none, and get one that Linux gives to nobody."""
+    return row.pid if row.count == 1 else _PID_MAX_LIMIT + row.index
 
 
 def _counters(report: RunReport, pid: int) -> Iterator[Event]:
@@ -109,7 +115,8 @@ def _bar(row: ProcessRow, seconds: float, more: dict[str, Any]) -> Event:
     begin = max(0.0, row.start_seconds)
     end = max(begin, seconds if row.end_seconds is None else row.end_seconds)
     known = {
-        "pid": row.pid, "command": row.command[:_LONGEST], "user": row.user, "exit_code": row.exit_code, "signal": row.signal,
+        "pid": row.pid if row.count == 1 else None, "processes": row.count if row.count > 1 else None,
+        "lived_seconds_in_sum": row.lived_seconds, "command": row.command[:_LONGEST], "user": row.user, "exit_code": row.exit_code, "signal": row.signal,
         "cpu_seconds": row.cpu_seconds, "cpu_share_ratio": row.cpu_share_ratio, "peak_rss_bytes": row.peak_rss_bytes,
         "peak_pss_bytes": row.peak_pss_bytes, "threads": row.threads, "read_bytes": row.read_bytes,
         "write_bytes": row.write_bytes, **more,
@@ -119,9 +126,10 @@ def _bar(row: ProcessRow, seconds: float, more: dict[str, Any]) -> Event:
         args["began_before_seconds"] = -row.start_seconds
     if row.end_seconds is None:
         args["end"] = "lived when the record ended"
+    called = row.executable or row.command[:80] or "?"
     return {
-        "ph": "X", "name": row.executable or row.command[:80] or "?", "cat": "process", "ts": _micros(begin),
-        "dur": _micros(end) - _micros(begin), "pid": row.pid, "tid": row.pid, "args": args,
+        "ph": "X", "name": called if row.count == 1 else f"{called} ({row.count} short processes)", "cat": "process", "ts": _micros(begin),
+        "dur": _micros(end) - _micros(begin), "pid": _row(row), "tid": _row(row), "args": args,
     }  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from bongsu.views.web.app import create_app
 from bongsu.views.web.live import Live
 from bongsu.views.web.runs import RunsApi
 from live_page import BOARD
-from run_reports import ALL, build, hostile, killed, running, sleeping, training
+from run_reports import ALL, build, crowded, hostile, killed, running, sleeping, training
 from shelf import Shelf
 
 
@@ -212,3 +212,13 @@ def test_a_disk_that_hangs_holds_up_nothing_else(monkeypatch: pytest.MonkeyPatch
             assert visitor.get("/api/status").status_code == 200
     finally:
         go.set()
+
+
+def test_a_row_of_many_processes_counts_as_many() -> None:
+    """In its row, in its group, in the total, and in how many lived at a time."""
+    told = visit(Shelf([crowded()])).get("/api/run", params={"id": crowded().metadata.id}).json()["processes"]
+    assert [row["count"] for row in objects(told)] == [1, 50_000]
+    assert told["total"] == 50_001
+    groups = {group[0]: group for group in told["groups"]}
+    assert groups["true"][1] == 50_000
+    assert max(groups["true"][7]) == 5

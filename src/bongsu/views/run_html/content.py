@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from bongsu.model.run import Point, ProcessRow, RunReport
 from bongsu.views import run_series as series
 from bongsu.views.printable import printable
-from bongsu.views.run_rows import program
+from bongsu.views.run_rows import how_many, program
 from bongsu.views.units import count_text
 
 MOST_SAMPLES = 3000
@@ -19,7 +19,7 @@ MOST_EVENTS = 1000
 _LONGEST = 400  # characters of a command
 
 PROCESS_KEYS = (
-    "pid", "start", "end", "command", "program", "user", "exit", "signal", "cpu", "share", "rss", "pss", "threads",
+    "pid", "start", "end", "command", "program", "user", "exit", "signal", "cpu", "share", "rss", "pss", "threads", "count",
 )  # fmt: skip
 FUNCTION_KEYS = ("name", "calls", "total", "self", "mean", "longest", "cpu", "error", "errors", "running")
 
@@ -129,11 +129,11 @@ def _level(legend: str, points: Sequence[Point], of: Callable[[Point], float | N
 def _processes(report: RunReport, notes: list[str]) -> list[list[Any]]:
     rows = sorted(report.processes, key=lambda row: (row.start_seconds, row.index))
     if len(rows) > MOST_PROCESSES:
+        chosen = sorted(rows, key=lambda row: -(row.cpu_seconds or 0.0))[:MOST_PROCESSES]
         notes.append(
-            f"Of {count_text(len(rows))} processes the {count_text(MOST_PROCESSES)} that used most CPU time are in this page; "
+            f"Of {count_text(how_many(rows))} processes the {count_text(how_many(chosen))} that used most CPU time are in this page; "
             "`bongsu report export` to .json or .csv gives all."
         )
-        chosen = sorted(rows, key=lambda row: -(row.cpu_seconds or 0.0))[:MOST_PROCESSES]
         rows = sorted(chosen, key=lambda row: (row.start_seconds, row.index))
     return [_process(row) for row in rows]
 
@@ -142,7 +142,7 @@ def _process(row: ProcessRow) -> list[Any]:
     return [
         row.pid, row.start_seconds, row.end_seconds, printable(row.command[:_LONGEST]), printable(program(row.executable)[:_LONGEST]) if row.executable else "",
         printable(row.user), row.exit_code, printable(row.signal), row.cpu_seconds, row.cpu_share_ratio, row.peak_rss_bytes,
-        row.peak_pss_bytes, row.threads,
+        row.peak_pss_bytes, row.threads, row.count,
     ]  # fmt: skip
 
 

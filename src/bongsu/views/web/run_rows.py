@@ -7,6 +7,7 @@ from typing import Any
 
 from bongsu.model.run import FunctionStat, ProcessRow, RunReport
 from bongsu.views.printable import printable
+from bongsu.views.run_rows import how_many
 
 MOST_PROCESSES = 1000
 MOST_FUNCTIONS = 500
@@ -14,7 +15,7 @@ _LONGEST = 400  # characters of a command line
 _BINS = 120  # of a group's strip
 PROCESSES = (
     "index", "pid", "parent", "command", "executable", "user", "start", "end", "exit", "signal", "cpu", "share", "memory", "threads",
-    "read", "write",
+    "read", "write", "count",
 )  # fmt: skip
 GROUPS = ("executable", "count", "failed", "cpu", "memory", "start", "end", "alive")
 FUNCTIONS = (
@@ -37,7 +38,7 @@ def processes(report: RunReport, since: float, until: float) -> dict[str, Any]:
         "rows": [_process(row) for row in sorted(shown, key=lambda row: (row.start_seconds, row.index))],
         "groupColumns": GROUPS,
         "groups": [_group(name, group, since, until) for name, group in by_program.items()],
-        "total": len(rows),
+        "total": how_many(rows),
     }
 
 
@@ -61,7 +62,7 @@ def _process(row: ProcessRow) -> list[Any]:
     return [
         row.index, row.pid, row.parent, printable(row.command[:_LONGEST]), printable(row.executable), printable(row.user),
         _round(row.start_seconds), _round(row.end_seconds), row.exit_code, printable(row.signal), _round(row.cpu_seconds),
-        row.cpu_share_ratio, row.peak_rss_bytes, row.threads, row.read_bytes, row.write_bytes,
+        row.cpu_share_ratio, row.peak_rss_bytes, row.threads, row.read_bytes, row.write_bytes, row.count,
     ]  # fmt: skip
 
 
@@ -71,7 +72,7 @@ def _group(name: str, rows: Sequence[ProcessRow], since: float, until: float) ->
     spent = [row.cpu_seconds for row in rows if row.cpu_seconds is not None]
     sizes = [row.peak_rss_bytes for row in rows if row.peak_rss_bytes is not None]
     return [
-        printable(name), len(rows), sum(1 for row in rows if row.exit_code or row.signal), _round(sum(spent)) if spent else None,
+        printable(name), how_many(rows), sum(1 for row in rows if row.exit_code or row.signal), _round(sum(spent)) if spent else None,
         max(sizes, default=None), _round(min(row.start_seconds for row in rows)),
         _round(max(known)) if len(known) == len(ends) else None, _alive(rows, since, until),
     ]  # fmt: skip
@@ -84,10 +85,13 @@ def _alive(rows: Sequence[ProcessRow], since: float, until: float) -> list[int]:
     changes = [0] * (_BINS + 1)
     for row in rows:
         end = until if row.end_seconds is None else row.end_seconds
+        many = 1
+        if row.lived_seconds is not None and end > row.start_seconds:  # as many as that makes on average
+            many = max(1, round(row.lived_seconds / (end - row.start_seconds)))
         if end < since or row.start_seconds > until:
             continue
-        changes[min(_BINS - 1, max(0, int((row.start_seconds - since) / width)))] += 1
-        changes[min(_BINS - 1, max(0, int((end - since) / width))) + 1] -= 1
+        changes[min(_BINS - 1, max(0, int((row.start_seconds - since) / width)))] += many
+        changes[min(_BINS - 1, max(0, int((end - since) / width))) + 1] -= many
     alive, now = [], 0
     for change in changes[:_BINS]:
         now += change

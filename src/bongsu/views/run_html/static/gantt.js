@@ -1,7 +1,7 @@
 // Processes as bars over the same time as the charts. Only the rows in sight are drawn, however many there are.
 const ROW = 18; // px
 const AXIS = 22;
-const { PID, START, END, COMMAND, PROGRAM, USER, EXIT, SIGNAL, CPU, SHARE, RSS } = Object.fromEntries(
+const { PID, START, END, COMMAND, PROGRAM, USER, EXIT, SIGNAL, CPU, SHARE, RSS, COUNT } = Object.fromEntries(
   data.keys.processes.map((key, i) => [key.toUpperCase(), i]));
 const MANY = 100; // from so many on a row for each program comes first
 
@@ -14,8 +14,10 @@ let chosenLane = -1;
 const ended = (row) => row[END] ?? whole.to;
 const bad = (row) => Boolean(row[SIGNAL]) || (row[EXIT] !== null && row[EXIT] !== 0);
 const base = (path) => path.slice(path.lastIndexOf("/") + 1) || path;
+const howMany = (rows) => rows.reduce((n, row) => n + row[COUNT], 0);
 // The folder of a program says little and is long.
 const labelOf = (row) => {
+  if (row[COUNT] > 1) return words.many(row[PROGRAM] || words.unknown, row[COUNT]);
   const [first, ...rest] = (row[COMMAND] || row[PROGRAM] || `process ${row[PID]}`).split(" ");
   return [first.startsWith("/") ? base(first) : first, ...rest].join(" ");
 };
@@ -42,7 +44,7 @@ function arrange() {
       if (!groups.has(row[PROGRAM])) groups.set(row[PROGRAM], []);
       groups.get(row[PROGRAM]).push(row);
     }
-    found = [...groups].map(([program, group]) => ({ label: `${program || words.unknown} (${group.length})`, rows: group }));
+    found = [...groups].map(([program, group]) => ({ label: `${program || words.unknown} (${howMany(group)})`, rows: group }));
   } else found = rows.map((row) => ({ label: labelOf(row), rows: [row] }));
   lanes = [];
   chosenLane = -1;
@@ -57,8 +59,8 @@ function fit() {
   const kept = lanes[chosenLane];
   lanes = found.filter(({ rows }) => rows.some(inRange));
   chosenLane = kept ? lanes.indexOf(kept) : -1;
-  const shown = lanes.reduce((n, { rows }) => n + rows.filter(inRange).length, 0);
-  byId("count").textContent = words.counted(shown, data.processes.length);
+  const shown = lanes.reduce((n, { rows }) => n + howMany(rows.filter(inRange)), 0);
+  byId("count").textContent = words.counted(shown, howMany(data.processes));
   size();
 }
 
@@ -147,6 +149,7 @@ function fitting(pen, text, width) {
 }
 
 function describe(row) {
+  if (row[COUNT] > 1) return `${labelOf(row)}: ${at(row[START])} to ${at(ended(row))}`;
   const how = row[END] === null ? words.lived : bad(row) ? `${words.failed} (${row[SIGNAL] || row[EXIT]})` : `exit ${row[EXIT] ?? words.unknown}`;
   return `${row[PID]} ${labelOf(row)}: ${at(row[START])} to ${row[END] === null ? "?" : at(row[END])} (${span(ended(row) - row[START])}), ${how}, CPU ${write(row[CPU], "seconds")} (${write(row[SHARE], "ratio")}), RSS at most ${write(row[RSS], "bytes")}`;
 }

@@ -69,13 +69,13 @@ const number = (title, i, unit, bad) => ({ title, of: (row) => row[i], text: (ro
 const word = (title, i) => ({ title, word: true, of: (row) => row[i] || null, text: (row) => row[i] || words.unknown });
 
 const processList = new List(byId("process-table"), [
-  { title: "PID", of: (row) => row[PID], text: (row) => String(row[PID]) },
-  word("Command", COMMAND),
+  { title: "PID", of: (row) => row[PID] || null, text: (row) => (row[COUNT] > 1 ? "" : String(row[PID])) },
+  { title: "Command", word: true, of: (row) => row[COMMAND] || null, text: (row) => (row[COUNT] > 1 ? labelOf(row) : row[COMMAND] || words.unknown) },
   number("CPU", CPU, "seconds"),
   number("Share", SHARE, "ratio"),
   number("Peak RSS", RSS, "bytes"),
   { title: "Began", of: (row) => row[START], text: (row) => at(row[START]) },
-  { title: "Lived", of: (row) => ended(row) - row[START], text: (row) => (row[END] === null ? words.lived : span(row[END] - row[START])) },
+  { title: "Lived", of: (row) => (row[COUNT] > 1 ? null : ended(row) - row[START]), text: (row) => (row[COUNT] > 1 ? words.unknown : row[END] === null ? words.lived : span(row[END] - row[START])) },
   { title: "End", of: (row) => row[EXIT], text: (row) => row[SIGNAL] || String(row[EXIT] ?? (row[END] === null ? "" : words.unknown)), bad },
 ], 2);
 

@@ -10,5 +10,6 @@ const words = {
   most: (text) => `at most ${text}`,
   whole: "whole run",
   more: (n) => `Show all ${n}`,
+  many: (name, n) => `${name}, ${n} short processes`,
   counted: (shown, all) => (shown === all ? `${all}` : `${shown} of ${all}`),
 };

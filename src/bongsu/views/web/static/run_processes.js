@@ -73,8 +73,10 @@ export class RunProcesses {
   }
 
   take(told) {
-    const name = (process) => process.command || process.executable || words.unknown;
-    const lived = ({ start, end }) => (end === null ? null : Math.max(0, end - start));
+    const one = (process) => process.command || process.executable || words.unknown;
+    const name = (process) => (process.count > 1 ? words.manyOfRun(one(process), process.count) : one(process));
+    // Of many in one row only the first start and the last end are known.
+    const lived = ({ start, end, count }) => (end === null || count > 1 ? null : Math.max(0, end - start));
     const ended = ({ end, exit, signal }) => (signal || (end === null ? words.livedOn : exit === null ? words.unknown : String(exit)));
     this.rows = objects(told).map((process) => ({
       ...process, key: String(process.index), name: name(process), lived: lived(process), bad: Boolean(process.exit || process.signal),
@@ -82,7 +84,7 @@ export class RunProcesses {
     }));
     this.groups = objects({ columns: told.groupColumns, rows: told.groups }).map((group) => ({
       ...group, key: `group ${group.executable}`, name: words.groupOfRun(group.executable, group.count, group.failed), pid: group.count,
-      lived: lived(group), bad: group.failed > 0, group: true,
+      lived: group.end === null ? null : Math.max(0, group.end - group.start), bad: group.failed > 0, group: true,
     }));
     this.total = told.total;
     this.draw();
@@ -115,7 +117,8 @@ export class RunProcesses {
     while (this.body.children.length > lines.length) this.body.lastElementChild.remove();
     while (this.body.children.length < lines.length) this.body.append(this.blank());
     lines.forEach((line, i) => this.fill(this.body.children[i], line));
-    say(this.note, this.total > this.rows.length ? words.processesCut(this.rows.length, this.total) : this.total ? String(this.total) : "");
+    const here = this.rows.reduce((sum, { count }) => sum + count, 0);
+    say(this.note, this.total > here ? words.processesCut(here, this.total) : this.total ? String(this.total) : "");
     say(this.none, this.total ? words.noneMatches : words.noProcesses);
     this.none.hidden = lines.length > 0;
     this.more.hidden = left <= 0;
@@ -140,7 +143,7 @@ export class RunProcesses {
   fill(row, line) {
     row.line = line;
     const texts = {
-      pid: line.group ? "" : String(line.pid || words.unknown), cpu: line.cpu === null ? words.unknown : span(line.cpu),
+      pid: line.group ? "" : line.count > 1 ? "" : String(line.pid || words.unknown), cpu: line.cpu === null ? words.unknown : span(line.cpu),
       memory: write(line.memory, "bytes"), start: span(line.start), lived: line.lived === null ? words.unknown : span(line.lived),
       end: line.group ? "" : line.endText,
     };
@@ -179,7 +182,7 @@ export class RunProcesses {
   }
 
   save() {
-    const names = ["index", "pid", "parent", "command", "executable", "user", "start", "end", "exit", "signal", "cpu", "memory", "threads", "read", "write"];
+    const names = ["index", "pid", "parent", "command", "executable", "user", "start", "end", "exit", "signal", "cpu", "memory", "threads", "read", "write", "count"];
     const units = { start: " (seconds)", end: " (seconds)", cpu: " (seconds)", memory: " (bytes)", read: " (bytes)", write: " (bytes)" };
     const text = csvOfTable(names.map((name) => `${name}${units[name] ?? ""}`), this.rows.map((row) => names.map((name) => row[name])));
     save(`bongsu-run-processes-${stamp()}.csv`, new Blob([text], { type: "text/csv;charset=utf-8" }));

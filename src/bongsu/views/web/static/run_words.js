@@ -41,6 +41,7 @@ export const words = {
   processHelp: { when: "Over the time that the charts show" },
   livedOn: "lives",
   groupOfRun: (name, count, failed) => `${name || common.unknown} · ${count === 1 ? "1 process" : `${count} processes`}${failed ? `, ${failed} failed` : ""}`,
+  manyOfRun: (name, count) => `${name} · ${count} short processes`,
   processesCut: (shown, total) => `The ${shown} that used most CPU time of ${total} are here one by one; programs count all.`,
   noProcesses: "No process is known of this run.",
   noneMatches: "No process matches.",
