@@ -89,8 +89,19 @@ def test_a_container_without_the_drivers_library_has_a_cure(tmp_path: Path) -> N
     reader = Looks(look(error=Gap(Why.MISSING, "dlopen libnvidia-ml.so.1", MISSING)))
     with pytest.raises(NoData) as caught:
         list(GpuCollector(tree.machine, reader).collect())
-    assert str(caught.value).startswith("1 NVIDIA: there is none (dlopen libnvidia-ml.so.1: NVML_ERROR_LIBRARY")
+    assert str(caught.value).startswith(
+        "1 NVIDIA: NVIDIA's library is not here (dlopen libnvidia-ml.so.1: NVML_ERROR_LIBRARY"
+    )
     assert str(caught.value.cure).startswith("start the container with NVIDIA's runtime")
+
+
+def test_a_driver_that_is_not_loaded_is_named(tmp_path: Path) -> None:
+    """The library is here, its kernel module is not: it is said which of the two is missing, and what loads it."""
+    gap = Gap(Why.MISSING, "nvmlInit", "NVML_ERROR_DRIVER_NOT_LOADED")
+    with pytest.raises(NoData) as caught:
+        list(GpuCollector(Tree(tmp_path).machine, Looks(look(error=gap))).collect())
+    assert str(caught.value) == "NVIDIA's driver is not loaded (nvmlInit: NVML_ERROR_DRIVER_NOT_LOADED)"
+    assert "modprobe nvidia" in str(caught.value.cure)
 
 
 def test_a_package_that_is_not_installed_has_a_cure(tmp_path: Path) -> None:

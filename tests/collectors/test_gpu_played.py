@@ -11,6 +11,7 @@ from bongsu.collectors.gpu_values import VALUES
 from bongsu.model.batch import Absence, Sample, Why
 from bongsu.sources.nvml import scenario_file, values
 from bongsu.sources.nvml.reader import NvmlReader
+from bongsu.sources.nvml.scenario import Device, Scenario
 from bongsu.sources.root import Machine
 from fake_nvml.machine import FakeNvml
 
@@ -53,3 +54,20 @@ def test_dcgms_memory_adds_up(collector: GpuCollector) -> None:
     parts = [s.value for s in samples if s.spec.name.startswith("DCGM_FI_DEV_FB_") and s.labels[0] == "0"]
     (total,) = [s.value for s in samples if s.spec.name == "gpu_memory_total_bytes" and s.labels[0] == "0"]
     assert sum(parts) * 2**20 == pytest.approx(total, abs=1.0)
+
+
+@pytest.mark.parametrize("missing", [(), ("nvmlDeviceGetMemoryInfo_v2",)])
+def test_memory_in_use_has_the_reserved_only_where_that_is_absent(
+    fake_nvml: Callable[..., FakeNvml], monkeypatch: pytest.MonkeyPatch, missing: tuple[str, ...]
+) -> None:
+    """An old driver does not tell the two apart, as the help of gpu_memory_used_bytes says: the parts add up to the total."""
+    fake = fake_nvml(Scenario(devices=(Device(used_mib=1000, reserved_mib=500),), missing=missing), frozen=1.0)
+    monkeypatch.setenv("LD_LIBRARY_PATH", fake.environment["LD_LIBRARY_PATH"])
+    reader = NvmlReader(Machine.at(), patience=PATIENCE, same=0.0)
+    items = list(GpuCollector(Machine.at(), reader).collect())
+    reader.close()
+    told = {item.spec.name: item.value for item in items if isinstance(item, Sample)}
+    parts = [told.get(f"gpu_memory_{part}_bytes", 0.0) for part in ("used", "free", "reserved")]
+    assert sum(parts) == told["gpu_memory_total_bytes"]
+    assert told["gpu_memory_used_bytes"] == (1500 if missing else 1000) * 2**20
+    assert ("gpu_memory_reserved_bytes" in told) == (not missing)

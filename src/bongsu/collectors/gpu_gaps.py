@@ -40,6 +40,11 @@ def reason(gap: Gap) -> Message:
     """What happened, as a sentence."""
     if not gap.error.startswith("NVML_"):  # our own words, not a name of NVML's
         return Message("{what} ({call})", what=gap.error, call=gap.call)
+    match gap.error:
+        case "NVML_ERROR_LIBRARY_NOT_FOUND":
+            return Message("NVIDIA's library is not here ({call}: {error})", call=gap.call, error=gap.error)
+        case "NVML_ERROR_DRIVER_NOT_LOADED":
+            return Message("NVIDIA's driver is not loaded ({call}: {error})", call=gap.call, error=gap.error)
     match gap.why:
         case Why.UNSUPPORTED:
             return Message("this GPU or its driver does not offer it ({call}: {error})", call=gap.call, error=gap.error)

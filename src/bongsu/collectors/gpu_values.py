@@ -26,7 +26,11 @@ MEMORY_RESERVED = _gauge(
     "gpu_memory_reserved_bytes", "Memory that driver and firmware keep for themselves.", unit="bytes"
 )
 MEMORY_FREE = _gauge("gpu_memory_free_bytes", "Memory that can still be allocated.", unit="bytes")
-MEMORY_USED = _gauge("gpu_memory_used_bytes", "Memory that is allocated, without what is reserved.", unit="bytes")
+MEMORY_USED = _gauge(
+    "gpu_memory_used_bytes",
+    "Memory that is allocated, without what is reserved; with it where gpu_memory_reserved_bytes is absent (an old driver).",
+    unit="bytes",
+)
 UTILIZATION = _share(
     "utilization",
     "Share of the last 1/6 to 1 s in which any kernel ran: not how much of the GPU it used. Never on MIG.",
