@@ -35,7 +35,7 @@ COMMANDS = {
     "store": Entry("bongsu.cli.store:store", LOOK, "Look after the history: what it holds, backups, exports, imports."),
     "owner": Entry("bongsu.cli.owner:owner", LOOK, "Whose a process is: Slurm job, pod, container, unit or user."),
     "explain": Entry("bongsu.cli.explain:explain", LOOK, "What a metric, collector or setting is, and its value here."),
-    "render": Entry("bongsu.cli.render:render", MAKE, "Write files for other systems: a systemd unit."),
+    "render": Entry("bongsu.cli.render:render", MAKE, "Write files for other systems: a systemd unit, a Helm chart."),
     "completion": Entry("bongsu.cli.completion:completion", MAKE, "Tab completion for bash, zsh or fish."),
 }  # fmt: skip
 
