@@ -19,7 +19,7 @@ from bongsu.views.printable import printable
 from live_page import Page as Server
 from live_page import page
 from run_reports import HOSTILE as HOSTILE_TEXT
-from run_reports import build, hostile, killed, lost, running, training
+from run_reports import build, crowded, hostile, killed, lost, running, training
 from shelf import Shelf
 from visiting import CHROMIUM, Visit
 
@@ -161,6 +161,21 @@ def test_many_processes_stand_in_groups(browser: Browser, server: Server) -> Non
         bars = page.locator(".run-processes div.lived:visible").evaluate_all("all => all.map(e => e.style.left)")
         assert len(set(bars)) == 4
         visit.clean()
+
+
+def test_a_row_of_many_processes_says_how_many(browser: Browser) -> None:
+    """In its group and in its own row, which has no process number and no one length of life."""
+    with page(runs=Shelf([named(crowded(), BUILD)])) as opened:
+        opened.tick(3)
+        with Visit(browser, opened, at=f"&run={BUILD}") as visit:
+            group = processes(visit.page).filter(has_text="true · 50000 processes")
+            expect(group).to_have_count(1, timeout=SLOW)
+            group.locator("button").click()
+            many = processes(visit.page).filter(has_text="true · 50000 short processes")
+            expect(many.locator("td.pid")).to_have_text("")
+            expect(many.locator("td.lived").first).to_have_text("\N{EN DASH}")
+            expect(visit.page.locator("#run-processes-title + p")).to_have_text("50001")
+            visit.clean()
 
 
 def test_a_part_of_the_time_is_chosen_as_in_other_charts(browser: Browser, server: Server) -> None:
