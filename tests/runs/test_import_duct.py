@@ -125,7 +125,7 @@ def test_what_is_broken_or_foreign_is_refused(tmp_path: Path, file: str, text: s
 
 def test_logs_that_con_duct_itself_made(tmp_path: Path) -> None:
     """The program as it is installed here writes what is read."""
-    pytest.importorskip("con_duct")
+    pytest.importorskip("con_duct", reason="con-duct is not installed")
     subprocess.run(
         [
             sys.executable, "-m", "con_duct.cli", "run", "--quiet", "--fail-time", "0", "--sample-interval", "0.2",
