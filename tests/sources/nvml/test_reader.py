@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+import weakref
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,8 +17,10 @@ from bongsu.model.batch import Why
 from bongsu.sources import nvidia
 from bongsu.sources.nvml import reader as module
 from bongsu.sources.nvml.reader import NvmlReader, reader_of
+from bongsu.sources.nvml.scenario import Device, Scenario
 from bongsu.sources.nvml.values import DEVICE_VALUES, INSTANCE_VALUES
 from bongsu.sources.root import Machine
+from fake_nvml.machine import FakeNvml
 
 
 @pytest.fixture
@@ -101,6 +107,26 @@ def test_one_machine_has_one_reader() -> None:
     machine = Machine.at()
     assert reader_of(machine) is reader_of(machine)
     assert reader_of(machine) is not reader_of(Machine.at())
+
+
+def test_a_reader_ends_with_its_machine(fake_nvml: Callable[..., FakeNvml], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reload of the settings makes another machine: the reader of the old one, and the child that asks, are gone."""
+    fake = fake_nvml(Scenario(devices=(Device(),)))
+    monkeypatch.setenv("LD_LIBRARY_PATH", fake.environment["LD_LIBRARY_PATH"])
+    machine = Machine.at()
+    reader = reader_of(machine)
+    assert isinstance(reader, NvmlReader)
+    reader.read()
+    pids = reader.pids
+    assert pids
+    gone = weakref.ref(reader)
+    del machine, reader
+    gc.collect()
+    assert gone() is None
+    end = time.monotonic() + 30
+    while any(os.path.exists(f"/proc/{pid}") for pid in pids):
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def test_the_reader_loads_nothing_of_the_driver() -> None:

@@ -43,7 +43,7 @@ class NvmlReader:
     def __init__(
         self, machine: Machine, *, patience: float = 1.0, hangs: float = _HANGS, same: float = _SAME, here: bool = True
     ) -> None:
-        self._machine = machine
+        self._proc, self._sys = machine.proc, machine.sys  # not the machine: its reader must go when it goes
         self._here = here
         self._hangs = hangs
         self._same = same
@@ -213,7 +213,7 @@ class NvmlReader:
     def _notice_other_driver(self) -> None:
         """After an upgrade the child's library is the old one; after any reload its handles are stale."""
         try:
-            version = self._machine.sys.attribute(_VERSION)
+            version = self._sys.attribute(_VERSION)
         except OSError:
             return
         if version == self._version or self._silent_since is not None:
@@ -236,14 +236,14 @@ class NvmlReader:
                 "and these are of another pid namespace",
                 count=unknown,
                 all=len({process.pid for process in look.processes}),
-                proc=self._machine.proc.path,
+                proc=self._proc.path,
             ),
             cure=Message("give the container the machine's pid namespace (hostPID: true, or --pid=host)"),
         )
 
     def _unknown(self, pids: Iterable[int]) -> int:
         """How many are not in /proc; 0 where at least one is: then the others ended while we looked."""
-        proc = self._machine.proc
+        proc = self._proc
         asked = set(pids)
         if any(os.access(proc.join(str(pid)), os.F_OK) for pid in asked):
             return 0
