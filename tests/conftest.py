@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -22,6 +23,11 @@ if os.environ.get("CI"):
     hypothesis.settings.load_profile("ci")
 else:
     hypothesis.settings.load_profile("here")
+
+# Tests press Ctrl-C and stop what they start; who runs them in the background (nohup, a shell's &) has these ignored.
+for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL)
 
 HERE = Path(__file__).parent
 # program → Debian package, as `make test` installs them where it may

@@ -200,8 +200,9 @@ def test_a_disk_that_fills_up_does_not_end_the_command(tmp_path: Path) -> None:
 def test_a_stop_is_noted(runs: Path) -> None:
     """The time in which nothing ran is told by two events."""
     with subprocess.Popen(
-        _argv(runs, "sh", "-c", "echo ready; exec sleep 600"), stdout=subprocess.PIPE, env=environment()
-    ) as process:
+        _argv(runs, "sh", "-c", "echo ready; exec sleep 600"), stdout=subprocess.PIPE, env=environment(),
+        process_group=0,  # where nobody could continue it (setsid), the kernel takes no SIGTSTP
+    ) as process:  # fmt: skip
         assert process.stdout is not None
         process.stdout.readline()
         process.send_signal(signal.SIGTSTP)

@@ -159,7 +159,7 @@ def test_a_server_that_stands_still_or_dies_is_told_and_found_again(browser: Bro
         expect(state).to_have_text(
             re.compile(r"^stale since \d\d:\d\d:\d\d: the server does not answer"), timeout=PATIENCE
         )
-        expect(shown.locator("#chart-cpu canvas")).to_have_count(1)
+        expect(shown.locator("#chart-cpu canvas")).to_have_count(1, timeout=PATIENCE)
         with up(tmp_path, port) as (second, again):
             assert again == address
             expect(state).to_have_text("live", timeout=PATIENCE)
