@@ -44,6 +44,7 @@ spreadRows();
 offerKeys();
 let status = null;
 let asked = -Infinity;
+let patience = 1000; // as ASK_AGAIN, but who comes before the first readings has them soon
 let asking = null; // what ends the newest request for the board
 let moving = null;
 let news = ["connecting", null];
@@ -131,7 +132,10 @@ const feed = new Feed({
       return;
     }
     const found = series.add(event);
-    if (found === "again" && since > ASK_AGAIN) boardAgain();
+    if (found === "again" && since > patience) {
+      patience = Math.min(2 * patience, ASK_AGAIN);
+      boardAgain();
+    }
     if (found === "known") return;
     tiles.add(event.tiles);
     charts.tick();
