@@ -122,7 +122,7 @@ def test_a_finished_job_used_what_sacct_says(slurm: Cluster, node: str, source: 
     )
     assert source in last["cpu_from"]  # of a job with a cgroup, a step's daemon may be outside of it for a moment
     assert used == pytest.approx(cpu, abs=1.0, rel=0.05)
-    assert used >= 8.0
+    assert used >= 7.9  # clock ticks
     assert most >= _PEAK_BYTES
     assert most == pytest.approx(
         rss, rel=0.1, abs=32 << 20
