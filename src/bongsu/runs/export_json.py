@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 from collections.abc import Iterable
@@ -38,6 +39,8 @@ def schema() -> dict[str, Any]:
     definitions = made["$defs"]
     for one in definitions.values():
         one.pop("title", None)
+        if "description" in one:
+            one["description"] = inspect.cleandoc(one["description"])  # as Python 3.13 has docstrings
     definitions["RunReport"]["required"] = list(KEYS)
     definitions["RunReport"]["properties"]["schema"] = {"const": "bongsu-run/1"}
     return {
