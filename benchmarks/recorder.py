@@ -130,14 +130,35 @@ def found(tool: str, name: str) -> float | None:
     """The share of a scenario's true CPU time that a recorder reports, in percent; None if it records none."""
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
-        truth = folder / "truth"
-        argv = ["perf", "stat", "-x,", "-e", "task-clock", "-o", str(truth), *scenario(name, count=100)]
-        subprocess.run(
-            TOOLS[tool](argv, 1.0, folder), env=_environment(), cwd=folder, check=False, stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        told = _told(tool, folder)
-        return None if told is None else told / _perf_seconds(truth) * 100
+        group, inner = _group(), folder / "truth"
+        try:
+            before = ["perf", "stat", "-x,", "-e", "task-clock", "-o", str(inner)]
+            if group is not None:
+                before = ["/bin/sh", "-c", 'echo 0 > "$0"; exec "$@"', str(group / "cgroup.procs")]
+            subprocess.run(
+                TOOLS[tool]([*before, *scenario(name, count=100)], 1.0, folder), env=_environment(), cwd=folder, check=False,
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+            told = _told(tool, folder)
+            true = _perf_seconds(inner) if group is None else int((group / "cpuacct.usage").read_text()) / 1e9
+        finally:
+            if group is not None:
+                group.rmdir()
+        return None if told is None else told / true * 100
+
+
+def _group() -> Path | None:
+    """A new group of cpuacct below our own (cgroup-v1/cpuacct.rst); None where none may be made."""
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, names, path = line.split(":", 2)
+        if "cpuacct" in names.split(","):
+            group = Path("/sys/fs/cgroup/cpuacct") / path.lstrip("/") / f"bongsu-benchmark-{os.getpid()}"
+            try:
+                group.mkdir()
+            except OSError:
+                return None
+            return group
+    return None
 
 
 def _perf_seconds(path: Path) -> float:
@@ -236,9 +257,8 @@ def main() -> None:
         shares = [found(tool, name) for name in NAMES]
         print(f"{tool:16}" + "".join(f"{'-' if share is None else f'{share:.1f}':>15}" for share in shares))
         if tool == "bongsu":
-            right = all(share is not None and 99 <= share <= 101.5 for share in shares)
-            verdict = "met" if right else "NOT MET"
-    print(f"\nbongsu: 99 to 101 % in all five (101.5 with the inner perf): {verdict}")
+            verdict = "met" if all(share is not None and 99 <= share <= 101 for share in shares) else "NOT MET"
+    print(f"\nbongsu: goal 99 to 101 % in all five: {verdict}")
 
 
 if __name__ == "__main__":
