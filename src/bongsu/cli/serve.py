@@ -9,7 +9,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, NamedTuple
 
 from bongsu.agent import Agent, Server, Setup
@@ -24,6 +24,8 @@ from bongsu.model.metric import MetricSpec
 from bongsu.model.settings import Settings
 from bongsu.sinks import history_api, http, http_message, query_api
 from bongsu.sinks.exposition import Exposition
+from bongsu.sources.nvml.reader import try_again
+from bongsu.sources.root import Machine
 
 if TYPE_CHECKING:
     from bongsu.sinks.web_config import WebConfig
@@ -68,6 +70,8 @@ class Kept(NamedTuple):
     """What a setup hands on to the next one, as far as the settings still ask for the same."""
 
     loaded: Loaded
+    machine: Machine
+    which: Hashable  # what the machine was made of
     access: Access
     past: Past | None
     page: Page | None
@@ -76,7 +80,8 @@ class Kept(NamedTuple):
 class Builder:
     """Makes setups for the agent: each call reads the settings anew.
 
-    ``page`` adds the live page. What a reload does not change (the server, the last hour, the history) is kept.
+    ``page`` adds the live page. What a reload does not change (the server, the last hour, the history,
+    and the machine with all that was found out and counted of it) is kept.
     """
 
     def __init__(self, load: Callable[[], Loaded], *, page: bool) -> None:
@@ -91,7 +96,9 @@ class Builder:
         settings = loaded.settings
         before: Kept | None = None if previous is None else previous.kept
         interval = settings.interval or (UP_INTERVAL if self._page else AGENT_INTERVAL)
-        collecting = [*wire.collectors(loaded, wire.machine(loaded)), AgentCollector(self.counts)]
+        which = (settings.paths, settings.owners, settings.demo, _stamp(settings.demo))
+        machine = _machine(loaded, which, before)
+        collecting = [*wire.collectors(loaded, machine), AgentCollector(self.counts)]
         place = (
             settings.host, settings.port, settings.token, settings.web_config, _stamp(settings.web_config),
             settings.allowed_hosts, settings.runs_dir, settings.demo, interval if self._page else None, history.wanted(loaded, page=self._page),
@@ -122,7 +129,7 @@ class Builder:
             sinks = [past.writer, *sinks]
         return Setup(
             wire.gatherer(loaded, collecting), tuple(sinks), interval,
-            functools.partial(self._serve, settings, access, page, past), place, Kept(loaded, access, past, page),
+            functools.partial(self._serve, settings, access, page, past), place, Kept(loaded, machine, which, access, past, page),
         )  # fmt: skip
 
     def _serve(self, settings: Settings, access: Access, kept: Page | None, past: Past | None, agent: Agent) -> Server:
@@ -159,6 +166,14 @@ class Builder:
         if self._noted is not None:
             up_file.forget(self._noted)
             self._noted = None
+
+
+def _machine(loaded: Loaded, which: Hashable, before: Kept | None) -> Machine:
+    """The one of before where it is asked in the same way: what is counted of it must not begin again. Raises BadInput."""
+    if before is None or before.which != which:
+        return wire.machine(loaded)
+    try_again(before.machine)
+    return before.machine
 
 
 def _stamp(path: str | None) -> tuple[int, int] | None:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Protocol
 
 import msgspec
 
 from bongsu.collectors.gpu_allocation import ALLOCATION, Allocations
 from bongsu.collectors.gpu_budget import Budget, Rest
-from bongsu.collectors.gpu_energy import Energy
+from bongsu.collectors.gpu_counted import Reader, counted_of
 from bongsu.collectors.gpu_gaps import absence, cure, reason
 from bongsu.collectors.gpu_member import Member, Members, Unit, device_unit, instance_units
 from bongsu.collectors.gpu_none import WhyNone
 from bongsu.collectors.gpu_selection import Selection
 from bongsu.collectors.gpu_workload import SPECS as WORKLOADS
-from bongsu.collectors.gpu_workload import Workloads
 from bongsu.model.batch import Absence, Sample, Table, Why
 from bongsu.model.errors import BadInput, NotKnown
 from bongsu.model.message import Message
@@ -105,12 +103,6 @@ _FRESH = 5.0  # s; what is older is no reading of now
 _SERIES_EACH = 8  # of a process that has none of its own, about
 
 
-class Reader(Protocol):
-    """Who looks at the GPUs; shared with other collectors."""
-
-    def read(self) -> Snapshot: ...  # noqa: D102  the newest look, within its patience
-
-
 class GpuProcessCollector:
     """GPU processes: each process on each GPU, whose it is, and what it uses; by owner; and who holds which GPU.
 
@@ -145,10 +137,8 @@ class GpuProcessCollector:
         self._members = Members(machine, command_lines=command_lines)
         self._why_none = WhyNone(machine)
         self._budget = Budget(processes)
-        self._energy = Energy()
-        self._workloads = Workloads()
+        self._counted = counted_of(self._reader)
         self._allocations = Allocations(machine)
-        self._dropped = 0
         self._compat = compat_labels
         if compat_labels:
             self.specs = tuple(INFO_WITH_MEMORY if spec is INFO else spec for spec in self.specs)
@@ -161,6 +151,10 @@ class GpuProcessCollector:
             NotKnown: the driver fails or hangs. Of one that hangs, the table still has the processes that are alive,
                 without figures.
         """
+        with self._counted.lock:
+            yield from self._look()
+
+    def _look(self) -> Iterator[Sample | Absence | Table]:
         snapshot = self._selected(self._reader.read())
         if snapshot.error is not None:
             self._refuse(snapshot, snapshot.error)
@@ -171,17 +165,17 @@ class GpuProcessCollector:
             yield from self._allocations.take(snapshot)
             raise _hanging(snapshot)
         yield from _counts(snapshot, members)
-        self._energy.take(snapshot, members)
+        self._counted.energy.take(snapshot, members)
         chosen = self._budget.choose(members)
         for member in chosen:
             yield from self._of(member)
         for rest in self._budget.rests:
-            self._dropped += rest.processes * _SERIES_EACH
+            self._counted.dropped += rest.processes * _SERIES_EACH
             yield from _of_rest(rest)
         yield from self._energies(snapshot, chosen)
-        yield from self._workloads.take(snapshot, members, self._energy)
+        yield from self._counted.workloads.take(snapshot, members, self._counted.energy)
         yield from self._allocations.take(snapshot)
-        yield Sample(DROPPED, (), self._dropped)
+        yield Sample(DROPPED, (), self._counted.dropped)
         yield Sample(UNATTRIBUTED, (), sum(member.owner.kind is OwnerKind.UNKNOWN for member in members))
         yield Sample(NAMESPACE, (), int(self._members.whole))
         yield from self._absences(snapshot)
@@ -228,9 +222,9 @@ class GpuProcessCollector:
     def _energies(self, snapshot: Snapshot, chosen: list[Member]) -> Iterator[Sample]:
         index = {gpu.uuid: str(gpu.index) for gpu in snapshot.gpus}
         for device, identity in dict.fromkeys((member.unit.device, member.identity) for member in chosen):
-            for method, joules in self._energy.of_process.get((device, identity), {}).items():
+            for method, joules in self._counted.energy.of_process.get((device, identity), {}).items():
                 yield Sample(ENERGY, (index[device], device, str(identity[0]), method), joules)
-        for device, reasons in self._energy.unattributed.items():
+        for device, reasons in self._counted.energy.unattributed.items():
             if device in index:
                 for reason, joules in reasons.items():
                     yield Sample(UNATTRIBUTED_ENERGY, (index[device], device, reason), joules)

@@ -77,7 +77,7 @@ def test_a_child_that_hangs_for_long_is_killed(play: Play) -> None:
 
 
 def test_a_child_that_is_killed_is_replaced(play: Play) -> None:
-    """Whatever ends it: one look says so, and a later one is good again. Errors heard of before stay counted."""
+    """Whatever ends it: one look says so, and a later one is good again. Errors heard of before stay counted, and new ones add to them."""
     playing = play(Scenario(devices=(Device(uuid="GPU-a"),)))
     reader = playing.reader()
     reader.read()
@@ -92,6 +92,10 @@ def test_a_child_that_is_killed_is_replaced(play: Play) -> None:
     look = until(reader, fresh)
     assert child not in reader.pids
     assert [(each.uuid, each.xid, each.count) for each in look.xids] == [("GPU-a", 48, 1)]
+    again = Xid(at=time.time() - playing.fake.start + 0.2, xid=48)
+    playing.fake.play(Scenario(devices=(Device(uuid="GPU-a", xids=(xid, again)),)))
+    look = until(reader, lambda look: [each.count for each in look.xids] != [1])
+    assert [(each.uuid, each.xid, each.count) for each in look.xids] == [("GPU-a", 48, 2)]
 
 
 def test_a_lost_gpu_does_not_hide_the_others(play: Play) -> None:

@@ -85,6 +85,10 @@ class NvmlReader:
         with self._lock:
             self._worker.close()
 
+    def try_again(self) -> None:
+        """Ask at the next look, though the driver failed or was not there a short time ago."""
+        self._pause_until = 0.0
+
     def _look(self, now: float) -> Snapshot:
         if not self._here:
             return _nothing(answers.NOT_THIS_MACHINE, "nvmlInit")
@@ -96,13 +100,13 @@ class NvmlReader:
             self._pause_until = now + _MISSING_AGAIN
             return _nothing(answers.LIBRARY_NOT_FOUND, f"dlopen {nvidia.LIBRARY}")
         if self._silent_since is None and self._sleep.all_asleep:
-            self._worker.rest()
+            self._rest()
             return self._sleep.look(self._good)
         answer = self._ask(now)
         if isinstance(answer, worker.Silent | worker.NotAsked):
             return self._silent()
         if isinstance(answer, worker.Failed):
-            self._worker.rest()
+            self._rest()
             self._pause_until = now + self._longer()
             return self._failed(decode.gap(answers.LOOK_FAILED, answer.text))
         if len(answer) == 2:
@@ -110,18 +114,23 @@ class NvmlReader:
         self._pause = 0.0
         return self._good_look(now, answer)
 
+    def _rest(self) -> None:
+        self._worker.rest()
+        self._pids = ()  # also where the next child has this one's number: it counts from 0
+
     def _ask(self, now: float) -> Any:
         """What the child says. An answer that came late is followed by a fresh one; if that is late too, it stands."""
         answer = self._ask_once(now)
         if self._silent_since is None or isinstance(answer, worker.Silent | worker.NotAsked):
             return answer
         self._silent_since = None
-        fresh = self._ask_once(time.monotonic())
         if isinstance(answer, worker.Failed) or len(answer) == 2:
-            return fresh
+            return self._ask_once(time.monotonic())
+        late = self._with_xids(decode.snapshot(answer))  # before the child is asked again, and may be found dead
+        fresh = self._ask_once(time.monotonic())
         if isinstance(fresh, worker.Silent | worker.NotAsked):
             return answer
-        self._ended.added(decode.snapshot(answer))  # what is told once would be lost
+        self._ended.added(late)  # what is told once would be lost
         return fresh
 
     def _ask_once(self, now: float) -> Any:
@@ -145,7 +154,7 @@ class NvmlReader:
             if now - self._lost_since >= self._lost_pause:  # the library sees a device that returned only anew
                 self._lost_since = None
                 self._lost_pause = min(self._lost_pause * 2, _MISSING_AGAIN)
-                self._worker.rest()
+                self._rest()
         else:
             self._lost_since, self._lost_pause = None, _LOST_AGAIN
         look = self._sleep.add(self._named(look), self._good)
@@ -153,7 +162,7 @@ class NvmlReader:
         if self._silent_since is not None:  # this is the answer to an earlier question, and the next is open
             return self._silent()
         if self._sleep.wants_rest(look, now):
-            self._worker.rest()
+            self._rest()
         return self._with_finding(look)
 
     def _named(self, look: Snapshot) -> Snapshot:
@@ -186,7 +195,7 @@ class NvmlReader:
 
     def _no_driver(self, now: float, failed: tuple[int, str]) -> Snapshot:
         """The driver as a whole does not answer: the child, with the library it loaded, goes, and later another tries."""
-        self._worker.rest()
+        self._rest()
         self._pause_until = now + (_MISSING_AGAIN if failed[0] < 0 else self._longer())
         return self._failed(decode.gap(*failed), failed[0])
 
@@ -219,7 +228,7 @@ class NvmlReader:
         if version == self._version or self._silent_since is not None:
             return
         if self._version is not None:
-            self._worker.rest()
+            self._rest()
         self._version = version
         self._pause_until = 0.0
 
@@ -305,3 +314,11 @@ def reader_of(machine: Machine) -> Reader:
         if found is None:
             found = _readers[machine] = NvmlReader(machine, here=machine.proc.live)
         return found
+
+
+def try_again(machine: Machine) -> None:
+    """Somebody may have made the driver work: what is not asked for a while is asked at the next look."""
+    with _lock:
+        reader = _readers.get(machine)
+    if isinstance(reader, NvmlReader):
+        reader.try_again()
