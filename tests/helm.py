@@ -49,10 +49,12 @@ class Helm:
         self._process.wait()
         self._process.stdout.close()
 
-    def template(self, chart: Path, values: dict[str, Any], *, version: str = "v1.37.0") -> list[dict[str, Any]]:
+    def template(
+        self, chart: Path, values: dict[str, Any], *, version: str = "v1.37.0", release: str = "gpus"
+    ) -> list[dict[str, Any]]:
         """`helm template`: the manifests. Raises Refused."""
         text = self._call(
-            "helm_template", release_name="gpus", namespace="monitoring", chart=str(chart), values=values,
+            "helm_template", release_name=release, namespace="monitoring", chart=str(chart), values=values,
             kube_version=version, api_versions=["monitoring.coreos.com/v1"],
         )  # fmt: skip
         return [each for each in yaml.safe_load_all(text) if each]

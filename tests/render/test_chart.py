@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import itertools
 import json
 import re
@@ -219,6 +220,19 @@ def test_each_node_has_a_cronjob_of_its_own(helm: Helm, with_hooks: Path) -> Non
     assert "helm.sh/hook: post-delete" in source
 
 
+def test_releases_beside_one_another_share_no_name(helm: Helm, with_hooks: Path) -> None:
+    """Releases whose long names differ at the end, on one node: no manifest is both's, and no name is too long."""
+    names: list[tuple[str, str]] = []
+    for release in (
+        "a-release-whose-name-is-as-long-as-helm-lets-it-be-1",
+        "a-release-whose-name-is-as-long-as-helm-lets-it-be-2",
+    ):
+        manifests = helm.template(with_hooks, {"mode": "cronjob", "nodes": ["a" * 63]}, release=release)
+        names += [(each["kind"], each["metadata"]["name"]) for each in manifests]
+    assert len(set(names)) == len(names)
+    assert max(len(name) for kind, name in names) <= 55  # 52 for a CronJob, and its Job's three more
+
+
 @pytest.mark.parametrize(
     ("values", "says"),
     [
@@ -244,6 +258,16 @@ def test_each_node_has_a_cronjob_of_its_own(helm: Helm, with_hooks: Path) -> Non
         ({"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}}, "scraped twice"),
         ({"mode": "textfile", "podMonitor": {"enabled": True}}, "nothing is served that could be scraped"),
         ({"permissions": {"rootfs": "yes"}}, "at '/permissions/rootfs'"),
+        ({"image": {"repository": "registry.example:5000/bongsu:1"}}, "at '/image/repository'"),
+        ({"image": {"repository": f"bongsu@sha256:{'0' * 64}"}}, "at '/image/repository'"),
+        ({"resources": {"limits": {"memory": "lots"}}}, "at '/resources/limits/memory'"),
+        ({"collection": {"interval": "0s"}}, "at '/collection/interval'"),
+        ({"collection": {"schedule": "*/90 * * * *"}}, 'collection.schedule: "*/90 * * * *" is no even spacing'),
+        ({"mode": "cronjob", "nodes": ["Bad Name"]}, "at '/nodes/0'"),
+        ({"nodes": ["gpu-1"]}, "nodes: only mode cronjob goes by names"),
+        ({"fullnameOverride": "Bad_Name"}, "at '/fullnameOverride'"),
+        ({"podLabels": {"app.kubernetes.io/instance": "x"}}, "podLabels: app.kubernetes.io/instance is what the pods are found by"),
+        ({"auth": {"existingSecret": "mine", "password": "secret"}}, "auth.password: the users are those in the web.yml"),
     ],
 )  # fmt: skip
 def test_wrong_values_are_refused_in_words(helm: Helm, values: dict[str, Any], says: str) -> None:
@@ -271,6 +295,31 @@ def test_the_password_is_what_the_agent_asks_for(helm: Helm, tmp_path: Path) -> 
     assert len(first) >= 32
 
 
+def test_another_password_begins_the_pods_anew(helm: Helm, tmp_path: Path) -> None:
+    """The pods carry a checksum of the very web.yml that the Secret holds: a kept one keeps them, another replaces them."""
+    chart = tmp_path / "bongsu"
+    shutil.copytree(CHART, chart)
+    names = chart / "templates" / "_names.tpl"
+    looked_up = 'lookup "v1" "Secret" .Release.Namespace (include "bongsu.secret" .)'
+    assert looked_up in names.read_text()
+    names.write_text(names.read_text().replace(looked_up, ".Values.global.there"))
+
+    def rendered(auth: dict[str, str], there: dict[str, str] | None) -> tuple[dict[str, str], str]:
+        data = {key: base64.b64encode(value.encode()).decode() for key, value in (there or {}).items()}
+        manifests = helm.template(chart, {"auth": auth, "global": {"there": {"data": data} if there else None}})
+        template = kind(manifests, "DaemonSet")["spec"]["template"]
+        return kind(manifests, "Secret")["stringData"], template["metadata"]["annotations"]["checksum/web"]
+
+    secret, first = rendered({}, None)
+    assert first == hashlib.sha256(secret["web.yml"].encode()).hexdigest()
+    assert rendered({}, secret) == (secret, first)
+    assert rendered({"password": secret["password"]}, secret) == (secret, first)
+    for auth in ({"password": "another"}, {"username": "another"}):
+        changed, second = rendered(auth, secret)
+        assert second != first
+        assert second == hashlib.sha256(changed["web.yml"].encode()).hexdigest()
+
+
 def test_an_existing_secret_is_used_alone(helm: Helm) -> None:
     """With auth.existingSecret the chart makes none, and the pod and monitors name that one."""
     manifests = helm.template(
@@ -279,6 +328,7 @@ def test_an_existing_secret_is_used_alone(helm: Helm) -> None:
     assert "Secret" not in {each["kind"] for each in manifests}
     (pod,) = pods(manifests)
     assert {"secretName": "mine", "defaultMode": 0o400} in [each.get("secret") for each in pod["volumes"]]
+    assert "checksum/web" not in kind(manifests, "DaemonSet")["spec"]["template"]["metadata"]["annotations"]
     assert "HTTPSConnection" in pod["containers"][0]["livenessProbe"]["exec"]["command"][2]
     (endpoint,) = kind(manifests, "ServiceMonitor")["spec"]["endpoints"]
     assert endpoint["scheme"] == "https"

@@ -2,14 +2,18 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
 {{- end -}}
 
+{{/* A name that must be cut ends in a hash, so that releases whose names differ at the end stay apart. */}}
 {{- define "bongsu.fullname" -}}
+{{- $name := printf "%s-%s" .Release.Name (include "bongsu.name" .) -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- $name = .Values.fullnameOverride -}}
 {{- else if contains (include "bongsu.name" .) .Release.Name -}}
-{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
-{{- else -}}
-{{- printf "%s-%s" .Release.Name (include "bongsu.name" .) | trunc 40 | trimSuffix "-" -}}
+{{- $name = .Release.Name -}}
 {{- end -}}
+{{- if gt (len $name) 40 -}}
+{{- $name = printf "%s-%s" ($name | trunc 31 | trimSuffix "-") (sha256sum $name | trunc 8) -}}
+{{- end -}}
+{{- $name -}}
 {{- end -}}
 
 {{- define "bongsu.selector" -}}
@@ -27,6 +31,30 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{/* The Secret with web.yml, username and password. */}}
 {{- define "bongsu.secret" -}}
 {{- default (printf "%s-web" (include "bongsu.fullname" .)) .Values.auth.existingSecret -}}
+{{- end -}}
+
+{{/*
+The Secret that the chart makes, as JSON: username, password, web.yml. What the cluster has is kept while it fits. Salt and
+password are random, so it is made once in a rendering and kept among the values: the pod's checksum is of the same one.
+*/}}
+{{- define "bongsu.access" -}}
+{{- if not (hasKey .Values.auth "made") -}}
+{{- $user := .Values.auth.username -}}
+{{- $password := .Values.auth.password -}}
+{{- $web := "" -}}
+{{- with lookup "v1" "Secret" .Release.Namespace (include "bongsu.secret" .) -}}
+{{- if and (eq (b64dec (get .data "username")) $user) (or (not $password) (eq (b64dec (get .data "password")) $password)) -}}
+{{- $password = b64dec (get .data "password") -}}
+{{- $web = b64dec (get .data "web.yml") -}}
+{{- end -}}
+{{- end -}}
+{{- $password = default (randAlphaNum 32) $password -}}
+{{- if not $web -}}
+{{- $web = dict "basic_auth_users" (dict $user (htpasswd $user $password | trimPrefix (printf "%s:" $user))) | toYaml -}}
+{{- end -}}
+{{- $_ := set .Values.auth "made" (dict "username" $user "password" $password "web.yml" $web) -}}
+{{- end -}}
+{{- toJson .Values.auth.made -}}
 {{- end -}}
 
 {{/* User 0 for what only root may: the kubelet's sockets, the directory of textfiles, capabilities. */}}
@@ -52,7 +80,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{/* How often a file is written, for bongsu.yaml; "" for its default. */}}
 {{- define "bongsu.interval" -}}
 {{- if .Values.collection.schedule -}}
-{{- if not (regexMatch `^\*(/[1-9][0-9]?)? \* \* \* \*$` .Values.collection.schedule) -}}
+{{- if not (regexMatch `^\*(/([1-9]|[1-5][0-9]))? \* \* \* \*$` .Values.collection.schedule) -}}
 {{- fail (printf "collection.schedule: %q is no even spacing; in mode %s write \"*/N * * * *\" or collection.interval, or choose mode: cronjob" .Values.collection.schedule .Values.mode) -}}
 {{- end -}}
 {{- printf "%sm" (regexFind `[1-9][0-9]?` .Values.collection.schedule | default "1") -}}
@@ -99,11 +127,22 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if and .Values.collection.interval .Values.collection.schedule -}}
 {{- fail "collection.interval and collection.schedule contradict each other: give one of them" -}}
 {{- end -}}
+{{- if and .Values.nodes (ne .Values.mode "cronjob") -}}
+{{- fail (printf "nodes: only mode cronjob goes by names; mode %s runs where nodeSelector and affinity say" .Values.mode) -}}
+{{- end -}}
+{{- range $label := list "app.kubernetes.io/name" "app.kubernetes.io/instance" -}}
+{{- if hasKey $.Values.podLabels $label -}}
+{{- fail (printf "podLabels: %s is what the pods are found by; give other labels, or nameOverride" $label) -}}
+{{- end -}}
+{{- end -}}
 {{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled -}}
 {{- fail "serviceMonitor.enabled and podMonitor.enabled: every pod would be scraped twice; enable one of them" -}}
 {{- end -}}
 {{- if and (ne .Values.mode "daemonset") (or .Values.serviceMonitor.enabled .Values.podMonitor.enabled) -}}
 {{- fail (printf "serviceMonitor.enabled, podMonitor.enabled: in mode %s nothing is served that could be scraped; node_exporter serves the file" .Values.mode) -}}
+{{- end -}}
+{{- if and .Values.auth.existingSecret .Values.auth.password -}}
+{{- fail "auth.password: the users are those in the web.yml of auth.existingSecret; give one of the two" -}}
 {{- end -}}
 {{- if and .Values.auth.tls (not .Values.auth.existingSecret) -}}
 {{- fail "auth.tls: the Secret that the chart makes has no certificate; give auth.existingSecret, with TLS in its web.yml" -}}
