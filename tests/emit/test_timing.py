@@ -322,6 +322,36 @@ except TypeError as error:
     assert counts == {"Some.hello": 2, "Some.make": 1, "Some.both": 1, "Some.value": 1, "plain": 2, "<lambda>": 2}
 
 
+@pytest.mark.parametrize("mode", ["on", "exact"])
+def test_a_parameter_may_have_any_name(tmp_path: Path, mode: str) -> None:
+    """Also one that the code which times has for a variable of its own: each arrives as it was given, or as its default."""
+    names = ["state", "row", "error", "outer", "start", "off", "child", "depth", "mine", "end", "wall", "cpu", "idle"]
+    names += ["life", "inner", "resume", "failed", "value", "sent", "timed"]
+    program = Program(tmp_path, """
+import asyncio
+from bongsu.emit import patching, timed
+@timed
+def plain(*, {only}): return [{passed}]
+@timed
+def given({passed}): return [{passed}]
+@timed
+def generator(*, {only}): yield [{passed}]
+@timed
+async def coroutine(*, {only}): return [{passed}]
+@timed
+async def both(*, {only}): yield [{passed}]
+async def first(): return [one async for one in both()][0]
+names, places = "{passed}".split(", "), list(range({count}))
+print(plain() == places, plain(**dict(zip(names, places[::-1]))) == places[::-1])
+print(given(*places) == places, given(**dict(zip(names, places))) == places)
+print(next(generator()) == places, asyncio.run(coroutine()) == places, asyncio.run(first()) == places)
+its_own = {{name for code in patching._codes.values() for name in code.co_varnames if not name.startswith("_bongsu_")}}
+print(sorted(its_own - set(names)))
+""".format(passed=", ".join(names), only=", ".join(f"{name}={at}" for at, name in enumerate(names)), count=len(names)))  # fmt: skip
+    said = program.run(env=program.environment(BONGSU_EMIT=mode)).split()
+    assert said == [*["True"] * 7, "[]"]
+
+
 def test_a_function_that_is_made_at_each_call_takes_no_room(tmp_path: Path) -> None:
     """Decorated functions that are dropped are forgotten; their counts are not."""
     program = Program(tmp_path, """

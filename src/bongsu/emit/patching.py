@@ -215,7 +215,7 @@ def _constant(known: dict[str, Any], one: Any) -> Any:
 
 
 def _template(code: types.CodeType, *, exact: bool) -> types.CodeType:
-    """Timed code of the same signature. Positional parameters have other names in it, so that few are ever compiled."""
+    """Timed code of the same signature. Parameters have other names in it, so that few are ever compiled."""
     flags = code.co_flags
     only = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
     shape = flags & (CO_VARARGS | CO_VARKEYWORDS | CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR)
@@ -235,8 +235,9 @@ def _compiled(count: int, positional: int, only: tuple[str, ...], flags: int, ex
         arguments.append("*_bongsu_args")
     elif only:
         parameters.append("*")
-    parameters += only
-    arguments += [f"{name}={name}" for name in only]
+    for number, name in enumerate(only):  # theirs may be the names of variables above
+        parameters.append(f"_bongsu_only_{number}")
+        arguments.append(f"{name}=_bongsu_only_{number}")
     if flags & CO_VARKEYWORDS:
         parameters.append("**_bongsu_kwargs")
         arguments.append("**_bongsu_kwargs")
