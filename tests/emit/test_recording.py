@@ -40,3 +40,29 @@ def test_a_recorder_that_does_not_start_harms_nobody(tmp_path: Path) -> None:
     clean = {key: value for key, value in os.environ.items() if not key.startswith("BONGSU_")}
     out = program.run("app.py", str(tmp_path / "file"), env={**clean, "PYTHONPATH": str(SOURCES)})
     assert out == "|the recorder did not start|True\n"
+
+
+def test_a_child_that_leaves_the_block_does_not_end_it(tmp_path: Path) -> None:
+    """A fork within the block may end by sys.exit, through the block's end: the parent's recording goes on."""
+    program = Program(tmp_path, """
+import os, sys, time
+from bongsu.emit import recording, timed
+@timed
+def work(): return 1
+with recording("forks", runs_dir=sys.argv[1]) as run:
+    child = os.fork()
+    if not child:
+        sys.exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    until = time.monotonic() + 2
+    while not (ended := "summary.json" in os.listdir(run.folder)) and time.monotonic() < until:
+        time.sleep(0.05)
+    work()
+print(run.folder, run.problem, ended, sep="|")
+""")  # fmt: skip
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("BONGSU_")}
+    out = program.run("app.py", str(tmp_path / "runs"), env={**clean, "PYTHONPATH": str(SOURCES)})
+    folder, problem, ended = out.strip().split("|")
+    assert (problem, ended) == ("", "False")
+    assert "summary.json" in os.listdir(folder)
+    assert read(folder).stats["work"].count == 1

@@ -25,6 +25,7 @@ class Recording:
     def __init__(self, name: str, interval: float, runs_dir: str | None) -> None:
         self._name, self._interval, self._runs_dir = name, interval, runs_dir
         self._pid = 0
+        self._starter = os.getpid()
         self.folder = ""
         self.problem = ""
 
@@ -43,7 +44,7 @@ class Recording:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._pid:
+        if not self._pid or os.getpid() != self._starter:  # a child that was forked within: the recording goes on
             return
         try:
             SWITCH.turn(on=False)
