@@ -133,3 +133,13 @@ def test_one_that_has_ended_is_forgotten(meter: Meter) -> None:
     meter.look(2, 100, member(1))
     meter.look(3, 200)
     assert meter.energy.of_process == {}
+
+
+def test_a_clock_that_is_set_back_stops_nothing(meter: Meter) -> None:
+    """What was used across the step is unknown; from then on it is shared as ever, not once the old time has come again."""
+    meter.look(5000, 0, member(1))
+    meter.look(5002, 100, member(1))
+    meter.look(1400, 250, member(1))
+    assert (meter.of(1), meter.rest()) == ({SOLE: 100}, (0, 150))
+    meter.look(1402, 260, member(1))
+    assert (meter.of(1), meter.rest()) == ({SOLE: 110}, (0, 150))

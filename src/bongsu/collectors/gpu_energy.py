@@ -34,7 +34,7 @@ class Energy:
         by_device: dict[str, dict[Identity, list[Member]]] = {gpu.uuid: {} for gpu in snapshot.gpus}
         for member in members:
             by_device[member.unit.device].setdefault(member.identity, []).append(member)
-        if snapshot.time > self._time:  # the same look again tells nothing new
+        if snapshot.time != self._time:  # the same look again tells nothing new
             self._book(snapshot, by_device)
         silent = {uuid for uuid, _ in snapshot.processes_gaps}  # who is there is not known for the moment
         alive = {(device, identity) for device, there in by_device.items() for identity in there}
@@ -54,7 +54,7 @@ class Energy:
             if used <= 0:  # the first look, or the driver was loaded anew and counts from 0
                 continue
             there, before = by_device[gpu.uuid], self._there.get(gpu.uuid)
-            if before is None or gpu.uuid not in listed or since > _LONGEST_SECONDS:
+            if before is None or gpu.uuid not in listed or not 0 < since <= _LONGEST_SECONDS:  # or set back
                 rest[UNKNOWN] += used
                 continue
             self._share(gpu.uuid, used, there, before, rest)
