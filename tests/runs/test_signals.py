@@ -162,6 +162,33 @@ def test_a_command_that_is_stopped_alone_does_not_leave_us_behind(tmp_path: Path
         assert _end(process).endswith(b"<end>")
 
 
+def test_who_continues_us_alone_continues_the_command(tmp_path: Path) -> None:
+    """The whole group was stopped, the process that looks out for us too: nobody waits for it, and the end is seen."""
+    with _listening(tmp_path, 15) as process:
+        (child,) = _commands(process.pid)
+        os.killpg(process.pid, signal.SIGSTOP)
+        _until_state(process.pid, "T")
+        _until_state(child, "T")
+        os.kill(process.pid, signal.SIGCONT)
+        _until_state(child, "S")
+        assert _end(process).endswith(b"<end>")
+
+
+def test_a_witness_that_stays_stopped_holds_up_no_end(tmp_path: Path) -> None:
+    """Somebody stops it alone: signals still reach the command, and its end is ours."""
+    with _listening(tmp_path, 15) as process:
+        (child,) = _commands(process.pid)
+        with open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="ascii") as file:
+            (witness,) = (int(pid) for pid in file.read().split() if int(pid) != child)
+        os.kill(witness, signal.SIGSTOP)
+        _until_state(witness, "T")
+        process.send_signal(15)
+        _until(process, b"<SIGTERM>")
+        os.kill(witness, signal.SIGSTOP)
+        _until_state(witness, "T")
+        assert _end(process) == b"<end>"
+
+
 def test_a_command_that_is_killed_while_stopped_ends_us(tmp_path: Path) -> None:
     """Nobody stays stopped for a process that is gone."""
     with _listening(tmp_path, 15) as process:

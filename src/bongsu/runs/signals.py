@@ -126,6 +126,8 @@ class Witness:
         try:
             select.select([], [], [], _GRACE_SECONDS)
             os.write(self._ask, _ORDER.pack(b"?", 0, 0.0))
+            while not select.select([self._answer], [], [], _LOOK_SECONDS)[0]:
+                self._wake()
             return set(os.read(self._answer, 256)) - {0}
         except OSError:
             return set()  # somebody killed it: then each signal is taken to be ours alone
@@ -140,6 +142,9 @@ class Witness:
 
     def dismiss(self) -> None:
         """End it; reap it too."""
+        with contextlib.suppress(OSError):  # it has ended, and who knows who has its number now
+            os.write(self._ask, _ORDER.pack(b"r", 0, 0.0))
+            os.kill(self.pid, signal.SIGKILL)  # one that is stopped would not see that its orders end
         for fd in (self._ask, self._answer):
             os.close(fd)
         with contextlib.suppress(ChildProcessError):  # reaped with the others
@@ -148,6 +153,12 @@ class Witness:
     def _tell(self, order: bytes, pid: int, seconds: float) -> None:
         with contextlib.suppress(OSError):  # somebody killed it
             os.write(self._ask, _ORDER.pack(order, pid, seconds))
+            self._wake()
+
+    def _wake(self) -> None:
+        """Have it go on where it was stopped, as with the whole group, of which we alone were continued."""
+        if _stopped(self.pid):
+            os.kill(self.pid, signal.SIGCONT)
 
 
 def _bear_witness(orders: int, answer: int, monitor: int) -> None:
@@ -173,7 +184,8 @@ def _bear_witness(orders: int, answer: int, monitor: int) -> None:
         if what == b"?":
             seen = bytearray(1)
             while (came := signal.sigtimedwait(every, 0)) is not None:
-                seen.append(came.si_signo)
+                if came.si_pid != monitor:  # which wakes us
+                    seen.append(came.si_signo)
             os.write(answer, bytes(seen[:256]))
 
 

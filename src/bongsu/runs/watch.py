@@ -55,6 +55,7 @@ class Watch:
         self._of_terminal: set[int] = set()
         self._ended: tuple[int, str, Any] | None = None  # exit code, signal's name, rusage
         self._leaving = False
+        self._continued = False  # with the signals just read, so that what stopped before is no news
         self._poll = select.poll()
         self._poll.register(signals.fileno(), select.POLLIN)
         self._told = set(recorder.filenos())
@@ -82,7 +83,9 @@ class Watch:
             if self._capture is not None:
                 self._capture.heed(ready)
             self._listen(ready)
-            for received in self._signals.read():
+            came = self._signals.read()
+            self._continued = any(received.number == signal.SIGCONT for received in came)
+            for received in came:
                 self._heed(received)
             self._readings.take()
         assert self._ended is not None
@@ -158,7 +161,7 @@ class Watch:
             if not pid:
                 continue  # it was stopped, and goes on
             if os.WIFSTOPPED(status):
-                if pid == self._pid:
+                if pid == self._pid and not self._continued:
                     self._stop(os.WSTOPSIG(status))
                 continue
             if pid in self._own:
