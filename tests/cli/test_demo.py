@@ -10,6 +10,8 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from cli.command import bongsu, complaint, end, running
 
 _SCENARIO = """
@@ -49,6 +51,25 @@ def test_a_file_is_played_instead(tmp_path: Path) -> None:
         assert " 0.37" in text
         assert 'command="invented"' in text
         assert text.count("gpu_up{") == 1
+
+
+def test_a_word_after_the_flag_is_a_file_only_where_it_looks_like_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`collect --demo gpu` asks the collector gpu; --demo=FILE takes any name; a command without words takes any for its file."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("gpu", "one.yaml"):
+        Path(name).write_text(_SCENARIO)
+    for given in (("--demo", "gpu"), ("gpu", "--demo"), ("--demo", "gpu", "--once")):
+        text = bongsu("collect", *given).stdout
+        assert text.count("gpu_up{") == 8, given
+        assert "gpu_process_count" not in text
+    for given in (("--demo=gpu", "gpu"), ("--demo", "one.yaml", "gpu"), ("--demo", "./gpu", "gpu")):
+        assert bongsu("collect", *given).stdout.count("gpu_up{") == 1, given
+    assert len(json.loads(bongsu("status", "--json", "--demo", "gpu").stdout)["gpus"]) == 1
+    assert complaint("collect", "--demo", "gpus").startswith("gpus: there is no such collector; did you mean gpu?")
+    for command in (("up", "--port", "0"), ("agent", "--port", "0"), ("top",), ("status",), ("check", "node")):
+        assert complaint(*command, "--demo", "gpus").startswith("gpus: no such file"), command
 
 
 def test_a_bad_scenario_is_refused_in_one_line(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from bongsu.model.message import Message
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _GIVEN = "bongsu.given"  # where a context keeps what flags set
 _CONFIG = "bongsu.config"
+_DEMO, _SHIPPED = "--demo", "shipped"
 
 
 class ObservingCommand(click.Command):
@@ -25,6 +26,11 @@ class ObservingCommand(click.Command):
         """Its own parameters, then one switch for each collector and one option for each of its keywords."""
         own = super().get_params(ctx)
         return [*own[:-1], *_collector_options(), *own[-1:]] if own else list(_collector_options())
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does, but where words may follow, `--demo gpu` does not take one for its file."""
+        takes_words = any(isinstance(one, click.Argument) for one in self.params)
+        return super().parse_args(ctx, _demo_without_a_word(args) if takes_words else args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The options, and one paragraph instead of a page for those of the collectors."""
@@ -87,9 +93,23 @@ def setting(path: str, *spellings: str, **attributes: Any) -> Callable[[_Functio
 def demo_option(command: _Function) -> _Function:
     """Made-up GPUs: for commands that show readings and keep none."""
     return setting(
-        "demo", "--demo", is_flag=False, flag_value="shipped", metavar="[FILE]",
-        help="Play made-up GPUs and processes on them, marked DEMO; nothing of it is stored.",
+        "demo", _DEMO, is_flag=False, flag_value=_SHIPPED, metavar="[FILE]",
+        help="Play made-up GPUs and processes on them, marked DEMO; nothing of it is stored. FILE is a scenario of "
+        "yours: a name with a / or ending in .yaml, .yml or .json; any other as --demo=FILE.",
     )(command)  # fmt: skip
+
+
+def _demo_without_a_word(args: list[str]) -> list[str]:
+    """The words of a call, in which --demo keeps the next one only where that looks like a file."""
+    own = args[: args.index("--")] if "--" in args else args
+    return [
+        f"{_DEMO}={_SHIPPED}" if word == _DEMO and after and not _looks_like_a_file(after) else word
+        for word, after in zip(own, [*own[1:], ""], strict=True)
+    ] + args[len(own) :]
+
+
+def _looks_like_a_file(word: str) -> bool:
+    return "/" in word or word.endswith((".yaml", ".yml", ".json"))
 
 
 def loaded(ctx: click.Context, more: Iterable[Given] = ()) -> Loaded:
