@@ -99,6 +99,29 @@ def test_troubles_of_a_real_library_are_found(play: Play) -> None:
     assert {"metric": "gpu_ecc_errors_total", "labels": ["uncorrected", "volatile"], "value": 4.0} in ecc["evidence"]
 
 
+def test_a_warning_fails_only_with_strict(play: Play) -> None:
+    """Busy but stuck warns: exit 0, and 1 with --strict, which the JSON says too; a failure is 1 either way, not known 3."""
+    fake = play(WELL.replace("activity: {sm: 50}, utilization: 60%s", "activity: {sm: 0}, utilization: 100%s") % "")
+    for given, expected in (((), 0), (("--strict",), 1), (("--strict", "--only", "ecc"), 0)):
+        code, document = answers(fake, *given)
+        assert (code, document["exit_code"]) == (expected, expected)
+        assert ("warning" in states(document).values()) == ("--only" not in given)
+    for given in ((), ("--strict",)):
+        assert answers(fake, "--gpus", "3", *given)[0] == 1
+        assert answers(fake, "--only", "xid", *given)[0] == 3
+    assert answers(fake, "--only", "stuck")[0] == 0
+
+
+def test_what_a_gpu_does_not_tell_is_not_known_and_no_health(play: Play) -> None:
+    """A card without ECC and spare rows: neither is said to be well, with --strict or without; asked for alone, exit 3."""
+    fake = play("devices: [{name: Plain}]")
+    for given in ((), ("--strict",)):
+        code, document = answers(fake, "--only", "ecc", "--only", "remap", *given)
+        assert code == 3
+        assert states(document) == {("ecc", "0"): "unknown", ("remap", "0"): "unknown"}
+        assert all("does not offer it" in one["message"] for one in document["results"])
+
+
 def test_a_lost_gpu_is_found_and_the_other_is_judged(play: Play) -> None:
     """The one that is lost fails `present`; the other's checks answer."""
     code, document = answers(play(WELL % ", lost_at: 0"), "--only", "present", "--only", "ecc")

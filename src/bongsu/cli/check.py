@@ -53,13 +53,15 @@ Examples:
   bongsu check node
   bongsu check node --gpus 8                there should be 8: fewer is a failure
   bongsu check node --only ecc --only remap
+  bongsu check node --strict                warnings count too, as a clock that heat lowers
   bongsu check node --json | jq '.results[] | select(.state == "failed")'
   bongsu check node >gpus.txt || mail -s "$(hostname): look at its GPUs" root <gpus.txt
 
 \b
 Exit code:
-  0  nothing is wrong in what could be judged
-  1  a check failed or warns
+  0  no check failed; with --strict none warns either. What is not known does not count, and stands in the list
+  1  a check failed, or warns with --strict
+  2  bad input
   3  nothing could be judged
 """
 
@@ -75,10 +77,11 @@ Exit code:
     help="How many GPUs there should be; also from the settings (collectors.gpu.count).",
 )  # fmt: skip
 @click.option("--only", metavar="NAME", multiple=True, help="Only this check; may be given again.")
+@click.option("--strict", is_flag=True, help="Exit 1 for a warning too.")
 @demo_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, with the readings that each answer rests on.")
 @click.pass_context
-def node(ctx: click.Context, only: tuple[str, ...], as_json: bool) -> int:
+def node(ctx: click.Context, only: tuple[str, ...], strict: bool, as_json: bool) -> int:
     """Look twice, judge, show."""
     from bongsu.checks.node import NODE as CHECKS
     from bongsu.cli.main import FINE, NOT_KNOWN, PROBLEMS
@@ -89,7 +92,8 @@ def node(ctx: click.Context, only: tuple[str, ...], as_json: bool) -> int:
     readings = _look(settings)
     results: list[Result] = [one for each in CHECKS if each.name in wanted for one in each.judge(readings)]
     states = {result.state for result in results}
-    code = PROBLEMS if states & {State.WARNING, State.FAILED} else FINE if State.OK in states else NOT_KNOWN
+    wrong = {State.FAILED, State.WARNING} if strict else {State.FAILED}
+    code = PROBLEMS if states & wrong else FINE if states & {State.OK, State.WARNING} else NOT_KNOWN
     _show(results, code, as_json=as_json, demo=readings.now.demo)
     return code
 
