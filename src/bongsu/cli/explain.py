@@ -28,6 +28,8 @@ Examples:
   bongsu explain settings --json       their JSON Schema, for an editor
 """
 _MOST_SERIES = 12  # shown of one metric
+# Modules beside the readers that read nothing themselves: how files are come by, what travels, what is done with it.
+_NO_SOURCE = (".root", ".counts", ".worker", ".nvml.reading", ".redact")
 Facts = dict[str, Any]
 
 
@@ -280,7 +282,7 @@ def _sources(index: Index, collector: str) -> list[str]:
                 for value in vars(module).values()
             }
             found = (m for m in used if m is not None and m.__name__.startswith("bongsu.sources."))
-            lines = ((m.__doc__ or "").split("\n")[0] for m in found if not m.__name__.endswith((".root", ".counts")))
+            lines = ((m.__doc__ or "").split("\n")[0] for m in found if not m.__name__.endswith(_NO_SOURCE))
             return sorted(filter(None, lines))
     return []
 

@@ -60,7 +60,10 @@ _FB_FREE = _of("FB_FREE", "Free memory, in MiB", "gpu_memory_free_bytes", over=_
 _FB_TOTAL = _of("FB_TOTAL", "All memory, in MiB", "gpu_memory_total_bytes", over=_MIB)
 _FB_RESERVED = _of("FB_RESERVED", "Reserved memory, in MiB", "gpu_memory_reserved_bytes", over=_MIB, usual=True)
 _MEMORY = (_FB_USED, _FB_FREE, _FB_TOTAL, _FB_RESERVED)
-XID = _spec("DCGM_FI_DEV_XID_ERRORS", "The number (XID) of the error that came last; 0 if none did since we listen.")
+XID = _spec(
+    "DCGM_FI_DEV_XID_ERRORS",
+    "The number (XID) of the error that came last; 0 if none did since Bongsu began to listen.",
+)
 
 FIELDS = (
     _of("SM_CLOCK", "Clock of the SMs, in MHz", "gpu_clock_hertz", "sm", over=1e6, usual=True),

@@ -157,20 +157,25 @@ OWNER_INFO = MetricSpec(
     (*DEVICE, "kind", "id", "name", "namespace", "container", "user"),
 )  # fmt: skip
 XID_ERRORS = _counter(
-    "gpu_xid_errors_total", "Errors of a number (XID) that the driver told of since we listen.", "xid"
+    "gpu_xid_errors_total",
+    "Errors that the driver told of since Bongsu began to listen, by the driver's number for them (XID).",
+    "xid",
 )
 XID_LAST = _gauge(
-    "gpu_xid_last_timestamp_seconds", "When the driver told of this XID last: the first one is not an increase.", "xid",
+    "gpu_xid_last_timestamp_seconds", "Unix time at which the driver told of this XID last; increase() of the counter does not see the first one.", "xid",
     unit="seconds",
 )  # fmt: skip
 EXPECTED = MetricSpec(
     "gpu_expected", Kind.GAUGE, "GPUs that there should be, by --collector.gpu.count; absent without it."
 )
 SOURCE_UP = MetricSpec(
-    "bongsu_source_up", Kind.GAUGE, "1 if what readings come from answers, 0 if it fails or hangs.", ("source",)
+    "bongsu_source_up",
+    Kind.GAUGE,
+    "1 if a source of readings answers (nvml is NVIDIA's driver), 0 if it fails or hangs.",
+    ("source",),
 )
 SOURCE_STALE = MetricSpec(
-    "bongsu_source_stale_seconds", Kind.GAUGE, "How old the newest answer is, when the newest question has none yet.",
+    "bongsu_source_stale_seconds", Kind.GAUGE, "Age of the newest answer of a source that hangs; 0 while it answers.",
     ("source",), "seconds",
 )  # fmt: skip
 OTHERS = (

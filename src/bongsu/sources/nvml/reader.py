@@ -1,6 +1,6 @@
-"""Asks the child for looks at the GPUs, never longer than its patience, and says what is odd about them.
+"""NVIDIA's driver (libnvidia-ml.so.1), asked by a child process: one that hangs keeps nobody waiting.
 
-Nothing of the driver is loaded here.
+Nothing of the driver is loaded here. `bongsu explain` shows the first line.
 """
 
 from __future__ import annotations
