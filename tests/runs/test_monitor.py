@@ -255,3 +255,43 @@ def _wait(condition: object) -> None:
     while not condition():
         assert time.monotonic() < end, "what was waited for did not come"
         time.sleep(0.02)
+
+
+def test_who_holds_the_group_is_not_waited_for(runs: Path) -> None:
+    """A scope of systemd has a child of ours in it that ends when we do: --wait-all is over all the same, limits spare it."""
+    script = """
+import os, sys, time
+from bongsu.model.run import Metadata
+from bongsu.records.run_folder import create, write_metadata
+from bongsu.runs import enforcement, exact, group, monitor, scope
+from bongsu.runs.plan import Plan
+from bongsu.sources.perf_event import NOT_PERMITTED, NoCounter
+def held(run, pid):
+    waits, alive = os.pipe()
+    keeper = os.fork()
+    if not keeper:
+        scope._keep(waits)
+    os.close(waits)
+    return group.Group("/no/such/group", "", [], scope.Scope(keeper, alive))
+def none(pid):
+    raise NoCounter(NOT_PERMITTED, "no")
+exact.Group.make, exact.Group.make_scope, exact.TaskClock.open = (lambda run, pid: "no"), held, none
+tree = enforcement.tree
+def told(*given):
+    found = tree(*given)
+    print(len(found), flush=True)
+    return found
+enforcement.tree = told
+made = create(sys.argv[1], "sh", time.time())
+write_metadata(made.folder, Metadata(id=made.id, command=("sh",), directory="", host="", user="", started=0.0, zone="",
+    interval_seconds=1.0, version=""))
+monitor.main(Plan(folder=made.folder, run=made.id, argv=("sleep", sys.argv[2]), wait_all=True, quiet=True,
+    timeout_seconds=float(sys.argv[3]), path=tuple(sys.path)).sealed())
+"""
+    for seconds, limit, code, signalled in (("0.1", "0", 0, set()), ("600", "0.3", 124, {"1"})):
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(runs), seconds, limit], capture_output=True, text=True, check=False,
+            timeout=GENEROUS, env=environment(),
+        )  # fmt: skip
+        assert done.returncode == code, done.stderr
+        assert set(done.stdout.split()) == signalled

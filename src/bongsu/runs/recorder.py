@@ -42,6 +42,7 @@ class Recorder:
 
     Attributes:
         latest: what the newest sample says, by column; empty before the first.
+        keeper: a child of the monitor that holds the run's control group and is not of the run; 0 if there is none.
     """
 
     def __init__(self, plan: Plan, segment: Segment, pid: int) -> None:
@@ -66,6 +67,7 @@ class Recorder:
         self._most_flow: tuple[int, ...] = (0,) * len(_FLOW)  # who is waited for may be read twice for a moment
         self._largest = 0
         self._exact = Exact.open(pid, plan)
+        self.keeper = self._exact.keeper
         self._passing: Passing | None = None
         if not self._attached:
             passing = Passing.open(pid, os.path.basename(plan.argv[0]), self._accounts, self._journal)

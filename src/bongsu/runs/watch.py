@@ -48,7 +48,7 @@ class Watch:
         self._recorder = recorder
         self._signals = signals
         self._witness = witness
-        self._own = {witness.pid}  # children of ours that are none of the run's
+        self._own = {witness.pid, recorder.keeper} - {0}  # children of ours that are none of the run's
         self._enforcement = Enforcement(plan, pid, self._own, signals, recorder)
         self._readings = Readings(recorder, plan.interval_seconds, self._enforcement)
         self._capture = capture
