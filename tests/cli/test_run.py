@@ -90,7 +90,9 @@ def test_a_script_without_an_interpreter_is_the_shells(runs: Path, tmp_path: Pat
         ("--output", "{colour}.json", "true"), ("--output", "/no/such/place/x.json", "true"),
         ("--functions", "train", "true"), ("--attach", "nobody"), ("--attach", "1x"), ("--attach", "4194999"), ("--attach", "0"), ("--report-folder-to", "77", "true"),
         ("--attach", "1", "true"), ("--vs", "true", "true"), ("--repeat", "0", "true"),
-        ("--repeat", "2", "--attach", "1"), ("--tag", "", "true"), ("--name", "", "true"), ("--tag", "ok", "--tag", " ", "true"),
+        ("--repeat", "2", "--attach", "1"), ("--attach", "1", "--functions", "app:f"), ("--attach", "1", "--capture"),
+        ("--attach", "1", "--wait-all"), ("--attach", "1", "--disable-monitoring"), ("--repeat", "2", "--disable-monitoring", "true"),
+        ("--repeat", "2", "--run-dir", "new", "true"), ("--tag", "", "true"), ("--name", "", "true"), ("--tag", "ok", "--tag", " ", "true"),
     ],
 )  # fmt: skip
 def test_a_failure_of_its_own_is_125_and_the_command_is_not_run(runs: Path, arguments: tuple[str, ...]) -> None:
@@ -378,18 +380,19 @@ def test_no_program_at_all_is_named(runs: Path) -> None:
 
 
 def test_detaching_leaves_the_process_alone(runs: Path) -> None:
-    """Ctrl-C ends the record, not what is recorded."""
+    """Ctrl-C ends the record, not what is recorded; that one's exit code is unknown, in the name of a file too."""
     with subprocess.Popen(["sleep", "600"]) as sleeper:
         ours, theirs = os.pipe()
         with subprocess.Popen(
             [*ARGV, "run", "--runs-dir", str(runs), "--quiet", "--attach", str(sleeper.pid), "--report-folder-to",
-             str(theirs)], pass_fds=[theirs], env=environment(),
+             str(theirs), "--output", f"{runs.parent}/{{exit_code}}.json"], pass_fds=[theirs], env=environment(),
         ) as recorder:  # fmt: skip
             os.close(theirs)
             with os.fdopen(ours) as told:
                 told.read()
             recorder.send_signal(signal.SIGINT)
             assert recorder.wait(GENEROUS) == 0
+        assert [path.name for path in runs.parent.glob("*.json")] == ["unknown.json"]
         assert sleeper.poll() is None
         sleeper.kill()
 

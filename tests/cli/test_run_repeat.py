@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cli.command import ARGV, _heed_signals, bongsu, environment
+from cli.command import ARGV, _heed_signals, bongsu, complaint, environment
 
 
 def _runs(directory: Path) -> list[dict[str, Any]]:
@@ -91,6 +91,17 @@ def test_what_cannot_be_repeated(tmp_path: Path) -> None:
     )
     assert "no-such-command-here" in missing.stderr
     assert not list(tmp_path.glob("*/run.json"))
+
+
+def test_each_run_writes_its_report(tmp_path: Path) -> None:
+    """--output with --repeat gives a file for each; a name that does not tell them apart is refused."""
+    runs, out = tmp_path / "runs", tmp_path / "out"
+    out.mkdir()
+    argv = ("run", "--runs-dir", str(runs), "--quiet", "--repeat", "2", "--output")
+    assert bongsu(*argv, f"{out}/{{id}}.json", "true").returncode == 0
+    assert {path.stem for path in out.iterdir()} == {run["id"] for run in _runs(runs)}
+    assert "put {id} into its name" in complaint(*argv, f"{out}/one.json", "true", code=125)
+    assert len(_runs(runs)) == 2
 
 
 def test_ctrl_c_ends_it_and_compares_what_is_there(tmp_path: Path) -> None:

@@ -44,6 +44,18 @@ Exit code: that of COMMAND, 128 + the signal that ended it, 124 after --timeout,
 """
 _OWN_FAILURE = 125  # as env(1), timeout(1) and nohup(1): what COMMAND ends with stays tellable
 _MAXIMA = ("rss", "pss", "uss", "memory", "cpu-time", "processes", "threads", "open-files")
+# What would say nothing beside --attach or --repeat, so that no option is passed over in silence: option → its value's name.
+_ALONE = (
+    ("--attach records a process that runs already", {
+        "COMMAND": "command", "--functions": "functions", "--capture": "capture", "--wait-all": "wait_all",
+        "--disable-monitoring": "disable_monitoring",
+    }),
+    ("--attach records one process as it is", {"--repeat": "repeat"}),
+)  # fmt: skip
+_ONE_BY_ONE = (
+    ("--repeat compares what it records", {"--disable-monitoring": "disable_monitoring"}),
+    ("--repeat makes a directory for each run", {"--run-dir": "run_dir"}),
+)
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -181,16 +193,17 @@ def run(
     command: tuple[str, ...], *, attach: str | None, repeat: int | None, disable_monitoring: bool, **asked: Any
 ) -> int:
     """Check what is asked for, and become its monitor."""
-    if attach is not None and command:
-        raise click.UsageError("--attach records a process that runs already; leave COMMAND out")
     if attach is None and not command:
         raise click.UsageError("there is no COMMAND; write it after the options: bongsu run -- python train.py")
-    if attach is not None and repeat is not None:
-        raise click.UsageError("--attach records one process as it is; leave --repeat out")
+    given = {**asked, "command": command, "repeat": repeat, "disable_monitoring": disable_monitoring}
+    for rule, others in _ALONE if attach is not None else _ONE_BY_ONE if repeat is not None else ():
+        for option, name in others.items():
+            if given[name]:
+                raise click.UsageError(f"{rule}; leave {option} out")
     if repeat is None and (asked["against"] or asked["warmup"] or asked["seed"] is not None or asked["ignore_failure"]):
         raise click.UsageError("--vs, --warmup, --seed and --ignore-failure need --repeat N")
     process = _to_attach(attach) if attach is not None else None
-    plan = _checked(command, process, asked)
+    plan = _checked(command, process, asked, many=repeat is not None)
     if disable_monitoring and process is None:
         _execute(command)
     if repeat is not None:
@@ -198,7 +211,7 @@ def run(
     return _begin(plan, asked)
 
 
-def _checked(command: tuple[str, ...], process: Attached | None, asked: dict[str, Any]) -> Plan:
+def _checked(command: tuple[str, ...], process: Attached | None, asked: dict[str, Any], *, many: bool) -> Plan:
     """What is asked for, as far as it is known before there is a folder. Raises BadInput."""
     from bongsu.cli import run_limits
     from bongsu.runs.plan import Plan
@@ -210,7 +223,7 @@ def _checked(command: tuple[str, ...], process: Attached | None, asked: dict[str
             run_limits.label(option, text)
     timeout = asked["timeout"]
     if asked["output"]:
-        run_limits.output(asked["output"])
+        run_limits.output(asked["output"], many=many)
     if asked["report_folder_to"] >= 0:
         try:
             os.fstat(asked["report_folder_to"])
@@ -223,7 +236,7 @@ def _checked(command: tuple[str, ...], process: Attached | None, asked: dict[str
     return Plan(
         folder="", run="", argv=command, attach=process.pid if process else 0,
         attach_start_ticks=process.start_ticks if process else 0, quiet=asked["quiet"],
-        capture=asked["capture"] and process is None,
+        capture=asked["capture"],
         interval_seconds=run_limits.interval("--interval", asked["interval"]), wait_all=asked["wait_all"],
         timeout_seconds=run_limits.duration("--timeout", timeout, shortest=0.001) if timeout is not None else 0.0,
         kill_after_seconds=run_limits.duration("--kill-after", asked["kill_after"]), thresholds=thresholds,
@@ -281,7 +294,8 @@ def _repeated(command: Sequence[str], count: int, asked: dict[str, Any]) -> int:
     from bongsu.cli.run_repeat import repeat
 
     options: list[str] = []
-    for name in ("name", "message", "interval", "timeout", "kill_after", *(f"max-{what}" for what in _MAXIMA)):
+    once = ("name", "message", "output", "interval", "timeout", "kill_after")
+    for name in (*once, *(f"max-{what}" for what in _MAXIMA)):
         value = asked[name.replace("-", "_")]
         if value:
             options += [f"--{name.replace('_', '-')}", value]

@@ -82,8 +82,8 @@ def limits(given: Sequence[tuple[str, str]], alerts: Sequence[str], reaction: st
     return tuple(found)
 
 
-def output(template: str) -> None:
-    """Check a file name for the report, and that it can be written there. Raises BadInput."""
+def output(template: str, *, many: bool = False) -> None:
+    """Check a file name for the report, or those of ``many`` runs, and that it can be written there. Raises BadInput."""
     if not template.endswith(FORMATS):
         raise BadInput(
             Message(
@@ -96,6 +96,11 @@ def output(template: str) -> None:
         raise BadInput(
             Message("--output {template}: {name} stands for nothing; there are {{id}}, {{name}}, {{exit_code}} and the "
                     "letters of strftime, as %Y%m%d", template=template, name="{" + unknown[0] + "}")
+        )  # fmt: skip
+    if many and "id" not in FIELD.findall(template):
+        raise BadInput(
+            Message("--output {template}: with --repeat each run would write over the report of the one before; "
+                    "put {{id}} into its name", template=template)
         )  # fmt: skip
     directory = os.path.dirname(filled(template, 0.0, {})) or "."
     if not os.path.isdir(directory):

@@ -25,7 +25,8 @@ def conclude(plan: Plan) -> None:
         text(f"{short(report)}\n")
     if plan.output:
         known = report.metadata
-        fields = {"id": known.id, "name": known.name, "exit_code": str(known.exit_code)}
+        code = "unknown" if known.exit_code is None else str(known.exit_code)
+        fields = {"id": known.id, "name": known.name, "exit_code": code}
         path = filled(plan.output, plan.started, fields)
         try:
             write_whole(path, _written(report, path).encode("utf-8", "backslashreplace"))
