@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import yaml
 
+import bongsu.render
 from bongsu.collectors.gpu import GpuCollector
+from bongsu.collectors.gpu_gaps import cure
 from bongsu.model.batch import Sample, Why
 from bongsu.model.errors import NoData
 from bongsu.model.message import Message
+from bongsu.sources import nvidia
 from bongsu.sources.nvml.reading import Gap
+from bongsu.sources.root import Machine
+from bongsu.sources.sysfs import pci
 from gpu_by_hand import Looks, look
 from kernel_tree import Tree
 
@@ -48,9 +56,9 @@ def test_a_machine_without_gpus_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["0x030000", "0x030200", "0x120000"])
 def test_a_gpu_without_its_driver_has_a_cure(tmp_path: Path, kind: str) -> None:
     """VGA, 3D and accelerator count; the library that is missing is named."""
-    sentence, cure = said(tmp_path, device("0000:17:00.0", kind, "0x10de"), device("0000:65:00.0", kind, "0x10de"))
+    sentence, helps = said(tmp_path, device("0000:17:00.0", kind, "0x10de"), device("0000:65:00.0", kind, "0x10de"))
     assert sentence == "no GPU driver for 2 NVIDIA: libnvidia-ml.so.1 is not installed"
-    assert cure == "install NVIDIA's driver on this machine"
+    assert helps == "install NVIDIA's driver on this machine"
 
 
 @pytest.mark.parametrize(
@@ -58,6 +66,7 @@ def test_a_gpu_without_its_driver_has_a_cure(tmp_path: Path, kind: str) -> None:
     [
         {f"root/{LIBRARY}": ""},
         {"root/usr/local/nvidia/lib64/libnvidia-ml.so.1": ""},
+        {"root/run/nvidia/driver/usr/lib64/libnvidia-ml.so.1": ""},
         {"root/opt/odd/libnvidia-ml.so.1": "", "root/etc/ld.so.cache": b"glibc\0\xff\0libnvidia-ml.so.1\0/opt/odd/libnvidia-ml.so.1\0"},
     ],
 )  # fmt: skip
@@ -92,16 +101,70 @@ def test_a_container_without_the_drivers_library_has_a_cure(tmp_path: Path) -> N
     assert str(caught.value).startswith(
         "1 NVIDIA: NVIDIA's library is not here (dlopen libnvidia-ml.so.1: NVML_ERROR_LIBRARY"
     )
-    assert str(caught.value.cure).startswith("start the container with NVIDIA's runtime")
+    for place in (
+        "plain machine install NVIDIA's driver",
+        "Docker start with `--gpus all --pid host`",
+        "in a pod see gpu.access",
+    ):
+        assert place in str(caught.value.cure)
 
 
-def test_a_driver_that_is_not_loaded_is_named(tmp_path: Path) -> None:
-    """The library is here, its kernel module is not: it is said which of the two is missing, and what loads it."""
-    gap = Gap(Why.MISSING, "nvmlInit", "NVML_ERROR_DRIVER_NOT_LOADED")
+@pytest.mark.parametrize("error", [MISSING, "NVML_ERROR_DRIVER_NOT_LOADED", "NVML_ERROR_NO_PERMISSION"])
+def test_a_driver_that_is_not_here_has_a_cure_for_each_kind_of_place(error: str) -> None:
+    """A plain machine, Docker, and a pod, whose key is one of the chart's values."""
+    values = yaml.safe_load((Path(bongsu.render.__file__).parent / "chart" / "values.yaml").read_text())
+    helps = str(cure(Gap(Why.MISSING, "nvmlInit", error)))
+    for words in (
+        "run as root" if "PERMISSION" in error else "on a plain machine",
+        "in Docker",
+        "`--gpus all --pid host`",
+        "pod",
+    ):
+        assert words in helps
+    keys = re.findall(r"gpu\.(\w+)", helps)
+    assert "access" in keys
+    assert set(keys) <= values["gpu"].keys()
+
+
+def test_our_own_files_may_be_a_containers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU on the bus and no library beside us: the driver is missing, or the runtime did not bring it."""
+    monkeypatch.setattr(pci, "displays", lambda _: [SimpleNamespace(vendor=0x10DE)])
+    monkeypatch.setattr(nvidia, "has_library", lambda _: False)
+    reader = Looks(look(error=Gap(Why.MISSING, "dlopen libnvidia-ml.so.1", MISSING)))
     with pytest.raises(NoData) as caught:
-        list(GpuCollector(Tree(tmp_path).machine, Looks(look(error=gap))).collect())
-    assert str(caught.value) == "NVIDIA's driver is not loaded (nvmlInit: NVML_ERROR_DRIVER_NOT_LOADED)"
-    assert "modprobe nvidia" in str(caught.value.cure)
+        list(GpuCollector(Machine.at(), reader).collect())
+    assert str(caught.value).endswith("NVIDIA: libnvidia-ml.so.1 is not installed")
+    assert "in a pod see gpu.access" in str(caught.value.cure)
+
+
+@pytest.mark.parametrize(
+    ("files", "lacking", "cure"),
+    [
+        ({}, "; there is no /dev/nvidiactl and no /dev/nvidia0", "modprobe nvidia"),
+        ({"root/dev/nvidia3": ""}, "; there is no /dev/nvidiactl", "modprobe nvidia"),
+        ({"root/dev/nvidiactl": "", "sys/module/nvidia/version": "580.95\n"}, "; there is no /dev/nvidia0", "--gpus all"),
+        ({"root/dev/nvidiactl": "", "root/dev/nvidia0": ""}, "", "modprobe nvidia"),
+    ],
+)  # fmt: skip
+def test_a_driver_that_is_not_loaded_is_named(tmp_path: Path, files: dict[str, str], lacking: str, cure: str) -> None:
+    """The library is here, its kernel module is not: it is said which of the two is missing, which device files are, and
+    what helps: loading the module or, where the machine has it loaded, what makes the files.
+    """
+    gap = Gap(Why.MISSING, "nvmlInit", "NVML_ERROR_DRIVER_NOT_LOADED")
+    tree = Tree(tmp_path)
+    tree.write(files)
+    with pytest.raises(NoData) as caught:
+        list(GpuCollector(tree.machine, Looks(look(error=gap))).collect())
+    assert str(caught.value) == f"NVIDIA's driver is not loaded (nvmlInit: NVML_ERROR_DRIVER_NOT_LOADED){lacking}"
+    assert cure in str(caught.value.cure)
+
+
+def test_a_driver_and_its_binding_that_are_both_missing_are_both_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who installs the driver and then reads nothing would come a second time."""
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    assert said(tmp_path, device("0000:17:00.0", "0x030000", "0x10de"))[1].endswith("pip install 'bongsu[gpu]'")
 
 
 def test_a_package_that_is_not_installed_has_a_cure(tmp_path: Path) -> None:

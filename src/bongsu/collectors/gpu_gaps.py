@@ -10,10 +10,12 @@ from bongsu.sources.nvml.reading import Gap
 _RESET = Message("end what runs on it, then `nvidia-smi --gpu-reset -i GPU`, or reboot")
 _CURES = {
     "NVML_ERROR_LIBRARY_NOT_FOUND": Message(
-        "start the container with NVIDIA's runtime and NVIDIA_DRIVER_CAPABILITIES=utility, or install the driver"
+        "on a plain machine install NVIDIA's driver; in Docker start with `--gpus all --pid host`; in a pod see gpu.access and "
+        "gpu.runtimeClassName in the chart's values"
     ),
     "NVML_ERROR_NO_PERMISSION": Message(
-        "run as root; in a container also with hostPID and, for MIG, NVIDIA_MIG_MONITOR_DEVICES=all"
+        "run as root; in Docker start with `--gpus all --pid host`; in a pod see gpu.access in the chart's values, and gpu.mig "
+        "for the instances of divided GPUs"
     ),
     "NVML_ERROR_GPU_IS_LOST": Message("`dmesg | grep -i -e nvrm -e xid` says why; reset the GPU, or reboot"),
     "NVML_ERROR_RESET_REQUIRED": _RESET,
@@ -22,7 +24,10 @@ _CURES = {
     "NVML_ERROR_CORRUPTED_INFOROM": Message("the board's own memory is damaged; ask who sold it"),
     "NVML_ERROR_FUNCTION_NOT_FOUND": Message("a newer driver may have it"),
     "NVML_ERROR_ARGUMENT_VERSION_MISMATCH": Message("a newer driver may have it"),
-    "NVML_ERROR_DRIVER_NOT_LOADED": Message("load it with `modprobe nvidia`; dmesg says why if that fails"),
+    "NVML_ERROR_DRIVER_NOT_LOADED": Message(
+        "on a plain machine load it with `modprobe nvidia`, and dmesg says why if that fails; a container lacks the device "
+        "files: start it in Docker with `--gpus all --pid host`; in a pod see gpu.access in the chart's values"
+    ),
     "NVML_ERROR_LIB_RM_VERSION_MISMATCH": Message(
         "the driver was exchanged while its old module runs: end what uses GPUs and load the module again, or reboot"
     ),

@@ -16,6 +16,7 @@ from bongsu.sources.sysfs import pci
 _VENDORS = {0x10DE: "NVIDIA", 0x1002: "AMD", 0x8086: "Intel"}  # by the PCI ID repository
 _LOOK_EVERY = 10.0  # s; devices do not come more often
 _NO_LIBRARY = "NVML_ERROR_LIBRARY_NOT_FOUND"
+_NOT_LOADED = "NVML_ERROR_DRIVER_NOT_LOADED"
 
 
 class WhyNone:
@@ -28,12 +29,28 @@ class WhyNone:
 
     def of(self, error: Gap, because: Message, helps: Message | None) -> NoData:
         """Why nothing is read: ``because``, but without a driver's library here what of a GPU the machine has."""
+        if error.error == _NOT_LOADED:
+            return self._not_loaded(because, helps)
         if error.error not in {_NO_LIBRARY, OURS[NOT_THIS_MACHINE]}:
             return NoData(because, helps)
         now = time.monotonic()
         if self._said is None or self._said[0] != error or now - self._looked >= _LOOK_EVERY:
             self._said, self._looked = (error, self._look(because, helps)), now
         return NoData(self._said[1].message, self._said[1].cure)
+
+    def _not_loaded(self, because: Message, helps: Message | None) -> NoData:
+        """The library found no driver: with the device files that it looks for and that are not there."""
+        nodes = nvidia.nodes(self._machine.rootfs)
+        lacking = [] if self._machine.rootfs.exists("dev/nvidiactl") else ["/dev/nvidiactl"]
+        lacking += [] if nodes else ["/dev/nvidia0"]
+        if not lacking:
+            return NoData(because, helps)
+        if self._machine.sys.exists("module/nvidia"):
+            helps = Message(
+                "its module is loaded, so `nvidia-smi` as root makes these files; a container gets them from "
+                "NVIDIA's runtime (--gpus all)"
+            )
+        return NoData(Message("{because}; there is no {files}", because=because, files=" and no ".join(lacking)), helps)
 
     def _look(self, because: Message, helps: Message | None) -> NoData:
         found = Counter(_VENDORS[each.vendor] for each in pci.displays(self._machine.sys) if each.vendor in _VENDORS)
@@ -47,7 +64,8 @@ class WhyNone:
         if found["NVIDIA"] and not nvidia.has_library(self._machine.rootfs):
             return NoData(
                 Message("no GPU driver for {found}: {library} is not installed", found=text, library=nvidia.LIBRARY),
-                Message("install NVIDIA's driver on this machine"),
+                # Our own files may be a container's, which lacks the library that its machine has.
+                helps if self._machine.rootfs.path == "/" else Message("install NVIDIA's driver on this machine"),
             )
         if found["NVIDIA"]:
             return NoData(Message("{found}: {because}", found=text, because=because), helps)

@@ -9,6 +9,9 @@ LIBRARY = "libnvidia-ml.so.1"
 _FOLDERS = (
     "usr/lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu", "usr/lib64", "usr/lib", "usr/local/nvidia/lib64",
     "usr/lib/wsl/lib", "run/opengl-driver/lib",
+    # where NVIDIA's GPU operator and Google's node image keep what only containers are given
+    "run/nvidia/driver/usr/lib/x86_64-linux-gnu", "run/nvidia/driver/usr/lib/aarch64-linux-gnu",
+    "run/nvidia/driver/usr/lib64", "home/kubernetes/bin/nvidia/lib64",
 )  # fmt: skip
 
 
