@@ -54,16 +54,26 @@ def cpu_seconds(pid: int) -> float:
     return total
 
 
-def pss_bytes(pid: int) -> int:
-    """Proportional set size of the tree: what it really takes, shared pages counted once."""
-    total = 0
+def exact_cpu_seconds(*pids: int) -> float:
+    """CPU time of these processes, of threads that have ended too, to the nanosecond (clock_getcpuclockid(3))."""
+    return sum(time.clock_gettime_ns(~pid << 3 | 2) for pid in pids) / 1e9
+
+
+def pss_parts(pid: int) -> dict[int, int]:
+    """Proportional set size in bytes of each process of the tree: what it really takes, shared pages counted once."""
+    parts = {}
     for one in tree(pid):
         try:
             text = Path(f"/proc/{one}/smaps_rollup").read_text()
         except OSError:
             continue
-        total += sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")) * 1024
-    return total
+        parts[one] = sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")) * 1024
+    return parts
+
+
+def pss_bytes(pid: int) -> int:
+    """That of the whole tree."""
+    return sum(pss_parts(pid).values())
 
 
 def free_port() -> int:

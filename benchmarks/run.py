@@ -21,6 +21,7 @@ SUBJECTS = (
     "owner_usage",
     "gpu",
     "gpu_library",
+    "gpu_exporter",
     "store",
     "promql",
     "week",

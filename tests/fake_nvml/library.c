@@ -23,8 +23,16 @@ static int initialised;
 typedef struct { double t; int gpu; Device *device; Instance *instance; bool held; unsigned long long began; } Call;
 enum { ANY = 0, MIG_TOO = 1, NO_INIT = 2, NO_HANDLE = 4 };
 
+static void charge(Call *call) {
+  if (!spent()) return;
+  unsigned long long now = cpu_ns();
+  spent()->ns += now - call->began;
+  call->began = now;
+}
+
 static void end(Call *call) {
-  if (spent()) spent()->calls++, spent()->ns += now_ns() - call->began;
+  charge(call);
+  if (spent()) spent()->calls++;
   if (call->held) pthread_mutex_unlock(&lock);
 }
 
@@ -35,6 +43,7 @@ static void doze(Call *call, double seconds) {
   pthread_mutex_lock(&lock);
   scenario_reload();
   call->t = scenario_time();
+  charge(call);  // one that waits for ever is to be seen too
 }
 
 static const Fault *fault_of(const char *name, int gpu, int field, bool hang, double t) {
@@ -68,7 +77,7 @@ static nvmlReturn_t find(Call *call, Handle *handle, int flags) {
 static nvmlReturn_t begin(const char *name, Call *call, Handle *handle, int gpu, int flags) {
   pthread_mutex_lock(&lock);
   call->held = true;
-  if (spent()) call->began = now_ns();
+  if (spent()) call->began = cpu_ns();
   if (!scenario_reload()) return NVML_ERROR_DRIVER_NOT_LOADED;
   call->t = scenario_time();
   if (!initialised && !(flags & NO_INIT)) return NVML_ERROR_UNINITIALIZED;

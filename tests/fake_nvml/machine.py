@@ -31,7 +31,7 @@ class FakeNvml:
     """The fake library in a folder of its own, playing a scenario.
 
     ``environment`` makes a process that is started with it find the library. Time runs from `play`, unless it is
-    frozen there; a scenario may be changed while it plays. With ``measured`` the library counts its calls and their time.
+    frozen there; a scenario may be changed while it plays. With ``measured`` the library counts its calls and their CPU time.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class FakeNvml:
         flat.write(scenario, self.folder / "scenario.flat", self.start, self._frozen)
 
     def spent(self) -> tuple[int, float]:
-        """How many calls ended until now in all processes, and the seconds that they took in the library."""
+        """How many calls ended until now in all processes, and the seconds of CPU that the library used, also for those that wait."""
         calls, nanoseconds = struct.unpack("=QQ", (self.folder / "spent").read_bytes())
         return calls, nanoseconds / 1e9
 

@@ -166,9 +166,9 @@ Spent *spent(void) {
   return shared = map == MAP_FAILED ? NULL : map;
 }
 
-unsigned long long now_ns(void) {
+unsigned long long cpu_ns(void) {
   struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
   return (unsigned long long)now.tv_sec * 1000000000 + (unsigned long long)now.tv_nsec;
 }
 

@@ -80,8 +80,8 @@ extern Scenario *S;
 bool scenario_reload(void);  // reads the file again if it changed; false: it cannot be read
 double scenario_time(void);  // s since the start
 typedef struct { unsigned long long calls, ns; } Spent;
-Spent *spent(void);  // what calls took, in the file beside the library; NULL where there is none
-unsigned long long now_ns(void);
+Spent *spent(void);  // CPU time in calls, in the file beside the library; NULL where there is none
+unsigned long long cpu_ns(void);  // of this thread
 double curve_value(const Curve *curve, double t);
 double curve_total(const Curve *curve, double t);
 double curve_highest(const Curve *curve);
