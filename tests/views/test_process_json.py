@@ -40,9 +40,11 @@ def test_owners_have_their_use_under_keys_with_units() -> None:
     """All owners that have a process, by CPU, with what they use and may use; what is not known is null."""
     document = json.loads(process_json(look(1), look(3)))
     assert list(document) == [
-        "format", "time", "window_seconds", "processes", "owners", "gpus", "gpu_processes", "demo",
+        "format", "time", "window_seconds", "processes", "owners", "gpus", "gpu_processes", "gpu_owners",
+        "cuda_visible_devices", "demo",
     ]  # fmt: skip
     assert (document["gpus"], document["gpu_processes"], document["demo"]) == ([], None, False)
+    assert (document["gpu_owners"], document["cuda_visible_devices"]) == (None, None)
     assert len(document["owners"]) == 8
     job = document["owners"][0]
     assert (job["kind"], job["id"], job["name"], job["cores"]) == ("slurm", "42", "train", 2.0)

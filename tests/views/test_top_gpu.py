@@ -22,6 +22,7 @@ from bongsu.model.owner import Owner, OwnerKind
 from bongsu.model.process import ProcessRow
 from bongsu.model.summary import GpuUse
 from bongsu.views import gpu_processes
+from bongsu.views.gpu_entries import OnGpu, entries
 from bongsu.views.gpu_lines import gpu_lines
 from bongsu.views.gpu_uses import gpu_uses
 from bongsu.views.processes import Order
@@ -56,7 +57,11 @@ def seen(pid: int, start: int, uid: int = 7) -> ProcessRow:
 
 
 def pids(*rows: GpuProcessRow, order: Order = Order(), all_of_it: tuple[ProcessRow, ...] = ()) -> list[int]:  # noqa: B008  it is frozen
-    return [one.row.pid for one in gpu_processes.arrange(batch(*rows), all_of_it, order)]
+    return [one.row.pid for one in arranged(*rows, order=order, all_of_it=all_of_it)]
+
+
+def arranged(*rows: GpuProcessRow, order: Order = Order(), all_of_it: tuple[ProcessRow, ...] = ()) -> list[OnGpu]:  # noqa: B008  it is frozen
+    return gpu_processes.arrange(entries(batch(*rows), all_of_it), all_of_it, order, 1000.0)
 
 
 def test_the_order_is_that_of_the_key() -> None:
@@ -91,9 +96,9 @@ def test_only_mine_goes_by_the_number_of_the_user_where_the_process_is_seen() ->
 
 def test_a_process_is_joined_by_number_and_start() -> None:
     """Another process of the same number is not the one on the GPU: nothing may be sent to it."""
-    found = gpu_processes.arrange(batch(on_gpu(1, start=5), on_gpu(2, start=None)), [seen(1, 6), seen(2, 0)], Order())
+    found = arranged(on_gpu(1, start=5), on_gpu(2, start=None), all_of_it=(seen(1, 6), seen(2, 0)))
     assert [one.process for one in found] == [None, None]
-    [joined] = gpu_processes.arrange(batch(on_gpu(1, start=5)), [seen(1, 5)], Order())
+    [joined] = arranged(on_gpu(1, start=5), all_of_it=(seen(1, 5),))
     assert joined.process is not None
     assert joined.age == 5.0
 
@@ -102,7 +107,7 @@ def test_a_process_is_joined_by_number_and_start() -> None:
 def test_lines_fit_and_cannot_steer(width: int) -> None:
     """Whatever a process, user or owner is called, a line is one line of printable characters of that width."""
     row = on_gpu(1, command=EVIL, user=EVIL, owner=Owner(OwnerKind.UNIT, EVIL, user=EVIL))
-    [entry] = gpu_processes.arrange(batch(row), [], Order())
+    [entry] = arranged(row)
     for text in (gpu_processes.line(entry, width), gpu_processes.heading(width, Order())):
         assert text.cell_len == width
         assert text.plain.isprintable()

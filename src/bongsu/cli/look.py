@@ -83,8 +83,9 @@ TOP = """Show processes live, what they use and who they belong to.
 
 Keys: `c` `m` `i` sort by CPU, memory, disk use; `o` shows owners (Slurm jobs, pods, containers, units, users) against
 their limits and Enter the processes of one; `G` shows the processes on GPUs; `/` filters, also by job, pod, namespace,
-container, unit and user; `M` shows only yours; `T` draws the tree, `k` sends a signal after asking, `?` lists all keys,
-`q` leaves. When the output is no terminal, one plain page is printed, or with --interval one after another.
+container, unit and user; `M` shows only yours; `V` only the GPUs that CUDA_VISIBLE_DEVICES names; `T` draws the tree,
+`k` sends a signal after asking, `?` lists all keys, `q` leaves. When the output is no terminal, one plain page is
+printed, or with --interval one after another.
 
 \b
 Examples:
@@ -93,8 +94,11 @@ Examples:
   bongsu top --by owner                      who uses what, against which limit
   bongsu top --filter 'job 42'
   bongsu top --gpu                           who is on which GPU
+  bongsu top --gpu --by owner                which job, pod, user holds how many, and uses what
+  bongsu top --gpu --only-visible            on those of CUDA_VISIBLE_DEVICES
   bongsu top --json | jq '.processes[0]'
   bongsu top --json | jq '.gpu_processes[] | [.gpu, .user, .memory_bytes]'
+  bongsu top --json | jq '.gpu_owners[] | {id: .owner.id, gpus, memory_bytes, power_watts}'
   bongsu top --json --mine | jq '.owners[] | {id, cores, memory_bytes, memory_limit_bytes}'
 """
 GROUPS = ("owner", "user", "command", "none")
@@ -123,6 +127,9 @@ SORTS = ("cpu", "memory", "io", "threads", "pid", "user")
     help="Only lines that hold all of these words, or whose owner does.",
 )
 @click.option("--gpu", "on_gpus", is_flag=True, help="The processes on GPUs.")
+@click.option(
+    "--only-visible", is_flag=True, help="Only the GPUs that CUDA_VISIBLE_DEVICES lets a program started here see."
+)
 @click.option("--mine", is_flag=True, help="Only your own processes.")
 @click.option("--user", metavar="NAME", default="", help="Only the processes of this user (a name or a number).")
 @click.option("--tree", is_flag=True, help="Children below their parents.")
@@ -130,8 +137,8 @@ SORTS = ("cpu", "memory", "io", "threads", "pid", "user")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object with processes and owners, and end.")
 @click.pass_context
 def top(
-    ctx: click.Context, interval: str, sort: str, by: str, words: str, on_gpus: bool, mine: bool, user: str, tree: bool,
-    arguments: bool, as_json: bool,
+    ctx: click.Context, interval: str, sort: str, by: str, words: str, on_gpus: bool, only_visible: bool, mine: bool,
+    user: str, tree: bool, arguments: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Hand the terminal to the live view, or print once."""
     from bongsu.cli import wire
@@ -149,16 +156,18 @@ def top(
     def gather(*, owners: bool) -> Batch:
         return gatherer.gather(only=None if owners else without_owners)
 
+    from bongsu.views.gpu_visible import CudaEnvironment
     from bongsu.views.processes import Order
     from bongsu.views.ruled import Sort
 
     order = Order(Sort[sort.upper()], words=words, tree=tree, uid=os.getuid() if mine else None, user=user)
+    given = CudaEnvironment.of(os.environ)
     if as_json:
         from bongsu.views.process_json import process_json
 
         before = gather(owners=True)
         time.sleep(WINDOW)
-        click.echo(process_json(before, gather(owners=True), order))
+        click.echo(process_json(before, gather(owners=True), order, given if only_visible else None))
         return 0
     from bongsu.views.groups import By
     from bongsu.views.top import run_top
@@ -170,6 +179,8 @@ def top(
         order=order,
         by=By(by),
         on_gpus=on_gpus,
+        given=given,
+        only_visible=only_visible,
         may_signal=settings.settings.paths.procfs == "/proc",
         repeat=ctx.get_parameter_source("interval") is click.core.ParameterSource.COMMANDLINE,
     )

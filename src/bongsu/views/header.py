@@ -13,6 +13,7 @@ from bongsu.model.metric import MetricSpec
 from bongsu.model.summary import GpuUse
 from bongsu.views.gpu_lines import gpu_lines
 from bongsu.views.gpu_uses import gpu_uses
+from bongsu.views.gpu_visible import CudaEnvironment, Visible, visible
 from bongsu.views.printable import printable
 from bongsu.views.rates import Rates
 from bongsu.views.units import UNKNOWN, bytes_text, ratio_text, seconds_text, short_bytes
@@ -30,8 +31,10 @@ _LAYERED = ("dm-", "md", "lo", "veth", "docker", "br-", "virbr", "cni", "cali", 
 class Readings:
     """The values of one batch that the header shows, found in one pass."""
 
-    def __init__(self, batch: Batch | None, rates: Rates) -> None:
+    def __init__(self, batch: Batch | None, rates: Rates, only: CudaEnvironment | None = None) -> None:
+        """``only`` leaves out GPUs that it hides; None: all are shown."""
         self.batch = batch
+        self._only = only
         self.rates = rates
         self._values: dict[MetricSpec, dict[tuple[str, ...], float]] = {}
         for sample in batch.samples if batch else ():
@@ -52,7 +55,15 @@ class Readings:
         return platform.node()
 
     def gpus(self) -> tuple[GpuUse, ...]:
-        """The GPUs, by index."""
+        """The GPUs that are shown, by index."""
+        found, shown = self._gpus(), self.visible()
+        return found if shown is None else shown.of(found)
+
+    def visible(self) -> Visible | None:
+        """Which they are; None where all are shown."""
+        return None if self._only is None else visible(self._only, self._gpus())
+
+    def _gpus(self) -> tuple[GpuUse, ...]:
         return () if self.batch is None else gpu_uses(self.batch, self._values)
 
     def cores(self) -> dict[str, float]:

@@ -9,9 +9,12 @@ from rich.text import Text
 
 from bongsu.model.batch import Batch
 from bongsu.model.process import ProcessRow
-from bongsu.views import gpu_processes, groups, processes
-from bongsu.views.gpu_processes import OnGpu
+from bongsu.views import gpu_entries, gpu_groups, gpu_processes, groups, processes
+from bongsu.views.gpu_entries import OnGpu
+from bongsu.views.gpu_groups import GpuGroup
+from bongsu.views.gpu_visible import CudaEnvironment, Visible
 from bongsu.views.groups import By, Group
+from bongsu.views.header import Readings
 from bongsu.views.owner_uses import owner_uses
 from bongsu.views.processes import Entry, Order
 from bongsu.views.rates import Rates
@@ -20,17 +23,20 @@ from bongsu.views.rates import Rates
 class Listing:
     """The lines of the table below the header, as the user chose them."""
 
-    def __init__(self, order: Order, by: By = By.NONE, *, on_gpus: bool = False, ascii_only: bool = False) -> None:
+    def __init__(
+        self, order: Order, by: By = By.NONE, *, on_gpus: bool = False, only: CudaEnvironment | None = None, ascii_only: bool = False
+    ) -> None:  # fmt: skip
         self.order = order
         self.by = by
-        self.on_gpus = on_gpus  # then the processes on GPUs, whatever else is chosen
-        self.opened: Group | None = None  # whose processes are shown
+        self.on_gpus = on_gpus  # then all lines are of processes on GPUs
+        self.only = only  # GPUs that it hides are not shown
+        self.opened: Group | GpuGroup | None = None  # whose processes are shown
         self.arguments = True  # shown where they were read
         self.rates = Rates()
         self.batch: Batch | None = None
         self._ascii = ascii_only
         self._words = ""  # the filter of the groups, while one is opened
-        self._entries: Sequence[Entry | Group | OnGpu] = ()
+        self._entries: Sequence[Entry | Group | OnGpu | GpuGroup] = ()
 
     def take(self, batch: Batch) -> None:
         """Show what this batch says."""
@@ -41,19 +47,29 @@ class Listing:
     @property
     def grouped(self) -> bool:
         """Whether the lines are groups."""
-        return self.by is not By.NONE and self.opened is None and not self.on_gpus
+        return self.by is not By.NONE and self.opened is None
 
     @property
     def needs_owners(self) -> bool:
         """Whether what owners use is to be read: only for who looks at it."""
-        return self.grouped and self.by is By.OWNER
+        return self.grouped and self.by is By.OWNER and not self.on_gpus
+
+    @property
+    def readings(self) -> Readings:
+        """What stands above the lines."""
+        return Readings(self.batch, self.rates, self.only)
+
+    @property
+    def visible(self) -> Visible | None:
+        """The GPUs that are shown; None where all are."""
+        return None if self.only is None else self.readings.visible()
 
     def arrange(self) -> None:
         """Make the lines anew."""
         rates = self.rates.processes()
         rows = rows_of(self.batch)
         if self.on_gpus:
-            self._entries = gpu_processes.arrange(self.batch, rows, self.order)
+            self._entries = () if self.batch is None else self._of_gpus(self.batch, rows)
             return
         if self.grouped:
             uses = owner_uses(self.batch, self.rates) if self.batch is not None and self.by is By.OWNER else None
@@ -63,6 +79,15 @@ class Listing:
             rows = [row for row in rows if groups.key_of(row, self.by) == self.opened.key]
         self._entries = processes.arrange(rows, rates, self.order, ascii_only=self._ascii)
 
+    def _of_gpus(self, batch: Batch, rows: Sequence[ProcessRow]) -> Sequence[OnGpu | GpuGroup]:
+        visible = self.visible
+        found = gpu_entries.entries(batch, rows, visible)
+        if self.grouped:
+            return gpu_groups.arrange(found, self.by, self.order, batch, self.rates, visible)
+        if self.opened is not None:
+            found = [one for one in found if gpu_groups.key_of(one, self.by) == self.opened.key]
+        return gpu_processes.arrange(found, rows, self.order, batch.time, ascii_only=self._ascii)
+
     def change(self, order: Order) -> None:
         """Use another order or filter."""
         self.order = order
@@ -70,32 +95,37 @@ class Listing:
 
     def group(self, by: By) -> None:
         """Group by this instead; what was opened is closed."""
-        self.by, self.opened, self.on_gpus = by, None, False
+        self.by, self.opened = by, None
         self.arrange()
 
     def turn_to_gpus(self, *, on_gpus: bool) -> None:
-        """Show the processes on GPUs, or what was there before."""
+        """Show the processes on GPUs, or all; groups stay groups, and of one that is opened its own."""
         self.on_gpus = on_gpus
+        self.arrange()
+
+    def show_only(self, only: CudaEnvironment | None) -> None:
+        """Show no GPU that this hides."""
+        self.only = only
         self.arrange()
 
     def open(self, place: int) -> None:
         """Show the processes of the group on this line; the filter was for groups, and comes back with them."""
         entry = self._entries[place]
-        if isinstance(entry, Group):
+        if isinstance(entry, (Group, GpuGroup)):
             self.opened, self._words = entry, self.order.words
             self.change(replace(self.order, words=""))
 
     def back(self) -> None:
-        """One step back: from a filter, from GPUs, from the processes of a group, from groups."""
+        """One step back: from a filter, from the processes of a group, from groups, from GPUs."""
         if self.order.words:
             self.change(replace(self.order, words=""))
-        elif self.on_gpus:
-            self.turn_to_gpus(on_gpus=False)
         elif self.opened is not None:
             self.opened = None
             self.change(replace(self.order, words=self._words))
-        else:
+        elif self.by is not By.NONE:
             self.group(By.NONE)
+        else:
+            self.turn_to_gpus(on_gpus=False)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -105,14 +135,14 @@ class Listing:
         entry = self._entries[place]
         if isinstance(entry, OnGpu):
             return entry.process
-        return None if isinstance(entry, Group) else entry.row
+        return None if isinstance(entry, (Group, GpuGroup)) else entry.row
 
     def identity(self, place: int) -> object:
         """What stays the same of this line when others move."""
         entry = self._entries[place]
         if isinstance(entry, OnGpu):
             return entry.identity
-        return entry.key if isinstance(entry, Group) else entry.row.identity
+        return entry.key if isinstance(entry, (Group, GpuGroup)) else entry.row.identity
 
     def place(self, identity: object) -> int:
         """Where that line stands; the first one if it is gone."""
@@ -125,6 +155,8 @@ class Listing:
     def heading(self, width: int) -> Text:
         """The line of titles."""
         if self.on_gpus:
+            if self.grouped:
+                return gpu_groups.heading(width, self.by, self.order)
             return gpu_processes.heading(width, self.order)
         return groups.heading(width, self.by, self.order) if self.grouped else processes.heading(width, self.order)
 
@@ -135,6 +167,8 @@ class Listing:
             chosen = place == selected
             if isinstance(entry, OnGpu):
                 found.append(gpu_processes.line(entry, width, selected=chosen))
+            elif isinstance(entry, GpuGroup):
+                found.append(gpu_groups.line(entry, width, selected=chosen))
             elif isinstance(entry, Entry):
                 found.append(processes.line(entry, width, selected=chosen, arguments=self.arguments))
             else:
@@ -143,6 +177,9 @@ class Listing:
 
     def plain(self, width: int | None) -> list[str]:
         """All of it in lines for a pipe."""
+        if self.on_gpus and self.grouped:
+            sums = [entry for entry in self._entries if isinstance(entry, GpuGroup)]
+            return gpu_groups.plain(sums, width, self.by, self.order)
         if self.on_gpus:
             return gpu_processes.plain([e for e in self._entries if isinstance(e, OnGpu)], width, self.order)
         if self.grouped:

@@ -7,7 +7,8 @@ from bongsu.model.batch import Batch
 from bongsu.model.errors import NotKnown
 from bongsu.model.message import Message
 from bongsu.model.summary import OwnerUse
-from bongsu.views import gpu_processes
+from bongsu.views import gpu_entries, gpu_groups, gpu_processes
+from bongsu.views.gpu_visible import CudaEnvironment
 from bongsu.views.groups import By, Key
 from bongsu.views.groups import arrange as arranged_groups
 from bongsu.views.header import Readings
@@ -19,16 +20,26 @@ from bongsu.views.processes import Order, arrange
 from bongsu.views.rates import Rates
 
 
-def process_json(before: Batch, after: Batch, order: Order = Order()) -> str:  # noqa: B008  it is frozen
-    """One JSON object: ``format``, ``time``, ``window_seconds``, ``processes``, ``owners``, ``gpus``, ``gpu_processes``, ``demo``.
+def process_json(
+    before: Batch,
+    after: Batch,
+    order: Order = Order(),  # noqa: B008  it is frozen
+    only: CudaEnvironment | None = None,
+) -> str:
+    """One JSON object with what `bongsu top` shows.
 
-    ``time`` is Unix s; the keys of a GPU are those of `bongsu.model.summary.GpuUse`; ``demo``: whether GPUs are made up.
+    Its keys are ``format``, ``time``, ``window_seconds``, ``processes``, ``owners``, ``gpus``, ``gpu_processes``,
+    ``gpu_owners``, ``cuda_visible_devices`` and ``demo``. ``time`` is Unix s; the keys of a GPU are those of `bongsu.model.summary.GpuUse`; ``demo``: whether GPUs are made up.
     Only what ``order`` filters for is in it. A process has the keys ``pid``, ``ppid``, ``user``, ``uid``,
     ``executable``, ``state``, ``start_time`` (Unix s), ``threads``, ``cores`` (CPU seconds per second),
     ``cpu_seconds``, ``resident_bytes``, ``virtual_bytes``, ``read_bytes_per_second``, ``written_bytes_per_second``,
     ``kernel``, ``arguments`` and ``owner``, with ``kind``, ``id``, ``name``, ``namespace``, ``container``, ``step`` and
     ``user``; null is not known. The keys of an owner are those of `bongsu.model.summary.OwnerUse`; ``owners`` is null
     where owners were not read, ``gpu_processes`` where processes on GPUs were not; in it a process on two GPUs stands twice.
+    ``gpu_owners`` has the keys ``owner``, ``processes``, ``gpus`` with a process of it, ``gpus_given`` with or without one,
+    ``memory_bytes``, ``sm_ratio`` (a sum: 2 is two busy GPUs), ``power_watts``, ``oldest_process_start_time`` and
+    ``oldest_age_seconds``. With ``only``, all that is about GPUs is of the visible ones, and ``cuda_visible_devices`` says
+    which: ``value`` of the variable, ``gpus``, and ``problem`` with it, "" where there is none; else it is null.
 
     Raises:
         NotKnown: processes could not be read.
@@ -59,13 +70,21 @@ def process_json(before: Batch, after: Batch, order: Order = Order()) -> str:  #
         by_key: dict[Key, OwnerUse] = {owner.key: use for owner, use in uses}
         owners = [by_key[group.key] for group in arranged_groups(rows, known, By.OWNER, order, uses)]
     window = after.monotonic - before.monotonic
-    on_gpus = None
-    if gpu_processes.has_table(after):
-        on_gpus = [gpu_processes.document(one) for one in gpu_processes.arrange(after, rows, order)]
+    readings = Readings(after, rates, only)
+    visible = readings.visible()
+    on_gpus = gpu_owners = told = None
+    if gpu_entries.has_table(after):
+        entries = gpu_entries.entries(after, rows, visible)
+        arranged = gpu_processes.arrange(entries, rows, order, after.time)
+        on_gpus = [gpu_entries.document(one) for one in arranged if not one.context]
+        groups = gpu_groups.arrange(entries, By.OWNER, order, after, rates, visible)
+        gpu_owners = [gpu_groups.document(group) for group in groups]
+    if only is not None and visible is not None:
+        told = {"value": only.value, "gpus": visible.gpus, "problem": visible.problem}
     return json_text(
         {
             "format": 1, "time": after.time, "window_seconds": window, "processes": processes, "owners": owners,
-            "gpus": Readings(after, rates).gpus(), "gpu_processes": on_gpus,
+            "gpus": readings.gpus(), "gpu_processes": on_gpus, "gpu_owners": gpu_owners, "cuda_visible_devices": told,
             "demo": any(sample.spec is DEMO for sample in after.samples),
         }
     )  # fmt: skip

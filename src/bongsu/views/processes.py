@@ -75,7 +75,7 @@ def arrange(
     if order.tree:
         entries = _ordered(rows, rates, order)
         wanted = {e.row.pid for e in entries if order.shows(e.row) and words.find(e.row)}
-        return _tree(entries, wanted, _BRANCHES[ascii_only])
+        return _tree(entries, wanted, BRANCHES[ascii_only])
     if order.uid is not None or order.user or words:
         rows = [row for row in rows if order.shows(row) and words.find(row)]
     return _ordered(rows, rates, order)
@@ -123,7 +123,7 @@ def plain(entries: Iterable[Entry], width: int | None, order: Order) -> list[str
     return [text.plain.rstrip() for text in lines]
 
 
-_BRANCHES = {False: ("├─", "└─", "│ ", "  "), True: ("|-", "`-", "| ", "  ")}
+BRANCHES = {False: ("├─", "└─", "│ ", "  "), True: ("|-", "`-", "| ", "  ")}
 
 
 def _tree(entries: list[Entry], wanted: set[int], marks: tuple[str, str, str, str]) -> list[Entry]:

@@ -16,41 +16,20 @@ from bongsu.model.batch import Batch
 from bongsu.model.errors import BongsuError
 from bongsu.model.process import ProcessRow
 from bongsu.sources.pidfd import send_signal
-from bongsu.views import gpu_processes, keys, processes
+from bongsu.views import gpu_entries, keys, processes
 from bongsu.views.feed import FIRST_SECONDS, Feed, Gather
+from bongsu.views.gpu_visible import NOT_SET, VARIABLE, CudaEnvironment
 from bongsu.views.groups import By
-from bongsu.views.header import Readings, header, plain_header
+from bongsu.views.header import header, plain_header
 from bongsu.views.listing import Listing
 from bongsu.views.printable import printable
 from bongsu.views.processes import Order
 from bongsu.views.ruled import Sort
 from bongsu.views.screen import Screen
 from bongsu.views.terminal import Terminal
+from bongsu.views.top_help import KEYS
 
 _ESCAPE_WAIT_SECONDS = 0.05  # a terminal sends the rest of a key's sequence sooner
-
-_HELP = (
-    "Keys",
-    "",
-    "  c  by CPU          m  by memory       i  by reads and writes",
-    "  t  by threads      p  by pid          u  by user",
-    "  (the same key again turns the order round)",
-    "",
-    "  o  owners: jobs, pods, containers, units, users against their limits",
-    "  g  group by owner, by user, by command, not at all",
-    "  G  processes on GPUs: c by use of the SMs, m by memory, t by GPU",
-    "  Enter  the processes of a group; Esc goes back",
-    "  M  only mine       /  only lines that hold these words (an owner's, too)",
-    "  T  tree            a  arguments, if they are read, or not",
-    "  arrows, PgUp, PgDn, Home, End   choose a line",
-    "  k  send a process a signal, after asking",
-    "  space  hold still  q  quit",
-    "",
-    "  CPU % is of one core: 800 means that eight are busy. A dash is what may",
-    "  not be read. MEM of a process counts shared pages, of an owner with a",
-    "  cgroup (by cgroup) all but the page cache that is given up first.",
-    "  THR % is of the periods in which its CPU limit stopped it.",
-)
 
 
 def run_top(
@@ -61,6 +40,8 @@ def run_top(
     order: Order = Order(),  # noqa: B008  it is frozen, so all may share it
     by: By = By.NONE,
     on_gpus: bool = False,
+    given: CudaEnvironment = CudaEnvironment(None),  # noqa: B008  likewise
+    only_visible: bool = False,
     may_signal: bool = True,
     output: IO[str] | None = None,
 ) -> int:
@@ -69,19 +50,22 @@ def run_top(
     ``gather`` is called every ``interval`` seconds in a thread of its own, so that a slow reading
     does not hold up the keys. Where the output is no terminal, or one that cannot move its cursor
     (TERM=dumb), one plain table is written, or with ``repeat`` one each interval until the reader
-    leaves. ``may_signal`` is False where the processes shown are not those that our own numbers
+    leaves. ``only_visible`` leaves out the GPUs that the environment, ``given``, hides from CUDA. ``may_signal`` is False where the processes shown are not those that our own numbers
     mean (another ``--procfs``).
     """
     file = output or sys.stdout
     console = Terminal(file=file)
     keyboard = None if not console.is_terminal or console.is_dumb_terminal else _keyboard()
     if keyboard is None:
-        return _plain(
-            gather, interval, file, Listing(order, by, on_gpus=on_gpus, ascii_only=True), repeat=repeat, console=console
-        )
-    listing = Listing(order, by, on_gpus=on_gpus, ascii_only=not console.encoding.lower().startswith("utf"))
+        listing = Listing(order, by, on_gpus=on_gpus, only=given if only_visible else None, ascii_only=True)
+        return _plain(gather, interval, file, listing, repeat=repeat, console=console)
+    ascii_only = not console.encoding.lower().startswith("utf")
+    listing = Listing(order, by, on_gpus=on_gpus, ascii_only=ascii_only)
+    view = _Top(gather, interval, console, keyboard, listing, given, may_signal=may_signal)
+    if only_visible:
+        view.turn_to_visible()
     try:
-        return _Top(gather, interval, console, keyboard, listing, may_signal=may_signal).run()
+        return view.run()
     finally:
         if keyboard != 0:
             os.close(keyboard)
@@ -91,12 +75,14 @@ class _Top:
     """The live view: what the user chose, and the newest batch."""
 
     def __init__(
-        self, gather: Gather, interval: float, console: Console, keyboard: int, listing: Listing, *, may_signal: bool
-    ) -> None:
+        self, gather: Gather, interval: float, console: Console, keyboard: int, listing: Listing, given: CudaEnvironment, *,
+        may_signal: bool,
+    ) -> None:  # fmt: skip
         self._feed = Feed(gather, interval, owners=listing.needs_owners)
         self._screen = Screen(keyboard, console.file.fileno(), console)
         self._ascii = not console.encoding.lower().startswith("utf")
         self._list = listing
+        self._given = given
         self._may_signal = may_signal
         self._chosen: object = None  # the line's identity; None: whatever stands first
         self._first = 0  # the entry on the table's first line
@@ -123,6 +109,13 @@ class _Top:
         if self._feed.failure is not None:
             raise self._feed.failure
         return 0 if screen.left_by in {None, signal.SIGINT} else 128 + int(screen.left_by or 0)
+
+    def turn_to_visible(self) -> None:
+        """Show only the GPUs that CUDA would, or all again."""
+        if self._given.value is None:
+            self._says = NOT_SET
+        else:
+            self._list.show_only(None if self._list.only is not None else self._given)
 
     def _take(self) -> None:
         """Take the newest batch, unless the user holds the view still."""
@@ -170,6 +163,8 @@ class _Top:
             self._list.turn_to_gpus(on_gpus=not self._list.on_gpus)
             self._chosen = None
             self._feed.with_owners(owners=self._list.needs_owners)
+        elif key == "V":
+            self.turn_to_visible()
         elif key == "M":
             everybody = order.uid is None and not order.user
             self._list.change(replace(order, user="", uid=os.getuid() if everybody else None))
@@ -220,9 +215,9 @@ class _Top:
     def _ask(self, row: ProcessRow | None) -> None:
         if row is None:
             self._says = (
-                "No process of that number can be seen from here: it takes no signal."
-                if self._list.on_gpus
-                else "Signals go to processes: Enter shows those of this line."
+                "Signals go to processes: Enter shows those of this line."
+                if self._list.grouped
+                else "No process of that number can be seen from here: it takes no signal."
             )
         elif not self._may_signal:
             self._says = "These processes are read through another --procfs: they cannot be signalled from here."
@@ -251,10 +246,9 @@ class _Top:
     def _draw(self) -> None:
         width, height = self._screen.size
         if self._helps:
-            self._screen.draw([Text(text) for text in _HELP[: height - 1]] + [Text("any key goes back", style="dim")])
+            self._screen.draw([Text(text) for text in KEYS[: height - 1]] + [Text("any key goes back", style="dim")])
             return
-        readings = Readings(self._list.batch, self._list.rates)
-        lines = header(readings, width, height, ascii_only=self._ascii)
+        lines = header(self._list.readings, width, height, ascii_only=self._ascii)
         lines.append(self._list.heading(width))
         self._page = max(1, height - len(lines) - 1)
         place = self._list.place(self._chosen)
@@ -289,10 +283,10 @@ class _Top:
         narrowed = self._narrowed()
         if narrowed:
             return Text(narrowed, style="bold")
-        if self._list.on_gpus:
-            return Text("? help  q quit  G all processes  / filter  k signal  M mine  t by GPU", style="dim")
         if self._list.grouped:
             return Text("? help  q quit  Enter its processes  Esc all processes  / filter  M mine", style="dim")
+        if self._list.on_gpus:
+            return Text("? help  q quit  G all processes  o owners  / filter  k signal  M mine  T tree", style="dim")
         return Text("? help  q quit  / filter  k signal  T tree  o owners  g group  M mine", style="dim")
 
     def _narrowed(self) -> str:
@@ -303,14 +297,22 @@ class _Top:
             said.append("only mine" if not order.user else f"only {printable(order.user)}")
         if order.words:
             said.append(f"/{printable(order.words)}")
+        if self._list.only is not None:
+            said.append(printable(f"{VARIABLE}={self._list.only.value}"))
         if not said:
             return ""
-        way = "Esc shows all" if order.words else "Esc goes back" if opened is not None else "M shows all"
+        mine = order.uid is not None or order.user
+        way = (
+            "Esc shows all" if order.words else "Esc goes back" if opened is not None else f"{'M' if mine else 'V'} shows all"
+        )  # fmt: skip
         return f"{', '.join(said)}: {len(self._list)} shown, {way}"
 
     def _problem(self) -> str:
+        visible = self._list.visible
+        if visible is not None and visible.problem:
+            return visible.problem
         if self._list.on_gpus:
-            return _missing(self._list.batch, gpu_processes.TABLE, gpu_processes.COLLECTOR, "processes on GPUs")
+            return _missing(self._list.batch, gpu_entries.TABLE, gpu_entries.COLLECTOR, "processes on GPUs")
         return _missing(self._list.batch, "processes", "process", "processes")
 
 
@@ -324,6 +326,16 @@ def _missing(batch: Batch | None, table: str, collector: str, what: str) -> str:
     return f"the collector `{collector}` is off: there are no {what} to show"
 
 
+def _hidden(listing: Listing) -> list[str]:
+    """Which GPUs are left out, if any are, and what is wrong with the words that say so."""
+    only, visible = listing.only, listing.visible
+    if only is None or visible is None:
+        return []
+    if only.value is None:
+        return [NOT_SET]
+    return [visible.problem or printable(f"only {VARIABLE}={only.value}")]
+
+
 def _plain(gather: Gather, interval: float, file: IO[str], listing: Listing, *, repeat: bool, console: Console) -> int:
     listing.take(gather(owners=listing.needs_owners))
     pause = min(FIRST_SECONDS, interval)
@@ -334,9 +346,9 @@ def _plain(gather: Gather, interval: float, file: IO[str], listing: Listing, *, 
             pause = interval
             batch = gather(owners=listing.needs_owners)
             listing.take(batch)
-            lines = [*plain_header(Readings(batch, listing.rates)), "", *listing.plain(width), ""]
+            lines = [*plain_header(listing.readings), *_hidden(listing), "", *listing.plain(width), ""]
             if listing.on_gpus and (
-                why := _missing(batch, gpu_processes.TABLE, gpu_processes.COLLECTOR, "processes on GPUs")
+                why := _missing(batch, gpu_entries.TABLE, gpu_entries.COLLECTOR, "processes on GPUs")
             ):
                 lines[-1:] = [why, ""]
             file.write("\n".join(lines))
