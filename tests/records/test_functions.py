@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -126,3 +127,21 @@ def test_an_empty_folder_and_an_empty_file_hold_nothing(tmp_path: Path) -> None:
     (tmp_path / "functions-3-1.seg").mkdir()
     assert read(str(tmp_path))[:4] == ({}, [], [], 0)
     assert read(str(tmp_path)).damaged == 2
+
+
+@pytest.mark.parametrize(
+    "text", [b"{", b'"\xff"', b"", b"[" * 100_000, b'["function","f",{"count":1,"wall_seconds":1e999}]', b"NaN"]
+)
+def test_a_whole_line_that_nobody_of_ours_wrote_is_damaged(tmp_path: Path, text: bytes) -> None:
+    """The folder is the recorded program's to write to: a checksum makes no record of what is none."""
+    path = _write(tmp_path, 1, _process(1), _function("f", 1, 1.0))
+    with path.open("ab") as file:
+        file.write(b"%08x %s\n" % (zlib.crc32(text), text))
+    found = read(str(tmp_path))
+    assert (found.damaged, found.stats["f"].count, found.stats["f"].total_time) == (1, 1, 1.0)
+
+
+def test_a_time_that_is_none_is_not_known(tmp_path: Path) -> None:
+    """A number too large for a float is passed over, and does not end the reading."""
+    _write(tmp_path, 1, _process(1), _function("f", 1, 1.0, cpu_seconds=10**400))
+    assert read(str(tmp_path)).stats["f"].cpu_time is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 import stat
 import subprocess
@@ -68,6 +69,17 @@ def test_metadata_cut_at_any_byte_are_missing(tmp_path: Path) -> None:
 def test_other_content_is_missing_too(tmp_path: Path, text: str) -> None:
     """Whatever else stands there."""
     (tmp_path / "run.json").write_text(text, encoding="latin-1")
+    assert run_folder.read_metadata(str(tmp_path)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("started", "1e999"), ("started", "NaN"), ("owner", '{"kind": "\\ud800", "id": ""}')]
+)
+def test_values_that_are_none_are_missing_too(tmp_path: Path, name: str, value: str) -> None:
+    """A number that is not finite, a word that is no Unicode: none of ours."""
+    known = {key: json.dumps(one) for key, one in json.loads(run_folder.encoded(metadata())).items()}
+    text = ", ".join(f'"{key}": {one}' for key, one in {**known, name: value}.items())
+    (tmp_path / "run.json").write_text(f"{{{text}}}")
     assert run_folder.read_metadata(str(tmp_path)) is None
 
 

@@ -53,11 +53,19 @@ def test_every_report_is_a_table_that_computes_nothing(make: Any, what: str) -> 
             cell.encode("utf-8")
 
 
-def test_a_formula_is_disarmed() -> None:
-    """A command may begin with an equals sign."""
+@pytest.mark.parametrize("command", ["=1+1", "+1", "-1", "@A1", "\t=1", "\n=1"])
+def test_a_formula_is_disarmed(command: str) -> None:
+    """A command may begin with an equals sign, or with what a spreadsheet passes over before one."""
     made = run_reports.sleeping()
-    row = msgspec.structs.replace(made.processes[0], command="=1+1")
-    assert table(msgspec.structs.replace(made, processes=(row,)), "processes")[0]["command"] == "'=1+1"
+    row = msgspec.structs.replace(made.processes[0], command=command)
+    assert table(msgspec.structs.replace(made, processes=(row,)), "processes")[0]["command"] == f"'{command}"
+
+
+def test_a_start_that_no_calendar_has_is_not_known() -> None:
+    """Whatever stands in run.json, the rest of the table is there."""
+    made = run_reports.sleeping()
+    made = msgspec.structs.replace(made, metadata=msgspec.structs.replace(made.metadata, started=1e300))
+    assert {row["timestamp"] for row in table(made)} == {""}
 
 
 def test_a_row_of_many_processes_says_so() -> None:

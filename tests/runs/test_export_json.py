@@ -93,7 +93,7 @@ def test_the_document_finds_its_keys() -> None:
     ("text", "said"),
     [
         ("", "the file is empty"), (" \n", "the file is empty"), ('{"schema": "bongsu-run/1", "met', "is cut off"),
-        ("hello", "not JSON"), ("[" * 200_000, "not JSON"), ("[]", "another tool wrote this"), ('"x"', "another tool"),
+        ("hello", "not JSON"), ('{"schema": "bongsu-run/1", "metadata": {"started": 1e999}}', "not JSON: 1e999 is not finite"), ("[" * 200_000, "not JSON"), ("[]", "another tool wrote this"), ('"x"', "another tool"),
         ('{"metadata": {}, "summary": {}}', "another tool"), ('{"execution_summary": {}, "command": "x"}', "another tool"),
         ('{"schema": "bongsu-run/1"}', "no report of a run"), ('{"schema": "bongsu-run/1", "metadata": 3}', "no report of a run"),
         ('{"schema": "bongsu-run/7"}', "bongsu-run/7, and bongsu .* reads none newer than bongsu-run/1"),

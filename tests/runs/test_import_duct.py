@@ -123,6 +123,24 @@ def test_what_is_broken_or_foreign_is_refused(tmp_path: Path, file: str, text: s
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize(
+    ("file", "before", "after"),
+    [
+        ("x_info.json", '"start_time": 1767225600.0', '"start_time": 1e300'), ("x_info.json", '"wall_clock_time": 10.0', '"wall_clock_time": -1'),
+        ("x_usage.jsonl", '"etime": "00:05"', f'"etime": "{"9" * 5000}:00"'),
+    ],
+)  # fmt: skip
+def test_times_that_are_none_are_refused(tmp_path: Path, file: str, before: str, after: str) -> None:
+    """A start beyond the calendar, a length below 0, an age that no process has: one line, and no folder."""
+    prefix = _logged(tmp_path)
+    text = (tmp_path / file).read_text()
+    assert before in text
+    (tmp_path / file).write_text(text.replace(before, after))
+    with pytest.raises(BadInput, match=file.replace(".", "[.]")):
+        import_duct(prefix, str(tmp_path / "runs"))
+    assert not (tmp_path / "runs").exists()
+
+
 def test_logs_that_con_duct_itself_made(tmp_path: Path) -> None:
     """The program as it is installed here writes what is read."""
     pytest.importorskip("con_duct", reason="con-duct is not installed")

@@ -11,6 +11,7 @@ from bongsu.records import segment
 
 SCHEMA = 1
 _NUMBERS = ("count", "running", "errors")
+_EVER = 1e12  # s; more is no time
 
 
 class StillRunning(NamedTuple):
@@ -166,4 +167,6 @@ def _count(value: object) -> int:
 
 
 def _seconds(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
+    return (
+        float(value) if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _EVER else None
+    )

@@ -18,6 +18,7 @@ from bongsu import __version__
 from bongsu.model.errors import BadInput
 from bongsu.model.message import Message
 from bongsu.model.run import SCHEMA, Metadata
+from bongsu.records import segment
 
 METADATA, RECORD, SUMMARY = "run.json", "record.seg", "summary.json"
 ID = re.compile(r"\d{8}-\d{6}-.+-[0-9a-f]{4}")
@@ -104,7 +105,7 @@ def read_metadata(folder: str) -> Metadata | None:
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
     try:
-        known = json.loads(data)
+        known = segment.decoded(data)
     except (ValueError, RecursionError):
         return None
     if not isinstance(known, dict):
@@ -112,7 +113,7 @@ def read_metadata(folder: str) -> Metadata | None:
     check_schema(known.get("schema"), os.path.join(folder, METADATA))
     try:
         return msgspec.convert(known, Metadata)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeEncodeError):  # the latter of a word of a fixed set that is no Unicode
         return None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import operator
 import os
 from collections.abc import Callable, Iterable
@@ -254,7 +253,7 @@ def _rows(kind: str, columns: tuple[str, ...], texts: list[bytes]) -> tuple[list
     rows: list[Any] = []
     for text in texts:
         try:
-            one = msgspec.convert(json.loads(text), row)
+            one = msgspec.convert(segment.decoded(text), row)
             rows.append(one if wanted is None else msgspec.convert(one, wanted, from_attributes=True))
         except (msgspec.MsgspecError, ValueError, RecursionError):
             continue

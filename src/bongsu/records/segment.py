@@ -95,8 +95,28 @@ def read(path: str) -> Read:
     records: list[Any] = []
     damaged = 0
     for text in texts(data):
-        if text is None:
+        try:
+            if text is None:
+                damaged += 1
+            else:
+                records.append(decoded(text))
+        except (ValueError, RecursionError):  # whole, but nothing that we write
             damaged += 1
-        else:
-            records.append(json.loads(text))
     return Read(records, damaged)
+
+
+def decoded(text: bytes) -> Any:
+    """What a JSON text says.
+
+    Raises:
+        ValueError: it is no JSON, or holds a number that JSON has none for (1e999 is infinite).
+        RecursionError: it is nested too deep.
+    """
+    return json.loads(text, parse_float=_finite, parse_constant=_finite)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if value - value:  # is not 0 of what is infinite or no number
+        raise ValueError(f"{text} is not finite")
+    return value

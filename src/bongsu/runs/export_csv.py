@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import datetime as dt
 import io
@@ -18,7 +19,7 @@ DOCUMENT = (
     "timestamp", "elapsed_time", "cpu_percent", "cpu_time_total", "memory_rss_mb", "memory_vms_mb", "num_threads",
     "children_count", "children_cpu_percent", "children_memory_mb",
 )  # fmt: skip
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would compute a text that begins so
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # a spreadsheet would compute a text that begins so
 
 
 def text(report: RunReport, what: str = "samples") -> str:
@@ -78,13 +79,15 @@ def _safe(cell: Any) -> Any:
     return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
 
-def _iso(at: float, zone: str) -> str:
-    """ISO 8601 in the zone of the machine that recorded, as "+0900"."""
-    try:
+def _iso(at: float, zone: str) -> str | None:
+    """ISO 8601 in the zone of the machine that recorded, as "+0900"; None beyond the year 9999."""
+    there: dt.tzinfo | None = dt.UTC
+    with contextlib.suppress(ValueError):
         there = dt.datetime.strptime(zone, "%z").tzinfo
+    try:
         return dt.datetime.fromtimestamp(at, there).isoformat(timespec="milliseconds")
     except (ValueError, OverflowError, OSError):
-        return dt.datetime.fromtimestamp(at, dt.UTC).isoformat(timespec="milliseconds")
+        return None
 
 
 def _megabytes(value: int | None) -> float | None:

@@ -15,6 +15,7 @@ from bongsu.model.message import Message
 from bongsu.model.run import RunReport
 from bongsu.model.utf8 import valid_text
 from bongsu.records.run_folder import check_schema
+from bongsu.records.segment import decoded
 
 #: The order of the keys; a reader finds what matters first.
 KEYS = ("schema", "metadata", "summary", "function_stats", "monitor", "events", "processes", "samples")
@@ -72,7 +73,7 @@ def read(path: str) -> RunReport:
             Message("{path}: the file is empty; its writing was cut off, export the report again", path=path)
         )
     try:
-        known = json.loads(data)
+        known = decoded(data)
     except (ValueError, RecursionError) as error:
         torn = data.lstrip()[:1] == b"{" and isinstance(error, json.JSONDecodeError) and _at_the_end(error)
         raise BadInput(

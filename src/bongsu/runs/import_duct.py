@@ -11,7 +11,7 @@ import shutil
 import signal
 import statistics
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -28,14 +28,15 @@ from bongsu.runs.reporting import conclude
 SOURCE = "imported from con-duct (sampled)"
 USAGE, INFO = "usage.jsonl", "info.json"
 _OUTPUTS = ("stdout", "stderr")
-_ELAPSED = re.compile(r"(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+)")  # etime of ps(1): [[DD-]hh:]mm:ss
+_ELAPSED = re.compile(r"(?:(?:(\d{1,9})-)?(\d{1,9}):)?(\d{1,9}):(\d{1,9})")  # etime of ps(1): [[DD-]hh:]mm:ss
+_LATEST = 253402300799.0  # the last second of the year 9999
 _AT_ONCE_SECONDS = 0.1  # within which one reading gives its processes their times
 _T = TypeVar("_T")
 
 
 class _Summary(msgspec.Struct, frozen=True):
-    start_time: float  # Unix s
-    wall_clock_time: float  # s
+    start_time: Annotated[float, msgspec.Meta(ge=0, le=_LATEST)]  # Unix s
+    wall_clock_time: Annotated[float, msgspec.Meta(ge=0, le=_LATEST)]  # s
     exit_code: int | None = None
     average_pcpu: float | None = None
     peak_pcpu: float | None = None
