@@ -192,3 +192,25 @@ def test_where_nobody_brings_one_the_look_is_cheap() -> None:
         env={**environment(), "PYTHONPATH": os.environ.get("PYTHONPATH", "")},
     )  # fmt: skip
     assert done.stdout == "False\n"
+
+
+def test_status_says_which_collector_of_a_package_failed_and_why(tmp_path: Path) -> None:
+    """One that cannot be imported, and one that fails when it is asked, are problems with their reason; one that works is none."""
+    failing = _CLASS.replace("yield Sample", "raise OSError('the meter is off')\n        yield Sample")
+    env = {
+        "PYTHONPATH": ":".join(
+            (
+                _package(tmp_path / "one", "import no_such_module", name="broken", package="broken_package")["PYTHONPATH"],
+                _package(tmp_path / "two", failing, package="failing_package")["PYTHONPATH"],
+                _package(tmp_path / "three", _CLASS.replace("theirs", "fine"), name="fine", package="fine_package")["PYTHONPATH"],
+            )
+        )
+    }  # fmt: skip
+    done = bongsu("status", "--json", env=env)
+    assert done.returncode == 1, done.stderr
+    said = {one["text"].partition(" ")[0]: one["text"] for one in json.loads(done.stdout)["problems"]}
+    assert "broken_package" in said["broken"]
+    assert "no_such_module" in said["broken"]
+    assert "the meter is off" in said["theirs"]
+    assert "fine" not in said
+    assert "broken" not in bongsu("status", "--no-collector.broken", "--no-collector.theirs", env=env).stdout

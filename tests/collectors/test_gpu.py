@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 import bongsu.render
+from bongsu.collectors import gpu_none
 from bongsu.collectors.gpu import GpuCollector
 from bongsu.collectors.gpu_gaps import cure
 from bongsu.model.batch import Sample, Why
@@ -163,7 +164,7 @@ def test_a_driver_and_its_binding_that_are_both_missing_are_both_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who installs the driver and then reads nothing would come a second time."""
-    monkeypatch.setitem(sys.modules, "pynvml", None)
+    monkeypatch.setattr(gpu_none, "find_spec", lambda _: None)
     assert said(tmp_path, device("0000:17:00.0", "0x030000", "0x10de"))[1].endswith("pip install 'bongsu[gpu]'")
 
 

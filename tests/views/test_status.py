@@ -145,6 +145,18 @@ def test_what_is_not_known_is_none() -> None:
     assert _drawn(machine)
 
 
+def test_what_this_machine_lacks_is_said_with_its_cure() -> None:
+    """The line of a collector that finds nothing names what to install, where that helps; it is no problem."""
+    said = Outcome("gpu", 0.0, 0.0, None, Message("no GPU driver"), Message("pip install 'bongsu[gpu]'"))
+    empty = _batch(100.0, [])
+    machine = summary(
+        msgspec.structs.replace(empty, parts=(*empty.parts, Part("gpu", 100.0, 100.0, (), (), (), said))),
+        Rates(), 1.0,
+    )  # fmt: skip
+    assert "No gpu: no GPU driver; pip install 'bongsu[gpu]'" in _drawn(machine)
+    assert machine.problems == ()
+
+
 def test_counters_that_went_backwards_have_no_rate() -> None:
     """After a reset there is no rate rather than a negative one."""
     machine = _machine(n=-1.0)

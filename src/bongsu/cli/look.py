@@ -46,7 +46,7 @@ Exit code 1 when something is wrong:
   less than 5 % of memory is available
   everything waited for disks or memory during a fifth of the time
   a sensor is at its critical limit
-  something could not be read
+  something could not be read, or a collector of another package cannot be used
 """
 
 
@@ -64,7 +64,8 @@ def status(ctx: click.Context, watch: str | None, as_json: bool) -> int:
 
     again = None if watch is None else _seconds("--watch", watch)
     settings = loaded(ctx)
-    gatherer = wire.gatherer(settings, wire.collectors(settings, wire.machine(settings), only=COLLECTORS), slower=False)
+    only = (*COLLECTORS, *wire.brought())
+    gatherer = wire.gatherer(settings, wire.collectors(settings, wire.machine(settings), only=only), slower=False)
     rates = Rates()
     before = gatherer.gather()
     rates.take(before)

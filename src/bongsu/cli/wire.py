@@ -50,6 +50,11 @@ def classes() -> tuple[CollectorClass, ...]:
     return (*CLASSES, *installed.found(CLASSES))
 
 
+def brought() -> tuple[str, ...]:
+    """The names of the collectors that installed packages bring, also of those that cannot be used."""
+    return tuple(cls.name for cls in installed.found(CLASSES))
+
+
 def keywords(cls: CollectorClass) -> tuple[Keyword, ...]:
     """A collector's options: the keyword-only arguments of its ``__init__``."""
     signature = inspect.signature(cls, eval_str=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from importlib.util import find_spec
 
 from bongsu.model.errors import NoData
 from bongsu.model.message import Message
@@ -65,8 +66,17 @@ class WhyNone:
             return NoData(
                 Message("no GPU driver for {found}: {library} is not installed", found=text, library=nvidia.LIBRARY),
                 # Our own files may be a container's, which lacks the library that its machine has.
-                helps if self._machine.rootfs.path == "/" else Message("install NVIDIA's driver on this machine"),
+                _and_binding(
+                    helps if self._machine.rootfs.path == "/" else Message("install NVIDIA's driver on this machine")
+                ),
             )
         if found["NVIDIA"]:
             return NoData(Message("{found}: {because}", found=text, because=because), helps)
         return NoData(Message("{found}: this version reads GPUs of NVIDIA only", found=text))
+
+
+def _and_binding(helps: Message | None) -> Message | None:
+    """With what reads the driver, where that is missing too."""
+    if helps is None or find_spec("pynvml") is not None:
+        return helps
+    return Message("{cure}; what reads it is missing too: pip install 'bongsu[gpu]'", cure=helps)

@@ -269,7 +269,7 @@ def _absent(machine: Summary) -> list[Text]:
     for gap in machine.absent:
         if not gap.failed:
             text = Text(f"No {gap.collector}: ", style="dim")
-            text.append(printable(gap.reason))
+            text.append(printable(f"{gap.reason}; {gap.cure}" if gap.cure else gap.reason))
             lines.append(text)
     return lines
 
