@@ -64,19 +64,26 @@ class Member:
         self.memory_ratio = memory / total if memory is not None and total else None  # of its device or GPU instance
         self.sm = _number(process.sm_ratio)  # the share of time in which a kernel of it ran
 
+    @property
+    def start_time(self) -> float | None:
+        """Unix s; None where no process of that number is seen here."""
+        if self.seen is not None:
+            return self.seen.process.start_time
+        return None if self.process.played is None else self.process.played.start_time
+
     def row(self, *, figures: bool = True) -> GpuProcessRow:
         """For people; without ``figures`` only who it is."""
         process, seen = self.process, self.seen
         if not figures:
             return GpuProcessRow(
                 pid=process.pid, start_ticks=seen.process.start_ticks if seen is not None else None,
-                start_time=seen.process.start_time if seen is not None else None, user=self.owner.user,
+                start_time=self.start_time, user=self.owner.user,
                 owner=self.owner, command=self.command, gpu=self.unit.gpu, uuid=self.unit.uuid, kinds=process.kinds,
             )  # fmt: skip
         memory = self.memory
         return GpuProcessRow(
             pid=process.pid, start_ticks=seen.process.start_ticks if seen is not None else None,
-            start_time=seen.process.start_time if seen is not None else None, user=self.owner.user, owner=self.owner,
+            start_time=self.start_time, user=self.owner.user, owner=self.owner,
             command=self.command, gpu=self.unit.gpu, uuid=self.unit.uuid, kinds=process.kinds,
             memory_bytes=None if memory is None else int(memory), memory_ratio=self.memory_ratio, sm_ratio=self.sm,
             memory_bandwidth_ratio=_number(process.memory_bandwidth_ratio), encoder_ratio=_number(process.encoder_ratio),

@@ -216,8 +216,8 @@ class GpuProcessCollector:
             value = getattr(member.process, name)
             if not isinstance(value, Gap):
                 yield Sample(spec, short, value)
-        if member.seen is not None:
-            yield Sample(START, short, member.seen.process.start_time)
+        if (start := member.start_time) is not None:
+            yield Sample(START, short, start)
 
     def _energies(self, snapshot: Snapshot, chosen: list[Member]) -> Iterator[Sample]:
         index = {gpu.uuid: str(gpu.index) for gpu in snapshot.gpus}

@@ -218,6 +218,7 @@ def test_the_demo_says_that_it_is_one_and_whose_its_processes_are() -> None:
     assert {owner.id for gpu in look.gpus for owner in gpu.held_by} == {
         "48213",
         "48377",
+        "48391",
         "6c1f7a52-0a7e-4b5e-9a66-0f3f5a1c7d10",
     }
     assert player.read() is look

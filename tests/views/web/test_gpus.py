@@ -13,6 +13,7 @@ from bongsu.sources.nvml.demo import SHIPPED, DemoReader
 from bongsu.sources.nvml.scenario_file import load
 from bongsu.sources.root import Machine
 from bongsu.views.web.facts import facts
+from bongsu.views.web.gpu_owners import GpuOwners
 from bongsu.views.web.gpus import COLUMNS, gpus
 
 
@@ -30,7 +31,7 @@ def look() -> Batch:
 
 def test_it_is_told_of_each_gpu_its_slices_and_its_processes() -> None:
     """Cards stand by index with what is odd in words; rows by memory, with owner and share; it is plain JSON."""
-    told = json.loads(msgspec.json.encode(gpus(look())))
+    told = json.loads(msgspec.json.encode(gpus(look(), GpuOwners())))
     assert [card["index"] for card in told["gpus"]] == [str(n) for n in range(8)]
     assert [card["trouble"] for card in told["gpus"]].index("busy but stuck") == 5
     assert [one["index"] for one in told["gpus"][7]["instances"]][:3] == ["7_1_0", "7_1_1", "7_7_0"]
@@ -40,11 +41,14 @@ def test_it_is_told_of_each_gpu_its_slices_and_its_processes() -> None:
     [served] = [row for row in rows if row["command"] == "vllm"]
     assert (served["gpu"], served["owner"], served["user"]) == ("4", "pod inference/chat-serve-0", "10001")
     assert all(row["sm"] is None for row in rows if row["gpu"].startswith("7_"))
+    assert "pod/6c1f7a52-0a7e-4b5e-9a66-0f3f5a1c7d10" in [row[0] for row in told["owners"]["rows"]]
 
 
 def test_without_readings_there_is_nothing() -> None:
     """Before the first batch, and on a machine without GPUs, the lists are empty and the page loads no more."""
     for batch in (None, Batch(1.0, 1.0, ())):
-        assert gpus(batch) == {"gpus": [], "columns": COLUMNS, "rows": [], "total": 0, "time": None}
+        told = gpus(batch, GpuOwners())
+        assert told.pop("owners")["rows"] == []
+        assert told == {"gpus": [], "columns": COLUMNS, "rows": [], "total": 0, "time": None}
         assert facts(batch)["gpus"] is False
     assert facts(look())["gpus"] is True

@@ -90,6 +90,31 @@ def test_cards_slices_and_who_is_on_which(browser: Browser, tmp_path: Path) -> N
         assert wrong == []
 
 
+def test_who_uses_the_gpus(browser: Browser, tmp_path: Path) -> None:
+    """A line for each owner with what it holds and leaves empty; sorted as the address says, found as processes are; its page."""
+    with demo(browser, tmp_path) as (page, wrong):
+        lines = page.locator("#gpu-owners-table tbody tr")
+        expect(lines.first).to_contain_text("job 48213 llm-pretrain (ada)", timeout=SLOW)
+        page.locator("#gpu-owners-scroll").scroll_into_view_if_needed()  # out of sight nothing is done
+        expect(lines.first.locator("td.gpus")).to_have_text(re.compile("^0.3$"))
+        expect(lines.first.locator("td.empty")).to_have_text("none")
+        expect(lines.first.locator("td.power")).to_have_text(re.compile(r"W$"), timeout=SLOW)
+        expect(lines.first.locator("td.energy")).to_have_text(re.compile(r"Wh$"))
+        assert "NaN" not in page.locator("#gpus").inner_text()
+        page.locator('#gpu-owners-table [data-column="processes"] button').click()
+        expect(page).to_have_url(re.compile("gpu-owner-sort=processes"))
+        page.locator("#gpus-search").fill("chat-serve-0")
+        expect(lines).to_have_count(1)
+        expect(page.locator("#gpus-table tbody tr")).to_have_count(12)
+        lines.first.locator("button").click()
+        expect(page.locator("dialog[open] h2")).to_contain_text("pod 6c1f7a52")
+        expect(page).to_have_url(re.compile("owner=pod%2F6c1f7a52"))
+        page.keyboard.press("Escape")
+        page.locator("#gpus-search").fill("no such owner")
+        expect(page.locator("#gpu-owners-none")).to_be_visible()
+        assert [text for text in wrong if "503" not in text] == []  # a demonstration keeps no history to ask
+
+
 def test_names_are_text(browser: Browser, tmp_path: Path) -> None:
     """Whatever a GPU, process, user or owner is called, it is shown as it is and does nothing; a phone shows it too."""
     scenario = tmp_path / "nasty.yaml"
@@ -98,6 +123,7 @@ def test_names_are_text(browser: Browser, tmp_path: Path) -> None:
         expect(page.locator("#gpus-cards h3")).to_contain_text("<img src=x onerror=alert(1)>", timeout=SLOW)
         page.locator("#gpus-table").scroll_into_view_if_needed()
         expect(page.locator("#gpus-table tbody")).to_contain_text("<b>x</b>")
-        assert page.locator("#gpus img, #gpus b, #gpus i").count() == 0
+        expect(page.locator("#gpu-owners-table tbody")).to_contain_text("<u>c</u>")
+        assert page.locator("#gpus img, #gpus b, #gpus i, #gpus u").count() == 0
         assert page.evaluate("document.documentElement.scrollWidth") <= 380
         assert wrong == []

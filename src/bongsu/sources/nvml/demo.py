@@ -130,7 +130,7 @@ class DemoReader:
                     memory_bandwidth_ratio=bandwidth,
                     encoder_ratio=encoder,
                     decoder_ratio=decoder,
-                    played=_played(process),
+                    played=_played(process, self._start + process.after),
                 )
             )
         return found
@@ -202,6 +202,6 @@ def _owner(belongs: Belongs, user: str = "") -> Owner:
     )
 
 
-def _played(process: Process) -> Played:
+def _played(process: Process, start_time: float) -> Played:
     owner = Owner(OwnerKind.UNKNOWN, "", user=process.user)
-    return Played(process.command, owner if process.owner is None else _owner(process.owner, process.user))
+    return Played(process.command, owner if process.owner is None else _owner(process.owner, process.user), start_time)

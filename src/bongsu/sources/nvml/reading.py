@@ -66,6 +66,7 @@ class Played(msgspec.Struct, frozen=True, gc=False):
 
     command: str
     owner: Owner
+    start_time: float | None = None  # Unix s
 
 
 class GpuProcess(msgspec.Struct, frozen=True, kw_only=True, gc=False):

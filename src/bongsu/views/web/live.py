@@ -24,6 +24,7 @@ from bongsu.views.printable import printable
 from bongsu.views.rates import NO_RATES, Rates
 from bongsu.views.web import own, reasons
 from bongsu.views.web.drawing import Drawing, Past
+from bongsu.views.web.gpu_owners import GpuOwners
 from bongsu.views.web.gpus import gpus
 from bongsu.views.web.owners import Owners, key_of, part_with, within
 from bongsu.views.web.stream import Hub, event
@@ -69,6 +70,7 @@ class Live:
         self._members = members
         self._rates = Rates()
         self._owners = Owners()
+        self._gpu_owners = GpuOwners()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._processes_of = self._owners_of = self._health_of = -math.inf  # monotonic times of what was told last
         self._states: list[str] = []
@@ -80,6 +82,7 @@ class Live:
             self.batch = batch
             self._rates.take(batch)
             self._owners.take(batch, self._rates.owners())
+            self._gpu_owners.take(batch)
         loop = self._loop
         if loop is None or not len(self.hub):
             return
@@ -159,10 +162,9 @@ class Live:
             return self._owners.table(self.batch, self._rates.owners())
 
     def gpus(self) -> dict[str, Any]:
-        """The GPUs, and the processes on them as rows in the order of `gpus.COLUMNS`."""
+        """The GPUs, the processes on them as rows in the order of `gpus.COLUMNS`, and their owners."""
         with self._lock:
-            batch = self.batch
-        return gpus(batch)
+            return gpus(self.batch, self._gpu_owners)
 
     def health(self) -> dict[str, Any]:
         """How each collector fares, and what is not there and why."""

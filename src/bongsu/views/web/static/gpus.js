@@ -1,33 +1,43 @@
-// GPUs as cards, divided ones as slices, and the table of processes on them; loaded where the machine has a GPU.
+// GPUs as cards, divided ones as slices, who uses them, and the processes on them; loaded where the machine has a GPU.
 import { ask, Refusal } from "./ask.js";
 import { byId, make, say } from "./dom.js";
+import { GpuOwners } from "./gpu_owners.js";
 import { words } from "./gpu_words.js";
 import { ListTable } from "./list_table.js";
 import { objects } from "./lists.js";
-import { when, write } from "./units.js";
+import { ageOf } from "./owner_list.js";
+import { write } from "./units.js";
 import { view } from "./view.js";
 
 const SHOWN = ["gpu", "pid", "command", "user", "owner", "memory", "share", "sm", "bandwidth", "start"];
 const AGAIN = 2000; // ms between two looks
 const ratio = (v) => write(v, "ratio");
 const bytes = (v) => write(v, "bytes");
-const WRITERS = { memory: bytes, share: ratio, sm: ratio, bandwidth: ratio, start: when };
+const WRITERS = { memory: bytes, share: ratio, sm: ratio, bandwidth: ratio };
 const known = (value, writer) => (value === null ? words.unknown : writer(value));
 const whole = (unit) => (value) => (value === null ? null : `${Math.round(value)} ${unit}`);
 const watts = whole("W");
 const celsius = whole("°C");
 let opened = null;
 
+// A table with its heading.
+function table(name, title, label) {
+  const part = (tag, what, traits = {}, ...children) => make(tag, { id: `${name}-${what}`, ...traits }, ...children);
+  return [
+    make("div", { class: "bar" }, make("h3", {}, title), part("p", "count", { class: "quiet" }), part("p", "said", { class: "hidden", role: "status" })),
+    part("p", "note", { class: "quiet", hidden: true }),
+    part("div", "scroll", { class: "scroll rows", tabindex: "0", role: "region", "aria-label": label },
+      part("table", "table"), part("p", "none", { class: "quiet", hidden: true })),
+  ];
+}
+
 // Only now is there such a section, and a way to it.
 function furnish() {
   const section = make("section", { id: "gpus", "aria-labelledby": "gpus-title" },
     make("div", { class: "bar" }, make("h2", { id: "gpus-title" }, words.gpus),
-      make("p", { id: "gpus-count", class: "quiet" }), make("p", { id: "gpus-said", class: "hidden", role: "status" }),
       make("input", { id: "gpus-search", type: "search", autocomplete: "off", spellcheck: "false", "aria-label": words.search, placeholder: words.search })),
     make("ul", { id: "gpus-cards", class: "gpu-cards" }),
-    make("p", { id: "gpus-note", class: "quiet", hidden: true }),
-    make("div", { id: "gpus-scroll", class: "scroll rows", tabindex: "0", role: "region", "aria-label": words.table },
-      make("table", { id: "gpus-table" }), make("p", { id: "gpus-none", class: "quiet", hidden: true })));
+    ...table("gpu-owners", words.byOwner, words.ownersTable), ...table("gpus", words.processesOn, words.table));
   byId("owners").before(section);
   document.querySelector('nav a[href="#owners"]').before(make("a", { href: "#gpus" }, words.gpus));
 }
@@ -81,6 +91,8 @@ class Gpus extends ListTable {
       keeps: ({ user }) => !view.user || view.user === user, history: { dialog: { open: false } }, told: "",
     });
     say(this.table.caption, words.table);
+    this.owners = new GpuOwners();
+    say(this.owners.table.caption, words.ownersTable);
     document.addEventListener("visibilitychange", () => document.hidden || this.look());
     new IntersectionObserver(([entry]) => {
       this.near = entry.isIntersecting;
@@ -95,6 +107,7 @@ class Gpus extends ListTable {
         const told = await ask("/api/gpus");
         this.refused = null;
         this.cards(told.gpus);
+        this.owners.take(told.owners);
         this.take(told);
       } catch (error) {
         if (!(error instanceof Refusal)) throw error;
@@ -126,7 +139,8 @@ class Gpus extends ListTable {
   }
 
   text(line, name) {
-    return known(line[name] ?? null, WRITERS[name] ?? String);
+    const value = line[name] ?? null;
+    return name === "start" && value !== null ? ageOf(line, this.data.time) : known(value, WRITERS[name] ?? String);
   }
 
   // The same process among those of the machine.

@@ -11,13 +11,14 @@ const WAIT = 300; // ms after the last key until a search is in the address
 // A table that extends it says what belongs to it in `words.tables[name]`, and has read(data) for its lines (objects with
 // a key), columnsOf(), text(line, column), choose(line), `naming`, the column of the row's button, `texts`, the columns that
 // are no numbers, `standard`, how it is sorted at first, `searched`, `terms`, the names in the address of search and sort.
+// `field` is the id of a search field that it shares with another table.
 // It may have order(lines, ranks), keeps(line), dress(cell, line, column), fillRow(row, line), note().
 export class ListTable {
   constructor(name, traits) {
     Object.assign(this, { name, said: words.tables[name], keeps: () => true, ...traits });
     const part = (what) => byId(`${name}-${what}`);
     Object.assign(this, {
-      search: part("search"), scroll: part("scroll"), table: part("table"), counted: part("count"), spoken: part("said"),
+      search: byId(this.field ?? `${name}-search`), scroll: part("scroll"), table: part("table"), counted: part("count"), spoken: part("said"),
       none: part("none"), noted: part("note"), head: make("tr", { "aria-rowindex": "1" }), body: make("tbody"),
       data: null, all: [], list: [], columns: [], active: null, pointed: false, seen: true, unread: false, spacing: 5,
     });

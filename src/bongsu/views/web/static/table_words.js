@@ -20,7 +20,6 @@ export const words = {
   sortedBy: (column, down) => `Sorted by ${column}, ${down ? "largest first" : "smallest first"}.`,
   groupUnknown: (text, known) => `The address asks for group=${cut(text)}; processes can be grouped by ${known.join(", ")}.`,
   processEnded: "This process has ended. What it left is below.",
-  close: "Close",
   historyOf: (program, user) => `${program} of ${user}`,
   historyHelp: (span) => `All processes of this program and user, over ${span}.`,
   historyAsking: "asking …",

@@ -8,7 +8,7 @@ export const LONGEST = 366 * 86400;
 const AHEAD = 86400; // the machine's clock may differ from the browser's by so much
 const TRAIL = 50; // spans that one can go back to
 const LONGEST_TEXT = 600; // an owner in a container has two names
-const TEXTS = ["theme", "search", "sort", "group", "user", "owner", "owner-search", "owner-sort", "runs-search", "runs-sort", "run", "run-span", "run-search", "run-sort", "gpu-search", "gpu-sort"];
+const TEXTS = ["theme", "search", "sort", "group", "user", "owner", "owner-search", "owner-sort", "runs-search", "runs-sort", "run", "run-span", "run-search", "run-sort", "gpu-search", "gpu-sort", "gpu-owner-sort"];
 const KNOWN = new Set(["range", "from", "to", "token", ...TEXTS]);
 const THEMES = new Set(["light", "dark", "system"]);
 

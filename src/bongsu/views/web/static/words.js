@@ -34,7 +34,6 @@ export const words = {
   noValueWhy: "Health says why",
   noSeries: "Nothing to draw: this machine has none of it, or it was not read yet. Health says why.",
   noneHere: "This machine has none.",
-  chart: (title, range, values) => `${title}, chart of the last ${range}. Now: ${values || "not known"}.`,
   line: "Line",
   now: "Now",
   lowest: (legend, outer) => `${legend}, ${outer ? "no less than" : "lowest"}`,
