@@ -148,9 +148,7 @@ def test_our_own_files_may_be_a_containers(monkeypatch: pytest.MonkeyPatch) -> N
     ],
 )  # fmt: skip
 def test_a_driver_that_is_not_loaded_is_named(tmp_path: Path, files: dict[str, str], lacking: str, cure: str) -> None:
-    """The library is here, its kernel module is not: it is said which of the two is missing, which device files are, and
-    what helps: loading the module or, where the machine has it loaded, what makes the files.
-    """
+    """The library is here, its kernel module is not: both are said, the device files that are missing, and what helps."""
     gap = Gap(Why.MISSING, "nvmlInit", "NVML_ERROR_DRIVER_NOT_LOADED")
     tree = Tree(tmp_path)
     tree.write(files)
