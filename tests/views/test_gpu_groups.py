@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bongsu.collectors import gpu_process as series
+from bongsu.collectors import gpu_values
 from bongsu.collectors.gpu_allocation import ALLOCATION
 from bongsu.model.batch import Batch, Outcome, Part, Sample, Table
 from bongsu.model.gpu import GpuProcessRow
@@ -12,10 +13,10 @@ from bongsu.model.owner import Owner, OwnerKind
 from bongsu.views import gpu_groups
 from bongsu.views.gpu_entries import entries
 from bongsu.views.gpu_groups import GpuGroup
+from bongsu.views.gpu_power import GpuPower
 from bongsu.views.gpu_visible import Visible
 from bongsu.views.groups import By
 from bongsu.views.processes import Order
-from bongsu.views.rates import Rates
 from bongsu.views.ruled import Sort
 from views.test_top_gpu import EVIL, on_gpu
 
@@ -31,21 +32,21 @@ def look(at: float, rows: tuple[GpuProcessRow, ...], *samples: Sample) -> Batch:
 def grouped(
     *looks: Batch, by: By = By.OWNER, order: Order = Order(), visible: Visible | None = None  # noqa: B008  it is frozen
 ) -> list[GpuGroup]:  # fmt: skip
-    rates = Rates()
+    power = GpuPower()
     for one in looks:
-        rates.take(one)
-    return gpu_groups.arrange(entries(looks[-1], (), visible), by, order, looks[-1], rates, visible)
+        power.take(one)
+    return gpu_groups.arrange(entries(looks[-1], (), visible), by, order, looks[-1], power, visible)
 
 
 def energy(gpu: str, pid: int, joules: float) -> Sample:
     return Sample(series.ENERGY, (gpu, f"GPU-{gpu}", str(pid), "sm_share"), joules)
 
 
-def measured(gpu: str, folded: int = 0) -> tuple[Sample, Sample]:
+def device(gpu: str, *, idle: float = 0.0, folded: int = 0) -> tuple[Sample, ...]:
     return (
-        Sample(series.UNATTRIBUTED_ENERGY, (gpu, f"GPU-{gpu}", "idle"), 0.0),
-        Sample(series.FOLDED, (gpu, f"GPU-{gpu}"), folded),
-    )
+        Sample(series.UNATTRIBUTED_ENERGY, (gpu, f"GPU-{gpu}", "idle"), idle),
+        Sample(series.FOLDED, (gpu, f"GPU-{gpu}"), folded), Sample(gpu_values.POWER, (gpu, f"GPU-{gpu}"), 500.0),
+    )  # fmt: skip
 
 
 def given(gpu: str, kind: str, identity: str, name: str = "", namespace: str = "", user: str = "") -> Sample:
@@ -76,26 +77,35 @@ def test_a_sum_of_what_is_not_known_is_not_known() -> None:
     assert gpu_groups.line(job, 80).plain.split()[4:7] == ["-", "-", "-"]
 
 
-def test_power_is_what_energy_gained() -> None:
-    """Over the time between two looks; a series that is new began at 0; who used nothing has 0 W."""
-    rows = (on_gpu(1, "0"), on_gpu(2, "0"), on_gpu(3, "0", sm_ratio=0.0))
-    before = look(10.0, rows, *measured("0"), energy("0", 1, 100.0))
-    after = look(12.0, rows, *measured("0"), energy("0", 1, 500.0), energy("0", 2, 60.0))
-    [job] = grouped(before, after)
-    assert job.watts == 230.0
-    [first] = grouped(before)
-    assert first.watts is None
+def test_power_is_shared_as_energy_was_booked() -> None:
+    """Of the GPU's power now, by what its energy gained; a series that is new began at 0; who used nothing has 0 W."""
+    rows = (on_gpu(1, "0"), on_gpu(2, "0"), on_gpu(3, "0", sm_ratio=0.0), on_gpu(4, "0", owner=POD, sm_ratio=None))
+    before = look(10.0, rows, *device("0", idle=7.0), energy("0", 1, 100.0))
+    after = look(12.0, rows, *device("0", idle=47.0), energy("0", 1, 400.0), energy("0", 2, 60.0))
+    job, pod = grouped(before, after)
+    assert job.watts == pytest.approx(500.0 * (300 + 60) / 400)
+    assert pod.watts is None
+    assert [one.watts for one in grouped(before)] == [None, None]
+
+
+def test_the_same_look_again_is_not_a_pause() -> None:
+    """Energy that has not moved says nothing new: the shares of before stay."""
+    rows = (on_gpu(1, "0"),)
+    before = look(10.0, rows, *device("0"), energy("0", 1, 100.0))
+    after = look(12.0, rows, *device("0", idle=50.0), energy("0", 1, 150.0))
+    again = look(12.3, rows, *device("0", idle=50.0), energy("0", 1, 150.0))
+    [job] = grouped(before, after, again)
+    assert job.watts == 250.0
+    [counted_anew] = grouped(before, look(12.0, rows, *device("0", idle=5.0), energy("0", 1, 1.0)))
+    assert counted_anew.watts is None
 
 
 @pytest.mark.parametrize("folded", [(1, 1), (1, 0), (0, 1)])
 def test_power_of_those_beyond_the_budget_is_not_known(folded: tuple[int, int]) -> None:
-    """Where a process may have had no series, its first figure says nothing of the time since the last look."""
+    """Where some processes have no series, nobody's share of the whole is known, nor at the next look."""
     rows = (on_gpu(1, "0"),)
-    before, after = (
-        look(10.0, rows, *measured("0", folded[0])),
-        look(12.0, rows, *measured("0", folded[1]), energy("0", 1, 9e6)),
-    )
-    [job] = grouped(before, after)
+    before = look(10.0, rows, *device("0", folded=folded[0]))
+    [job] = grouped(before, look(12.0, rows, *device("0", folded=folded[1]), energy("0", 1, 9e6)))
     assert job.watts is None
 
 

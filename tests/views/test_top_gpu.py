@@ -7,7 +7,7 @@ import os
 import pwd
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from bongsu.model.metric import MetricSpec
 from bongsu.model.owner import Owner, OwnerKind
 from bongsu.model.process import ProcessRow
 from bongsu.model.summary import GpuUse
+from bongsu.sources.nvml.scenario import Device, Scenario, Use
+from bongsu.sources.nvml.scenario import Process as PlayedProcess
 from bongsu.views import gpu_processes
 from bongsu.views.gpu_entries import OnGpu, entries
 from bongsu.views.gpu_lines import gpu_lines
@@ -28,6 +30,7 @@ from bongsu.views.gpu_uses import gpu_uses
 from bongsu.views.processes import Order
 from bongsu.views.ruled import Sort
 from cli.command import ARGV, bongsu
+from fake_nvml.machine import FakeNvml
 from views.test_top import Terminal, has
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\x9b31m\n\r[red]x[/red]\udcff\u202e"
@@ -152,8 +155,8 @@ def test_stuck_is_busy_all_the_time_with_idle_sms(busy: float | None, active: fl
 
 
 @contextmanager
-def top(*arguments: str, columns: int = 120, lines: int = 40) -> Iterator[Terminal]:
-    terminal = Terminal([*ARGV, "top", *arguments], columns, lines)
+def top(*arguments: str, columns: int = 120, lines: int = 40, **environment: str) -> Iterator[Terminal]:
+    terminal = Terminal([*ARGV, "top", *arguments], columns, lines, errors_too=False, **environment)
     try:
         yield terminal
     finally:
@@ -240,3 +243,76 @@ def test_json_has_gpus_and_their_processes() -> None:
     [one] = told["gpu_processes"]
     assert (one["gpu"], one["owner"]["kind"], one["owner"]["namespace"]) == ("4", "pod", "inference")
     assert one["memory_bytes"] == 61000 * 2**20
+
+
+LAUNCHER = """
+import os, signal, subprocess, sys, time
+children = [subprocess.Popen(["sleep", "1000"]) for _ in range(2)]
+signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+print(*(child.pid for child in children), flush=True)
+try:
+    while True:
+        time.sleep(0.1)
+        for child in children:
+            if child.returncode is None and child.poll() is not None:
+                print("ended", child.pid, child.returncode, flush=True)
+finally:
+    for child in children:
+        child.kill()
+        child.wait()
+"""
+
+
+def test_real_processes_on_a_played_driver_are_drawn_and_signalled(fake_nvml: Callable[..., FakeNvml]) -> None:
+    """Bars of use and memory, the tree with its launcher, owners, the visible GPUs only, and a signal after yes, in a terminal."""
+    launcher = subprocess.Popen([sys.executable, "-c", LAUNCHER], stdout=subprocess.PIPE, text=True)
+    assert launcher.stdout is not None
+    try:
+        first, second = map(int, launcher.stdout.readline().split())
+        scenario = Scenario(
+            devices=(Device(utilization=75.0, memory_mib=80000), Device(utilization=10.0, memory_mib=80000)),
+            processes=(
+                PlayedProcess(pid=first, on=(Use(gpu=0, memory_mib=40000, sm=60),)),
+                PlayedProcess(pid=second, on=(Use(gpu=1, memory_mib=2000, sm=10),)),
+            ),
+        )  # fmt: skip
+        library = fake_nvml(scenario).environment["LD_LIBRARY_PATH"]
+        with top(
+            "--gpu", "--interval", "0.3", columns=140, LD_LIBRARY_PATH=library, CUDA_VISIBLE_DEVICES="1"
+        ) as terminal:
+            text = terminal.wait_for(has("COMMAND", str(first), str(second), "75.0 %", "10.0 %"), 60.0)
+            bars = {line[:4]: line.count("█") for line in text.splitlines() if line.startswith("gpu")}
+            assert bars["gpu0"] > 3 * bars["gpu1"] > 0
+            terminal.press("T")
+            text = terminal.wait_for(has("└─sleep"))
+            tree = [line.split() for line in text.splitlines() if "sleep" in line or str(launcher.pid) in line]
+            assert [(line[0], int(line[1])) for line in tree] == [
+                ("0", launcher.pid), ("0", first), ("1", launcher.pid), ("1", second),
+            ]  # fmt: skip
+            terminal.press("V")
+            terminal.wait_for(
+                lambda text: str(first) not in text and "gpu0" not in text and "CUDA_VISIBLE_DEVICES=1" in text
+            )
+            terminal.press("o")
+            terminal.wait_for(has("GPUS", "OWNER"))
+            terminal.press("k")
+            terminal.wait_for(has("Enter shows those of this line"))
+            terminal.press("\r")
+            terminal.wait_for(has(str(second), "└─sleep", "Esc goes back"))
+            terminal.press("\x1b[B")
+            terminal.press("k")
+            terminal.wait_for(has(f"SIGTERM to {second} sleep"))
+            terminal.press("n")
+            terminal.wait_for(has("Nothing was signalled"))
+            os.kill(second, 0)
+            terminal.press("k")
+            terminal.wait_for(has(f"SIGTERM to {second} sleep"))
+            terminal.press("y")
+            terminal.wait_for(has(f"SIGTERM sent to {second}"))
+            assert launcher.stdout.readline().split() == ["ended", str(second), "-15"]
+            terminal.press("q")
+            assert terminal.ended() == 0
+    finally:
+        launcher.terminate()
+        launcher.wait()
+        launcher.stdout.close()

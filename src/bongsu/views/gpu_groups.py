@@ -14,14 +14,14 @@ from bongsu.collectors.gpu_allocation import ALLOCATION
 from bongsu.model.batch import Batch
 from bongsu.model.owner import Owner, OwnerKind
 from bongsu.views import ruled
-from bongsu.views.gpu_entries import COLLECTOR, OnGpu, Shown, place
+from bongsu.views.gpu_entries import OnGpu, Shown, place
+from bongsu.views.gpu_power import GpuPower
 from bongsu.views.gpu_units import age_text, percent
 from bongsu.views.gpu_visible import Visible
 from bongsu.views.groups import By, Key
 from bongsu.views.owned import called, keys, searched
 from bongsu.views.printable import printable
 from bongsu.views.processes import Order
-from bongsu.views.rates import Rates
 from bongsu.views.ruled import Column, Sort
 from bongsu.views.units import UNKNOWN, short_bytes
 
@@ -60,7 +60,7 @@ def key_of(one: OnGpu, by: By) -> Key:
 
 
 def arrange(
-    entries: Sequence[OnGpu], by: By, order: Order, batch: Batch, rates: Rates, visible: Visible | None = None
+    entries: Sequence[OnGpu], by: By, order: Order, batch: Batch, power: GpuPower, visible: Visible | None = None
 ) -> list[GpuGroup]:
     """The groups in their order: those that hold a wanted process, or are called what is searched for.
 
@@ -70,7 +70,7 @@ def arrange(
     members: dict[Key, list[OnGpu]] = {}
     for one in entries:
         members.setdefault(key_of(one, by), []).append(one)
-    power, given = _Power(batch, rates), _Given(batch, visible if by is By.OWNER else Visible(()))
+    given = _Given(batch, visible if by is By.OWNER else Visible(()))
     groups = []
     for key, found in members.items():
         group = _sum(key, found, by, power)
@@ -92,7 +92,7 @@ def arrange(
     return groups
 
 
-def _sum(key: Key, found: Sequence[OnGpu], by: By, power: _Power) -> GpuGroup:
+def _sum(key: Key, found: Sequence[OnGpu], by: By, power: GpuPower) -> GpuGroup:
     owner = found[0].row.owner if by is By.OWNER else None
     users = sorted({one.row.user for one in found})
     if owner is not None:  # of the job, not of its step
@@ -105,7 +105,7 @@ def _sum(key: Key, found: Sequence[OnGpu], by: By, power: _Power) -> GpuGroup:
         printable(users[0]) if len(users) == 1 else f"{len(users)} users",
         len({(one.row.pid, one.row.start_ticks) for one in found}),
         tuple(sorted({one.row.gpu for one in found}, key=place)), (), _all([one.row.memory_bytes for one in found]),
-        _all([one.row.sm_ratio for one in found]), _all([power.of(one) for one in found]),
+        _all([one.row.sm_ratio for one in found]), _all([power.of(one.row) for one in found]),
         min(starts, default=None), max(ages, default=None),
     )  # fmt: skip
 
@@ -118,36 +118,6 @@ def _all(values: Sequence[N | None]) -> N | None:
 
 def _name(owner: Owner) -> str:
     return called(owner) + (f" {owner.name}" if owner.kind is OwnerKind.SLURM and owner.name else "")
-
-
-class _Power:
-    """What power goes to a process: what its energy gained between the two newest looks."""
-
-    def __init__(self, batch: Batch, rates: Rates) -> None:
-        known, seconds = rates.rates(series.ENERGY), rates.seconds(COLLECTOR)
-        steady = {labels[0] for labels in rates.rates(series.UNATTRIBUTED_ENERGY)}  # devices that were measured twice
-        folded = rates.rates(series.FOLDED)
-        for sample in batch.samples:
-            if sample.spec is series.FOLDED and (sample.value or folded.get(sample.labels) != 0.0):
-                steady.discard(sample.labels[0].partition("_")[0])  # a process may have had no series, before or now
-        self._steady = steady
-        self._rates: dict[tuple[str, str], list[float | None]] = {}  # by device, pid
-        for sample in batch.samples:
-            if sample.spec is series.ENERGY:
-                gpu, _, pid, _ = sample.labels
-                rate = known.get(sample.labels)
-                if rate is None and gpu in steady and seconds:
-                    rate = sample.value / seconds  # it is new: all of it came since
-                self._rates.setdefault((gpu, pid), []).append(rate)
-
-    def of(self, one: OnGpu) -> float | None:
-        """Watts; None where that is not known."""
-        device = one.row.gpu.partition("_")[0]
-        found = self._rates.get((device, str(one.row.pid)))
-        if found is not None:
-            return _all(found)
-        # Who used no energy has no series; where shares are not known, nobody has one.
-        return 0.0 if device in self._steady and one.row.sm_ratio is not None else None
 
 
 class _Given:

@@ -89,11 +89,12 @@ _COLUMNS: tuple[Column[OnGpu], ...] = (
     Column("MEM %", 5, 64, _on_it(lambda one: percent(one.row.memory_ratio))),
     Column("SM %", 4, 36, _on_it(lambda one: percent(one.row.sm_ratio)), sort=Sort.CPU),
     Column("BW %", 4, 72, _on_it(lambda one: percent(one.row.memory_bandwidth_ratio)), sort=Sort.IO),
-    Column("ENC %", 5, 120, _on_it(lambda one: percent(one.row.encoder_ratio))),
-    Column("DEC %", 5, 120, _on_it(lambda one: percent(one.row.decoder_ratio))),
+    Column("ENC %", 5, 150, _on_it(lambda one: percent(one.row.encoder_ratio))),
+    Column("DEC %", 5, 150, _on_it(lambda one: percent(one.row.decoder_ratio))),
     Column("AGE", 4, 56, lambda one: age_text(one.age)),
     Column("OWNER", 16, 72, _owner, left=True, below=110),
-    Column("OWNER", 28, 110, _owner, left=True),
+    Column("OWNER", 20, 110, _owner, left=True, below=140),
+    Column("OWNER", 28, 140, _owner, left=True),
 )
 
 

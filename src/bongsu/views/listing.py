@@ -12,6 +12,7 @@ from bongsu.model.process import ProcessRow
 from bongsu.views import gpu_entries, gpu_groups, gpu_processes, groups, processes
 from bongsu.views.gpu_entries import OnGpu
 from bongsu.views.gpu_groups import GpuGroup
+from bongsu.views.gpu_power import GpuPower
 from bongsu.views.gpu_visible import CudaEnvironment, Visible
 from bongsu.views.groups import By, Group
 from bongsu.views.header import Readings
@@ -33,6 +34,7 @@ class Listing:
         self.opened: Group | GpuGroup | None = None  # whose processes are shown
         self.arguments = True  # shown where they were read
         self.rates = Rates()
+        self._power = GpuPower()
         self.batch: Batch | None = None
         self._ascii = ascii_only
         self._words = ""  # the filter of the groups, while one is opened
@@ -42,6 +44,7 @@ class Listing:
         """Show what this batch says."""
         self.batch = batch
         self.rates.take(batch)
+        self._power.take(batch)
         self.arrange()
 
     @property
@@ -83,7 +86,7 @@ class Listing:
         visible = self.visible
         found = gpu_entries.entries(batch, rows, visible)
         if self.grouped:
-            return gpu_groups.arrange(found, self.by, self.order, batch, self.rates, visible)
+            return gpu_groups.arrange(found, self.by, self.order, batch, self._power, visible)
         if self.opened is not None:
             found = [one for one in found if gpu_groups.key_of(one, self.by) == self.opened.key]
         return gpu_processes.arrange(found, rows, self.order, batch.time, ascii_only=self._ascii)

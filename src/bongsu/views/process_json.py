@@ -8,6 +8,7 @@ from bongsu.model.errors import NotKnown
 from bongsu.model.message import Message
 from bongsu.model.summary import OwnerUse
 from bongsu.views import gpu_entries, gpu_groups, gpu_processes
+from bongsu.views.gpu_power import GpuPower
 from bongsu.views.gpu_visible import CudaEnvironment
 from bongsu.views.groups import By, Key
 from bongsu.views.groups import arrange as arranged_groups
@@ -73,11 +74,14 @@ def process_json(
     readings = Readings(after, rates, only)
     visible = readings.visible()
     on_gpus = gpu_owners = told = None
+    power = GpuPower()
+    power.take(before)
+    power.take(after)
     if gpu_entries.has_table(after):
         entries = gpu_entries.entries(after, rows, visible)
         arranged = gpu_processes.arrange(entries, rows, order, after.time)
         on_gpus = [gpu_entries.document(one) for one in arranged if not one.context]
-        groups = gpu_groups.arrange(entries, By.OWNER, order, after, rates, visible)
+        groups = gpu_groups.arrange(entries, By.OWNER, order, after, power, visible)
         gpu_owners = [gpu_groups.document(group) for group in groups]
     if only is not None and visible is not None:
         told = {"value": only.value, "gpus": visible.gpus, "problem": visible.problem}

@@ -79,11 +79,6 @@ class Rates:
                 return found[labels]
         return None
 
-    def seconds(self, collector: str) -> float | None:
-        """Between the newest two parts of a collector; None while there are not two."""
-        earlier, later = self._parts.get(collector, (None, None))
-        return None if earlier is None or later is None else later.monotonic - earlier.monotonic
-
     def total(self, spec: MetricSpec) -> float | None:
         """The sum over all series of a counter, or None if none has a rate."""
         found = self.rates(spec)
