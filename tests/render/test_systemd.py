@@ -32,9 +32,10 @@ def _exposure(path: Path) -> float:
         ("host: 0.0.0.0\n", (), 2.0),
         ("sinks: {textfile: /var/lib/x y/b.prom, jsonl: {path: /var/log/bongsu/a.jsonl}}\n", (), 2.0),
         ("", ("--root-files",), 2.1),
+        ("", ("--gpu",), 2.0),
         ("", ("--process-io", "--root-files"), 2.4),  # each capability costs; help and unit say so
         ("port: 80\n", (), 2.0),
-        ("port: 80\nhost: 0.0.0.0\n", ("--process-io", "--root-files", "--user", "daemon"), 2.6),
+        ("port: 80\nhost: 0.0.0.0\n", ("--process-io", "--root-files", "--gpu", "--user", "daemon"), 2.8),
     ],
 )
 def test_it_has_few_rights_and_systemd_finds_no_fault(
@@ -54,7 +55,7 @@ def test_it_has_few_rights_and_systemd_finds_no_fault(
     assert (verified.returncode, verified.stdout, verified.stderr) == (0, "", "")
     exposure = _exposure(path)
     assert exposure <= most
-    assert exposure < 2.0 or "gives it an exposure of up to 2.6" in path.read_text()
+    assert exposure < 2.0 or "gives it an exposure of up to 2.8" in path.read_text()
 
 
 def test_it_keeps_what_readings_need() -> None:
@@ -79,6 +80,15 @@ def test_capabilities_are_given_only_when_asked_for() -> None:
     text = unit(["/b"], process_io=True)
     assert "\nCapabilityBoundingSet=CAP_SYS_PTRACE\nAmbientCapabilities=CAP_SYS_PTRACE\n" in text
     assert "(--process-io)" not in text
+
+
+def test_devices_of_gpus_are_given_only_when_asked_for() -> None:
+    """By the names of the driver's devices: a path with a * in it would be none (systemd.resource-control(5))."""
+    assert "\nPrivateDevices=yes\nDevicePolicy=closed\n" in unit(["/bin/true"])
+    assert "DeviceAllow" not in unit(["/bin/true"])
+    text = unit(["/bin/true"], gpu=True)
+    assert "\nPrivateDevices=no\nDeviceAllow=char-nvidia* rw\nDevicePolicy=closed\n" in text
+    assert "DeviceAllow=/dev" not in text
 
 
 def test_a_port_below_1024_takes_the_right_to_listen_there(tmp_path: Path) -> None:

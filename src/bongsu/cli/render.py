@@ -13,8 +13,8 @@ from bongsu.cli.families import Entry, Families
 
 SYSTEMD = """Write a unit that runs `bongsu agent` as a service with as few rights as its readings allow.
 
-The exposure that `systemd-analyze security` gives it is below 2.0. Each of --process-io, --root-files and
-a port below 1024 raises it, to 2.6 where all are given and others may connect. What each restriction costs
+The exposure that `systemd-analyze security` gives it is below 2.0. Each of --process-io, --root-files, --gpu and
+a port below 1024 raises it, to 2.8 where all are given and others may connect. What each restriction costs
 in readings stands in the unit as a comment.
 
 \b
@@ -32,9 +32,11 @@ Examples:
 @click.option("--program", metavar="PATH", help="The bongsu to run.  [default: the one that you just called]")
 @click.option("--process-io", is_flag=True, help="Allow reading what other users' processes read and write.")
 @click.option("--root-files", is_flag=True, help="Allow reading what only root may: energy counters, serial numbers.")
+@click.option("--gpu", is_flag=True, help="Allow reading GPUs of NVIDIA, by the devices of their driver.")
 def systemd(
-    config: str | None, output: str | None, user: str | None, program: str | None, process_io: bool, root_files: bool
-) -> None:
+    config: str | None, output: str | None, user: str | None, program: str | None, process_io: bool, root_files: bool,
+    gpu: bool,
+) -> None:  # fmt: skip
     """Render the unit from the settings."""
     from bongsu.cli.serve import is_loopback
     from bongsu.cli.settings_file import load
@@ -52,7 +54,7 @@ def systemd(
         writable.append(os.path.abspath(settings.data_dir))
     text = unit(
         command, user=user, loopback=is_loopback(settings.host), port=settings.port, writable=writable,
-        process_io=process_io, root_files=root_files,
+        process_io=process_io, root_files=root_files, gpu=gpu,
     )  # fmt: skip
     if command[0].startswith(("/home/", f"{os.path.expanduser('~root')}/")):
         click.echo(

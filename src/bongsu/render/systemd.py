@@ -53,9 +53,7 @@ ProtectHome=read-only
 PrivateTmp=yes
 PrivateMounts=yes
 {writable}\
-# Devices: none is needed, sensors and disks are read in /sys. A GPU would need
-# PrivateDevices=no and DeviceAllow=/dev/nvidia*.
-PrivateDevices=yes
+{devices}
 DevicePolicy=closed
 
 # The kernel: /proc and /sys are read, never written. ProtectProc= and ProcSubset= stay off: they would
@@ -86,6 +84,13 @@ RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 [Install]
 WantedBy=multi-user.target
 """
+_NO_DEVICES = """\
+# Devices: none; sensors and disks are read in /sys. GPUs of NVIDIA are read through theirs: render it with --gpu.
+PrivateDevices=yes"""
+_GPU_DEVICES = """\
+# Devices: those of NVIDIA's driver alone, by their names in /proc/devices (a path here may hold no *).
+PrivateDevices=no
+DeviceAllow=char-nvidia* rw"""
 _LOOPBACK = """\
 # Only this machine may connect. If users are looked up in LDAP without sssd or nslcd, allow its server here,
 # or their processes are shown under numbers.
@@ -106,6 +111,7 @@ def unit(
     writable: Sequence[str] = (),
     process_io: bool = False,
     root_files: bool = False,
+    gpu: bool = False,
 ) -> str:
     """The unit's text.
 
@@ -118,6 +124,7 @@ def unit(
         process_io: give CAP_SYS_PTRACE, which reading the IO of other users' processes needs (proc_pid_io(5)).
         root_files: give CAP_DAC_READ_SEARCH, for what only root may read: energy counters, serial numbers,
             file systems mounted below private directories.
+        gpu: let it use the devices of NVIDIA's driver, which reading GPUs needs.
 
     Raises:
         BadInput: the program's path is not full, or a name or path cannot stand in a unit.
@@ -140,31 +147,32 @@ def unit(
     extra = " ".join(name for name, wanted in asked if wanted)
     return _UNIT.format(
         name=NAME,
-        exposure=_exposure(loopback=loopback, low=low, process_io=process_io, root_files=root_files),
+        exposure=_exposure(loopback=loopback, low=low, process_io=process_io, root_files=root_files, gpu=gpu),
         after="After=network.target" if loopback else "Wants=network-online.target\nAfter=network-online.target",
         command=" ".join(_word(part.replace("$", "$$")) for part in command),  # only commands have variables
         user="DynamicUser=yes" if user is None else f"User={user}",
         capabilities=_capabilities(extra, port=port if low else None, process_io=process_io, root_files=root_files),
         but_writable=" but those named below" if writable else "",
         writable="".join(f"ReadWritePaths={_word(path)}\n" for path in writable) + "\n",
+        devices=_GPU_DEVICES if gpu else _NO_DEVICES,
         addresses=_LOOPBACK if loopback else "",
     )
 
 
-def _exposure(*, loopback: bool, low: bool, process_io: bool, root_files: bool) -> str:
+def _exposure(*, loopback: bool, low: bool, process_io: bool, root_files: bool, gpu: bool) -> str:
     """What `systemd-analyze security` will say, as it was measured with systemd 252."""
     raising = [
         what
         for what, given in (
             ("a host beyond loopback", not loopback), ("a port below 1024", low), ("--process-io", process_io),
-            ("--root-files", root_files),
+            ("--root-files", root_files), ("--gpu", gpu),
         )
         if given
     ]  # fmt: skip
     if not raising or raising == ["a host beyond loopback"]:
         return "`systemd-analyze security` gives it an exposure below 2.0."
     return (
-        f"`systemd-analyze security` gives it an exposure of up to 2.6: {', '.join(raising)} raised it from below 2.0."
+        f"`systemd-analyze security` gives it an exposure of up to 2.8: {', '.join(raising)} raised it from below 2.0."
     )
 
 
