@@ -26,6 +26,8 @@ def test_a_legend_names_its_group() -> None:
     """The labels in `by` fill the legend's places, whatever they hold."""
     line = Line(Message("{kind} done"), WORK_RATE)
     assert str(line.legend_of(("a{b}<i>",))) == "a{b}<i> done"
+    named = Line(Message("{kind} done"), WORK_RATE, said=(("sw_job", Message("the job")),))
+    assert [str(named.legend_of((kind,))) for kind in ("sw_job", "other")] == ["the job done", "other done"]
 
 
 def test_a_board_knows_all_that_it_asks_for() -> None:

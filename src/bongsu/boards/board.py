@@ -56,6 +56,7 @@ class Line:
     ``legend`` may hold the names of the labels in ``query.by``. The other queries have the same
     ``by``, or none and then count for every group. Where the divisor is 0 there is no value. ``steady`` says that the
     divisor stays the same while the machine runs, as the time of all cores per second does: it is their number.
+    ``said`` are words for values of labels that nobody would understand.
 
     Raises:
         ValueError: labels do not fit together.
@@ -68,6 +69,7 @@ class Line:
     over: tuple[Query, ...] = ()
     over_less: tuple[Query, ...] = ()
     steady: bool = False
+    said: tuple[tuple[str, Message], ...] = ()
 
     def __post_init__(self) -> None:
         for query in self.queries:
@@ -81,7 +83,11 @@ class Line:
 
     def legend_of(self, group: tuple[str, ...]) -> Message:
         """The legend of the line of one group."""
-        return Message(self.legend.template, **dict(zip(self.query.by, group, strict=True)))
+        said = dict(self.said)
+        return Message(
+            self.legend.template,
+            **{name: said.get(value, value) for name, value in zip(self.query.by, group, strict=True)},
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,15 @@ def _rate(spec: MetricSpec, **where: str) -> Query:
     return Query(spec, Fold.RATE, _BY, tuple(where.items()))
 
 
+_WHY = (
+    ("sw_power_cap", Message("limit of power")),
+    ("sw_thermal_slowdown", Message("too hot")),
+    ("hw_thermal_slowdown", Message("far too hot")),
+    ("hw_power_brake_slowdown", Message("power brake of the machine")),
+    ("sync_boost", Message("in step with a slower one")),
+)
+
+
 def _held(legend: Message, reason: str) -> Line:
     """The share of the time in which a reason held the clocks down."""
     return Line(legend, _rate(gpu.CLOCK_EVENT_SECONDS, reason=reason))
@@ -51,7 +60,8 @@ TILES = (
     Tile(
         "gpu-throttle", Message("GPU clocks held down"), Unit.RATIO, if_any=True, top=1.0,
         line=Line(
-            Message("of the time: GPU {gpu}, {reason}"), Query(gpu.CLOCK_EVENT_SECONDS, Fold.RATE, ("gpu", "reason"))
+            Message("of the time: GPU {gpu}, {reason}"), Query(gpu.CLOCK_EVENT_SECONDS, Fold.RATE, ("gpu", "reason")),
+            said=_WHY,
         ),
     ),
 )  # fmt: skip
