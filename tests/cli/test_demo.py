@@ -53,6 +53,19 @@ def test_a_file_is_played_instead(tmp_path: Path) -> None:
         assert text.count("gpu_up{") == 1
 
 
+def test_what_a_scenario_does_not_say_of_a_process_is_absent(tmp_path: Path) -> None:
+    """Without `sm` none of its four shares is there; an idle one says `sm: 0` and has zeros."""
+    file = tmp_path / "two.yaml"
+    file.write_text(
+        "devices: [{}]\nprocesses: [{pid: 4194301, on: [{gpu: 0}]}, {pid: 4194302, on: [{gpu: 0, sm: 0}]}]\n"
+    )
+    text = bongsu("collect", "--demo", str(file), "gpu_process").stdout
+    assert 'gpu_process_memory_bytes{gpu="0"' in text
+    found = set(re.findall(r'^(gpu_process_(?:\w+_ratio|utilization)){.*pid="(\d+)".* 0\.0$', text, re.MULTILINE))
+    shares = ("sm_ratio", "memory_bandwidth_ratio", "encoder_ratio", "decoder_ratio", "utilization")
+    assert found == {(f"gpu_process_{share}", "4194302") for share in shares}
+
+
 def test_a_word_after_the_flag_is_a_file_only_where_it_looks_like_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

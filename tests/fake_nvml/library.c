@@ -639,7 +639,8 @@ static int samples(const Call *call, unsigned long long since, nvmlProcessUtiliz
   for (int i = 0; i < S->use_count && now > since; i++) {
     const Use *use = &S->uses[i];
     if (!listed(use, call, 7)) continue;
-    nvmlProcessUtilizationInfo_v1_t one = {.timeStamp = now, .pid = use->pid, .smUtil = share(&use->sm, call->t),
+    nvmlProcessUtilizationInfo_v1_t one = {.timeStamp = now, .pid = use->pid,
+      .smUtil = use->sm.count ? share(&use->sm, call->t) : (unsigned)NVML_VALUE_NOT_AVAILABLE,
       .memUtil = share(&use->bandwidth, call->t), .encUtil = share(&use->encoder, call->t), .decUtil = share(&use->decoder, call->t)};
     if (one.smUtil || one.memUtil || one.encUtil || one.decUtil) found[count++] = one;
   }
@@ -707,7 +708,7 @@ nvmlReturn_t nvmlDeviceGetAccountingStats(nvmlDevice_t device, unsigned int pid,
     bool running = alive(use, call.t);
     double last = running ? call.t : use->until, lived = last - use->after;
     memset(stats, 0, sizeof *stats);
-    stats->gpuUtilization = lived > 0 ? (unsigned)whole((curve_total(&use->sm, last) - curve_total(&use->sm, use->after)) / lived) : 0;
+    stats->gpuUtilization = !use->sm.count ? (unsigned)NVML_VALUE_NOT_AVAILABLE : lived > 0 ? (unsigned)whole((curve_total(&use->sm, last) - curve_total(&use->sm, use->after)) / lived) : 0;
     stats->memoryUtilization = lived > 0 ? (unsigned)whole((curve_total(&use->bandwidth, last) - curve_total(&use->bandwidth, use->after)) / lived) : 0;
     stats->maxMemoryUsage = use->memory_mib.count ? (unsigned long long)whole(curve_highest(&use->memory_mib) * (double)MIB) : ~0ull;
     stats->time = running ? 0 : (unsigned long long)whole(lived * 1e3);

@@ -175,7 +175,7 @@ def test_memory_that_the_driver_does_not_tell_is_not_zero(play: Play) -> None:
 def test_a_process_that_does_nothing_has_a_share_of_zero(play: Play, quirk: str) -> None:
     """The driver tells only of those that do something, and each driver in its own way."""
     busy = Process(pid=US, on=(Use(gpu=0, sm=37.0, memory_bandwidth=12.0, decoder=5.0),))
-    idle = Process(pid=US + 1, on=(Use(gpu=0), Use(gpu=1)))
+    idle = Process(pid=US + 1, on=(Use(gpu=0, sm=0.0), Use(gpu=1, sm=0.0)))
     quirks = Quirks(**{quirk: True}) if quirk else Quirks()
     reader = play(Scenario(devices=(Device(), Device()), processes=(busy, idle), quirks=quirks)).reader()
     for _ in range(2):
@@ -184,6 +184,18 @@ def test_a_process_that_does_nothing_has_a_share_of_zero(play: Play, quirk: str)
         shares = (one.sm_ratio, one.memory_bandwidth_ratio, one.encoder_ratio, one.decoder_ratio)
         assert shares == (0.37, 0.12, 0.0, 0.05)
         assert [each.sm_ratio for each in look.processes if each.pid == US + 1] == [0.0, 0.0]
+
+
+def test_a_process_of_which_no_use_is_told_has_none(play: Play) -> None:
+    """Nonsense in place of a share is none of the four figures, not 0; the process beside it keeps its own."""
+    there = (Process(pid=US, on=(Use(gpu=0, sm=37.0),)), Process(pid=US + 1, on=(Use(gpu=0),)))
+    reader = play(Scenario(devices=(Device(),), processes=there)).reader()
+    for _ in range(2):
+        look = reader.read()
+        untold = process(look, US + 1)
+        for figure in (untold.sm_ratio, untold.memory_bandwidth_ratio, untold.encoder_ratio, untold.decoder_ratio):
+            assert error(figure) == "the driver gave no number"
+        assert process(look, US).sm_ratio == 0.37
 
 
 def test_processes_come_and_go(play: Play) -> None:

@@ -226,9 +226,9 @@ def test_processes_come_and_go_and_tell_what_they_use(fake_nvml: Play) -> None:
             _busy(
                 101, kinds=("compute", "graphics"), memory_mib=1000, sm=40, memory_bandwidth=20, encoder=3, decoder=1
             ),
-            _busy(102, memory_mib=None, kinds=("compute", "mps")),
+            _busy(102, memory_mib=None, kinds=("compute", "mps"), sm=0),
             _busy(103, after=5, until=9, memory_mib=7, sm=50),
-            _busy(104, gpu=1),
+            _busy(104, gpu=1, sm=0),
         ),
     )
     machine = fake_nvml(scenario, frozen=4)

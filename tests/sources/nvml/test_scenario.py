@@ -55,6 +55,7 @@ def test_a_file_with_nothing_in_it_but_a_device_is_a_machine(tmp_path: Path) -> 
         ("devices: [{}]\nprocesses:\n- pid: 7\n  on: [{gpu: 1}]\n", 4, "processes.0.on.0.gpu: 1 is none of the 1 devices"),
         ("devices: [{}]\nprocesses:\n- pid: 7\n  on: [{gpu: 0, gpu_instance: 4, compute_instance: 0}]\n", 4, "GPU 0 has no such instance; it has none"),
         ("devices: [{mig: {}}]\nprocesses:\n- pid: 7\n  on: [{gpu: 0}]\n", 4, "GPU 0 is divided"),
+        ("devices: [{}]\nprocesses:\n- pid: 7\n  on: [{gpu: 0, encoder: 4}]\n", 4, "without sm the driver tells none of the four; give sm too"),
         ("processes:\n- pid: 0\n  on: []\n", 2, "processes.0.pid: 0 cannot be used"),
         ("processes:\n- pid: 5\n", 2, "processes.0: on must be given; add it"),
         ("processes:\n- pid: 5\n  on: []\n  after: 9\n  until: 9\n", 5, "9.0 is not later than after (9.0)"),

@@ -21,6 +21,7 @@ from bongsu.sources.nvml.scenario import Belongs, Process, Scenario, bus_id_of, 
 
 SHIPPED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "demo.yaml")
 _LIST = "nvmlDeviceGetComputeRunningProcesses"
+_ACCOUNT = "nvmlDeviceGetAccountingStats"
 _KINDS = ("compute", "graphics", "mps")
 
 
@@ -113,8 +114,8 @@ class DemoReader:
         for place, use in played.uses():
             process = self._scenario.processes[place]
             used = whole(use.memory_mib, t, MIB)
-            shares: tuple[float | Gap, ...] = (gap(code, UTILIZATION_CALL),) * 4
-            if not code:
+            shares: tuple[float | Gap, ...] = (gap(code or answers.NO_NUMBER, UTILIZATION_CALL),) * 4
+            if not code and use.sm is not None:
                 curves = (use.sm, use.memory_bandwidth, use.encoder, use.decoder)
                 shares = tuple((whole(shape, t) or 0) / 100.0 for shape in curves)
             sm, bandwidth, encoder, decoder = shares
@@ -146,15 +147,18 @@ class DemoReader:
                 if not device.accounting:
                     continue
                 lived = end - process.after
-                busy = (curve.total(use.sm, end) - curve.total(use.sm, process.after)) / lived
+                busy: float | Gap = gap(answers.NO_NUMBER, _ACCOUNT)
+                if use.sm is not None:
+                    total = curve.total(use.sm, end) - curve.total(use.sm, process.after)
+                    busy = math.floor(total / lived) / 100.0
                 most = None if use.memory_mib is None else math.floor(curve.bounds(use.memory_mib)[1] * MIB)
                 yield Ended(
                     pid=process.pid,
                     uuid=uuid_of(device, use.gpu),
                     start_time=math.floor((self._start + process.after) * 1e6) / 1e6,
                     seconds=math.floor(lived * 1e3) / 1e3,
-                    max_memory_bytes=gap(answers.NO_NUMBER, "nvmlDeviceGetAccountingStats") if most is None else most,
-                    sm_ratio=math.floor(busy) / 100.0,
+                    max_memory_bytes=gap(answers.NO_NUMBER, _ACCOUNT) if most is None else most,
+                    sm_ratio=busy,
                 )
 
     def _xids(self, t: float) -> Iterator[Xid]:

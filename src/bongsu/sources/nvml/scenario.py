@@ -212,14 +212,17 @@ class Device(_Part, frozen=True, kw_only=True):
 
 
 class Use(_Part, frozen=True, kw_only=True):
-    """What a process does on one device or instance. Percent of the device; 0 all the time is what the driver leaves out."""
+    """What a process does on one device or instance, in percent of the device.
+
+    The driver tells ``sm`` and its three companions together: of a process without ``sm`` it tells none.
+    """
 
     gpu: Count
     gpu_instance: Count | None = None
     compute_instance: Count | None = None
     kinds: Annotated[tuple[Kind, ...], msgspec.Meta(min_length=1)] = ("compute",)
     memory_mib: Curve | None = 512.0  # null: the driver does not tell
-    sm: Curve = 0.0
+    sm: Curve | None = None
     memory_bandwidth: Curve = 0.0
     encoder: Curve = 0.0
     decoder: Curve = 0.0

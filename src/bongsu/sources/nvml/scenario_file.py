@@ -160,6 +160,8 @@ def _process(scenario: Scenario, process: Process, at: Path) -> Iterator[tuple[P
         yield from wrong or _instance(scenario.devices[use.gpu], use, here)
         for name in ("sm", "memory_bandwidth", "encoder", "decoder"):
             yield from _outside((*here, name), getattr(use, name), _PERCENT)
+            if use.sm is None and getattr(use, name):
+                yield (*here, name), Message("without sm the driver tells none of the four; give sm too")
         yield from _outside((*here, "memory_mib"), use.memory_mib, _NO_LESS)
 
 
