@@ -133,6 +133,13 @@ def test_a_file_selects_fields(tmp_path: Path) -> None:
     ]
 
 
+def test_a_mark_before_the_first_field_is_none_of_its_name(tmp_path: Path) -> None:
+    """A spreadsheet may save the file with a byte order mark and line ends of its own."""
+    file = tmp_path / "fields.csv"
+    file.write_bytes(b"\xef\xbb\xbfDCGM_FI_DEV_SM_CLOCK, gauge, Clock\r\nDCGM_FI_DEV_GPU_TEMP, gauge, Heat\r\n")
+    assert fields(str(file), "--collector.gpu.fields") == ("DCGM_FI_DEV_SM_CLOCK", "DCGM_FI_DEV_GPU_TEMP")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -137,6 +137,37 @@ def test_what_cannot_be_listed_is_not_idle() -> None:
     ]  # fmt: skip
 
 
+def test_a_list_that_is_told_in_part_is_no_count(sleeper: int) -> None:
+    """Where one kind of processes may not be listed, those of the others are shown, but nobody knows how many there are."""
+    made = Made()
+    refused = Gap(Why.FORBIDDEN, "nvmlDeviceGetGraphicsRunningProcesses_v3", "NVML_ERROR_NO_PERMISSION")
+    found = made.collect(look((device(0), device(1)), process(sleeper), processes_gaps=((uuid(0), refused),)))
+    assert found["gpu_process_count"] == {("1", uuid(1)): 0}
+    assert len(found["gpu_process_info"]) == 1
+    assert ("gpu_process_count", ("0", uuid(0)), Why.FORBIDDEN) in [
+        (a.spec.name, a.labels, a.why) for a in made.absences
+    ]
+
+
+def test_a_gpu_that_needs_a_reset_still_lists_its_processes(sleeper: int) -> None:
+    """What still answers is told: one broken GPU hides neither its own processes nor the total of the machine."""
+    reset = Gap(Why.LOST, "nvmlDeviceGetPowerUsage", "NVML_ERROR_RESET_REQUIRED")
+    found = Made().collect(look((device(0, failed=reset), device(1)), process(sleeper)))
+    assert found["gpu_process_count"] == {("0", uuid(0)): 1, ("1", uuid(1)): 0}
+    assert found["gpu_total_processes"] == {(): 1}
+
+
+def test_a_sleeping_gpu_is_not_said_to_have_no_process() -> None:
+    """It was not asked, so there is no 0, and no total; the others are counted."""
+    made = Made()
+    found = made.collect(look((device(0, asleep=True), device(1))))
+    assert found["gpu_process_count"] == {("1", uuid(1)): 0}
+    assert "gpu_total_processes" not in found
+    assert [(a.spec.name, a.labels) for a in made.absences] == [
+        ("gpu_process_count", ("0", uuid(0))), ("gpu_total_processes", ())
+    ]  # fmt: skip
+
+
 def test_unknown_memory_is_absent(sleeper: int) -> None:
     """Where the driver does not say what a process holds, nothing is zero: no series, and the reason."""
     made = Made()

@@ -79,7 +79,7 @@ def _text(path: str, option: str) -> str:
             raise BadInput(
                 Message("{option} {path}: more than 1 MiB; this is not a list of fields", option=option, path=path)
             )
-        return content.decode()
+        return content.decode("utf-8-sig")  # spreadsheets begin a file with a mark
     except OSError as error:
         raise BadInput(
             Message(

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from bongsu.collectors import gpu_values as specs
-from bongsu.collectors.gpu_gaps import absence, cure, reason
+from bongsu.collectors.gpu_gaps import ASLEEP, absence, cure, reason
 from bongsu.model.batch import Absence, Sample, Why
 from bongsu.model.message import Message
 from bongsu.model.metric import MetricSpec
 from bongsu.model.owner import Owner
 from bongsu.sources.nvml.reading import Gap, Gpu, Instance, Value, Xid
 
-_ASLEEP = Message("the GPU is suspended, and not woken to be read")
 _UNLISTED = Message("the driver no longer lists this GPU")
 _LOOK = Message("`dmesg | grep -i -e nvrm -e xid` says why")
 
@@ -90,8 +89,8 @@ class Device:
                     if spec not in told and spec.labels == specs.DEVICE:
                         yield absence(spec, self.base, gpu.failed)
         elif gpu.asleep:
-            yield Absence(specs.UP, self.base, Why.MISSING, _ASLEEP)
-            yield from self._lacking(self._read(gpu), Why.MISSING, _ASLEEP, None)
+            yield Absence(specs.UP, self.base, Why.MISSING, ASLEEP)
+            yield from self._lacking(self._read(gpu), Why.MISSING, ASLEEP, None)
         else:
             yield Sample(specs.UP, self.base, 1.0)
             read = self._read(gpu)

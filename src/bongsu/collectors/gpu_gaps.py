@@ -7,6 +7,7 @@ from bongsu.model.message import Message
 from bongsu.model.metric import MetricSpec
 from bongsu.sources.nvml.reading import Gap
 
+ASLEEP = Message("the GPU is suspended, and not woken to be read")
 _RESET = Message("end what runs on it, then `nvidia-smi --gpu-reset -i GPU`, or reboot")
 _CURES = {
     "NVML_ERROR_LIBRARY_NOT_FOUND": Message(

@@ -10,7 +10,7 @@ import msgspec
 from bongsu.collectors.gpu_allocation import ALLOCATION, Allocations
 from bongsu.collectors.gpu_budget import Budget, Rest
 from bongsu.collectors.gpu_counted import Reader, counted_of
-from bongsu.collectors.gpu_gaps import absence, cure, reason
+from bongsu.collectors.gpu_gaps import ASLEEP, absence, cure, reason
 from bongsu.collectors.gpu_member import Member, Members, Unit, device_unit, instance_units
 from bongsu.collectors.gpu_none import WhyNone
 from bongsu.collectors.gpu_selection import Selection
@@ -234,9 +234,14 @@ class GpuProcessCollector:
         for uuid, gap in snapshot.processes_gaps:
             index = str(gpus[uuid].index) if uuid in gpus else ""
             yield absence(COUNT, (index, uuid), gap)
+        asleep = [gpu for gpu in snapshot.gpus if gpu.asleep]
+        for gpu in asleep:
+            yield Absence(COUNT, (str(gpu.index), gpu.uuid), Why.MISSING, ASLEEP)
         if snapshot.processes_gaps:
             uuid, gap = snapshot.processes_gaps[0]
             yield Absence(TOTAL, (), gap.why, Message("the processes of {uuid} cannot be listed", uuid=uuid))
+        elif asleep:
+            yield Absence(TOTAL, (), Why.MISSING, ASLEEP)
         told: set[tuple[MetricSpec, str]] = set()
         for process in snapshot.processes:
             if Gap not in _kinds(process):
@@ -279,13 +284,14 @@ def _hanging(snapshot: Snapshot) -> NotKnown:
 
 def _counts(snapshot: Snapshot, members: list[Member]) -> Iterator[Sample]:
     counted = Counter(member.unit for member in members)
-    unlisted = {uuid for uuid, _ in snapshot.processes_gaps} | {gpu.uuid for gpu in snapshot.gpus if gpu.failed}
+    unlisted = {uuid for uuid, _ in snapshot.processes_gaps} | {gpu.uuid for gpu in snapshot.gpus if gpu.asleep}
     for gpu in snapshot.gpus:
         if gpu.uuid not in unlisted:
             for unit in _units(gpu):
                 yield Sample(COUNT, (unit.gpu, unit.uuid), counted.pop(unit, 0))
     for unit, count in counted.items():  # the divided device itself, or an instance that was just made
-        yield Sample(COUNT, (unit.gpu, unit.uuid), count)
+        if unit.device not in unlisted:  # else some of its processes are known, and how many there are is not
+            yield Sample(COUNT, (unit.gpu, unit.uuid), count)
     if not unlisted:
         yield Sample(TOTAL, (), len({member.identity for member in members}))
 

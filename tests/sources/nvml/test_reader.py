@@ -59,10 +59,12 @@ def test_without_a_library_no_child_is_started(reader: NvmlReader, monkeypatch: 
 
 @pytest.mark.usefixtures("some_library")
 def test_a_library_that_cannot_be_loaded_is_missing(reader: NvmlReader) -> None:
-    """What bears the name and is none is said to be missing, and the child does not stay."""
+    """What bears the name and is none is said to be there and of no use, and the child does not stay."""
     look = reader.read()
     assert look.error is not None
     assert look.error.why is Why.MISSING
+    assert "is here, but cannot be loaded" in str(look.finding)
+    assert "ldd" in str(look.cure)
     assert reader.pids == ()
 
 

@@ -268,6 +268,10 @@ _WORDS: dict[int, tuple[Message, Message]] = {
         Message("the installed module pynvml is not the one of nvidia-ml-py"),
         Message("pip uninstall pynvml; pip install --force-reinstall nvidia-ml-py"),
     ),
+    answers.LIBRARY_NOT_FOUND: (  # no child is started where there is none
+        Message("NVIDIA's library {library} is here, but cannot be loaded", library=nvidia.LIBRARY),
+        Message("it may be damaged, of another architecture, or lack a library of its own: see `ldd` of it"),
+    ),
     answers.NO_PERMISSION: (
         Message("this user may not use NVIDIA's driver"),
         Message("let it read and write /dev/nvidiactl and /dev/nvidia0, or run as root"),
