@@ -133,6 +133,8 @@ def test_it_is_off_unless_its_class_says_on(tmp_path: Path) -> None:
         ("yield Sample(", "yield 7\n        yield Sample(", "collect() gave 7, which is neither Sample nor Absence"),
         ("yield Sample(", "yield Sample(ONE, ('a',), 2)\n        yield Sample(", "theirs_count came twice"),
         ("yield Sample(ONE", "yield Sample(MetricSpec('theirs_b', Kind.GAUGE, 'B.', ('k',))", "which is not in its specs"),
+        ("yield Sample(ONE", "return 7\n    def other(self):\n        yield Sample(ONE", "collect() gave 7, not samples to go through"),
+        ("yield Sample(", "raise KeyboardInterrupt\n        yield Sample(", "RuntimeError: it raised KeyboardInterrupt"),
         ("yield Sample(", "raise SystemExit(0)\n        yield Sample(", "it asked the program to end"),
     ],
 )  # fmt: skip
@@ -140,6 +142,28 @@ def test_a_broken_one_fails_alone_and_says_why(tmp_path: Path, before: str, afte
     """Whatever is wrong with a package's collector is one line with its name, a counted failure, and no other's failure."""
     assert before in _CLASS
     assert said in _failure(_package(tmp_path, _CLASS.replace(before, after)))
+
+
+def test_a_counter_below_0_is_refused(tmp_path: Path) -> None:
+    """A gauge may be; a counter never."""
+    below = _CLASS.replace('("a",), 1)', '("a",), -1)')
+    assert 'theirs_count{kind="a"} -1' in bongsu("collect", "--once", env=_package(tmp_path / "gauge", below)).stdout
+    counter = below.replace("theirs_count", "theirs_total").replace("Kind.GAUGE", "Kind.COUNTER")
+    assert "theirs_total: the value -1 is below 0" in _failure(_package(tmp_path / "counter", counter))
+
+
+def test_a_number_of_a_package_need_not_be_a_time(tmp_path: Path) -> None:
+    """A float option takes any number by its flag as in the settings, and a time with its unit; anything else is refused."""
+    code = _CLASS.replace("(self, machine)", "(self, machine, *, most: float = 0.5)").replace(
+        "pass\n", "self.most = most\n"
+    )
+    env = _package(tmp_path, code.replace('("a",), 1)', '("a",), self.most)'))
+    for given, value in (("0", "0.0"), ("-1.5", "-1.5"), ("0.05", "0.05"), ("500ms", "0.5"), ("2m", "120.0")):
+        done = bongsu("collect", "--once", "theirs", f"--collector.theirs.most={given}", env=env)
+        assert f'theirs_count{{kind="a"}} {value}\n' in done.stdout, (given, done.stderr)
+    assert "give a number, or a time as 500ms" in complaint(
+        "collect", "--once", "--collector.theirs.most", "much", env=env
+    )
 
 
 def test_a_broken_one_can_be_turned_off(tmp_path: Path) -> None:

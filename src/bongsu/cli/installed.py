@@ -15,7 +15,7 @@ from bongsu.model.batch import Absence, Sample, Table, Why
 from bongsu.model.contract import Collector
 from bongsu.model.errors import BadInput, BongsuError
 from bongsu.model.message import Message
-from bongsu.model.metric import MetricPattern, MetricSpec
+from bongsu.model.metric import Kind, MetricPattern, MetricSpec
 from bongsu.sources.root import Machine
 
 if TYPE_CHECKING:  # takes 20 ms to import: only where a package has brought a collector
@@ -244,7 +244,7 @@ class _Held:
         """What it gives. Raises what it raises, and BongsuError where an answer does not fit the contract."""
         seen: set[tuple[str, tuple[str, ...]]] = set()
         try:
-            for item in self._collector.collect():
+            for item in _several(self._collector.collect()):
                 self._check(item, isinstance(item, Sample), seen)
                 yield item
         except _UnfitError as problem:
@@ -252,8 +252,12 @@ class _Held:
                 Message("the package {package} breaks the contract of collectors: {problem}",
                         package=self._package, problem=str(problem))
             ) from None  # fmt: skip
-        except SystemExit:  # would end the thread that asks every collector
+        except (Exception, GeneratorExit):
+            raise
+        except SystemExit:
             raise RuntimeError("it asked the program to end") from None
+        except BaseException as error:  # as asyncio's CancelledError; it would end the thread that asks every collector
+            raise RuntimeError(f"it raised {type(error).__name__}") from error
 
     def _check(self, item: Any, is_sample: bool, seen: set[tuple[str, tuple[str, ...]]]) -> None:
         if not is_sample and not isinstance(item, Absence):
@@ -270,9 +274,17 @@ class _Held:
             return
         if not _is_number(item.value):
             raise _UnfitError(f"{spec.name}: the value {item.value!r:.80} is no number")
+        if spec.kind is Kind.COUNTER and item.value < 0:
+            raise _UnfitError(f"{spec.name}: the value {item.value!r:.80} is below 0, which no counter is")
         if (spec.name, labels) in seen:
             raise _UnfitError(f"{spec.name} came twice with the label values {labels!r:.80}")
         seen.add((spec.name, labels))
+
+
+def _several(given: Any) -> Iterable[Any]:
+    if not isinstance(given, Iterable):
+        raise _UnfitError(f"collect() gave {given!r:.80}, not samples to go through; yield each")
+    return given
 
 
 class _Failing:

@@ -19,7 +19,7 @@ from bongsu.model.settings import Settings
 
 Path = tuple[str, ...]
 _Struct = typing.TypeVar("_Struct", bound=msgspec.Struct)
-_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|m|h|d|w|y)?")
+_DURATION = re.compile(r"(-?(?:\d+(?:\.\d*)?|\.\d+))\s*(ms|s|m|h|d|w|y)?")
 _SIZE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(?:([kKMGT])(i?)B?|B)?")
 _WHOLE = re.compile(r"-?[0-9]+")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "y": 365 * 86400.0, None: 1.0}

@@ -15,7 +15,7 @@ from bongsu.model.contract import Collector, Sink
 from bongsu.model.errors import BadInput
 from bongsu.model.message import Message
 from bongsu.model.metric import MetricPattern, MetricSpec
-from bongsu.model.settings import Duration
+from bongsu.model.settings import Duration, Number
 from bongsu.owners.resolver import configure
 from bongsu.pipeline import Gatherer
 from bongsu.sources.nvml.reader import read_by
@@ -191,6 +191,7 @@ def _options(cls: CollectorClass, wish: dict[str, Any], origins: Origins) -> dic
             raise unknown_key(path, known, origins)
         kind = known[name].type
         if kind is float and isinstance(value, str):
-            kind = Duration  # the only numbers with units that collectors take are times
+            # The only numbers with units that our collectors take are times; what a package's are, it knows.
+            kind = Number if isinstance(cls, installed.Installed) else Duration
         options[name] = one(value, kind, path, origins)
     return options

@@ -35,6 +35,7 @@ Size = Annotated[
         extra={"size": True},
     ),
 ]  # fmt: skip
+Number = Annotated[float, Meta(description="a number, or a time as 500ms, 5s, 2m, 1h", extra={"duration": True})]
 Port = Annotated[int, Meta(ge=0, le=65535, description="a port number from 1 to 65535, or 0 for any free one")]
 Bytes = Annotated[int, Meta(ge=4096, description="a number of bytes, 4096 or more")]
 Count = Annotated[int, Meta(ge=0, le=10_000, description="a whole number from 0 to 10000")]
