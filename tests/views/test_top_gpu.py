@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,17 +16,18 @@ import msgspec
 import pytest
 
 from bongsu.collectors import gpu_values
-from bongsu.model.batch import Batch, Outcome, Part, Table
+from bongsu.model.batch import Batch, Outcome, Part, Sample, Table
 from bongsu.model.gpu import GpuProcessRow
 from bongsu.model.metric import MetricSpec
 from bongsu.model.owner import Owner, OwnerKind
 from bongsu.model.process import ProcessRow
-from bongsu.model.summary import GpuUse
+from bongsu.model.summary import GpuInstance, GpuUse
 from bongsu.sources.nvml.scenario import Device, Scenario, Use
 from bongsu.sources.nvml.scenario import Process as PlayedProcess
 from bongsu.views import gpu_processes
 from bongsu.views.gpu_entries import OnGpu, entries
 from bongsu.views.gpu_lines import gpu_lines
+from bongsu.views.gpu_past import GpuPast
 from bongsu.views.gpu_uses import gpu_uses
 from bongsu.views.processes import Order
 from bongsu.views.ruled import Sort
@@ -152,6 +154,35 @@ def test_stuck_is_busy_all_the_time_with_idle_sms(busy: float | None, active: fl
     }
     [use] = gpu_uses(Batch(1.0, 1.0, ()), now)
     assert use.stuck is stuck
+
+
+def looked(at: float, **busy: float) -> Batch:
+    samples = tuple(Sample(gpu_values.UTILIZATION, ("0", uuid), value) for uuid, value in busy.items())
+    return Batch(at, at, (Part("gpu", at, at, samples, (), (), Outcome("gpu", 0.0, 0.0)),))
+
+
+def test_a_graph_shows_what_was_seen_and_no_more() -> None:
+    """One character a look, the newest last; a blank where it was not told, the lowest step where nothing ran."""
+    past = GpuPast()
+    for look in (looked(1, a=0.0), looked(1, a=1.0), looked(2, b=1.0), looked(3, a=0.5), looked(4, a=1.0)):
+        past.take(look)
+    assert past.graph("a", 6, ascii_only=False) == "  ▁ ▅█"
+    assert past.graph("a", 2, ascii_only=True) == "=#"
+    assert past.graph("c", 3, ascii_only=True) == "   "
+
+
+@pytest.mark.parametrize("width", [100, 119, 120, 140, 200])
+def test_lines_with_a_graph_fit(width: int) -> None:
+    """From 120 columns on there is one, and memory stands in one place, also of a divided GPU; nothing is cut."""
+    past = GpuPast()
+    past.take(looked(1, **{"GPU-a": 1.0}))
+    instance = GpuInstance("1_1_0", "MIG-a", "1", "1g", 1.0, 2.0**30, 2.0**31)
+    gpus = (WELL, msgspec.structs.replace(WELL, index="1", uuid="GPU-b", busy_ratio=None, instances=(instance,)))
+    lines = [text.plain for text in gpu_lines(gpus, width, 9, ascii_only=True, past=past)]
+    assert bool(re.search(r"50\.0 % +#  ####", lines[0])) is (width >= 120)
+    assert all(len(line) <= width for line in lines)
+    assert lines[0].index("32G/64G") == lines[1].index("32G/64G")
+    assert lines == [text.plain for text in gpu_lines(gpus, width, 9, ascii_only=True)] or width >= 120
 
 
 @contextmanager
@@ -283,6 +314,7 @@ def test_real_processes_on_a_played_driver_are_drawn_and_signalled(fake_nvml: Ca
             text = terminal.wait_for(has("COMMAND", str(first), str(second), "75.0 %", "10.0 %"), 60.0)
             bars = {line[:4]: line.count("█") for line in text.splitlines() if line.startswith("gpu")}
             assert bars["gpu0"] > 3 * bars["gpu1"] > 0
+            terminal.wait_for(lambda text: re.search(r"^gpu0 .*75\.0 % .*▆▆▆", text, re.MULTILINE))
             terminal.press("T")
             text = terminal.wait_for(has("└─sleep"))
             tree = [line.split() for line in text.splitlines() if "sleep" in line or str(launcher.pid) in line]

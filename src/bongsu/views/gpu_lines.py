@@ -8,25 +8,32 @@ from itertools import groupby
 from rich.text import Text
 
 from bongsu.model.summary import GpuInstance, GpuUse
+from bongsu.views.gpu_past import GpuPast
 from bongsu.views.gpu_uses import trouble
 from bongsu.views.printable import printable
 from bongsu.views.units import UNKNOWN, ratio_text, short_bytes
 
 _BAR = {False: ("█", "·"), True: ("#", ".")}
 _WIDE = 100  # columns from which on there is room for clocks
+_WIDER = 120  # and for a graph
 _HOT = 0.95  # of the temperature at which it slows down
 
 
-def gpu_lines(gpus: Sequence[GpuUse], width: int, room: int, *, ascii_only: bool) -> list[Text]:
-    """A line of each GPU where ``room`` lines hold them, else one line of all; none where there is no GPU."""
+def gpu_lines(
+    gpus: Sequence[GpuUse], width: int, room: int, *, ascii_only: bool, past: GpuPast | None = None
+) -> list[Text]:
+    """A line of each GPU where ``room`` lines hold them, else one line of all; none where there is no GPU.
+
+    With a graph of ``past`` where the lines are long.
+    """
     if not gpus:
         return []
     if len(gpus) > room:
         return [_together(gpus, ascii_only=ascii_only)]
-    return [_line(gpu, width, ascii_only=ascii_only) for gpu in gpus]
+    return [_line(gpu, width, past, ascii_only=ascii_only) for gpu in gpus]
 
 
-def _line(gpu: GpuUse, width: int, *, ascii_only: bool) -> Text:
+def _line(gpu: GpuUse, width: int, past: GpuPast | None, *, ascii_only: bool) -> Text:
     line = Text(f"gpu{printable(gpu.index)}".ljust(6), style="dim")
     if not gpu.up:
         line.append(
@@ -34,12 +41,18 @@ def _line(gpu: GpuUse, width: int, *, ascii_only: bool) -> Text:
         )
         return line
     half = max(8, (width - 58) // 2) if width < _WIDE else max(8, (width - 70) // 2)
+    graph = 0
+    if past is not None and width >= _WIDER:
+        half = graph = (width - 73) // 3
     if gpu.instances:
-        line.append(f"divided in {len(gpu.instances)}".ljust(half + 9), style="not dim")
+        gap = graph + 2 if graph else 0
+        line.append(f"divided in {len(gpu.instances)}".ljust(half + 9 + gap), style="not dim")
         line.append_text(_slices(gpu.instances, half, ascii_only=ascii_only))
     else:
         line.append_text(_bar(gpu.busy_ratio, half, ascii_only, stuck=gpu.stuck))
         line.append(f"{ratio_text(gpu.busy_ratio):>7}  ", style="not dim")
+        if past is not None and graph:
+            line.append(past.graph(gpu.uuid, graph, ascii_only=ascii_only) + "  ", style="not dim green")
         line.append_text(_bar(_full(gpu), half, ascii_only))
     memory = f"{short_bytes(gpu.memory_used_bytes)}/{short_bytes(gpu.memory_total_bytes)}"
     line.append(f"{memory:>12}{_whole(gpu.power_watts):>5} W", style="not dim")

@@ -12,6 +12,7 @@ from bongsu.model.batch import Batch
 from bongsu.model.metric import MetricSpec
 from bongsu.model.summary import GpuUse
 from bongsu.views.gpu_lines import gpu_lines
+from bongsu.views.gpu_past import GpuPast
 from bongsu.views.gpu_uses import gpu_uses
 from bongsu.views.gpu_visible import CudaEnvironment, Visible, visible
 from bongsu.views.printable import printable
@@ -31,9 +32,12 @@ _LAYERED = ("dm-", "md", "lo", "veth", "docker", "br-", "virbr", "cni", "cali", 
 class Readings:
     """The values of one batch that the header shows, found in one pass."""
 
-    def __init__(self, batch: Batch | None, rates: Rates, only: CudaEnvironment | None = None) -> None:
-        """``only`` leaves out GPUs that it hides; None: all are shown."""
+    def __init__(
+        self, batch: Batch | None, rates: Rates, only: CudaEnvironment | None = None, past: GpuPast | None = None
+    ) -> None:
+        """``only`` leaves out GPUs that it hides; None: all are shown. ``past`` is drawn where there is room."""
         self.batch = batch
+        self.past = past
         self._only = only
         self.rates = rates
         self._values: dict[MetricSpec, dict[tuple[str, ...], float]] = {}
@@ -97,7 +101,8 @@ def header(readings: Readings, width: int, height: int, *, ascii_only: bool = Fa
         lines += _folded(cores, width, ascii_only=ascii_only)
     lines.append(_memory(readings, width, ascii_only=ascii_only))
     lines.append(_flows(readings))
-    lines += gpu_lines(readings.gpus(), width, height - len(lines) - _TABLE, ascii_only=ascii_only)
+    room = height - len(lines) - _TABLE
+    lines += gpu_lines(readings.gpus(), width, room, ascii_only=ascii_only, past=readings.past)
     return _fit(lines, width)
 
 

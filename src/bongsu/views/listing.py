@@ -12,6 +12,7 @@ from bongsu.model.process import ProcessRow
 from bongsu.views import gpu_entries, gpu_groups, gpu_processes, groups, processes
 from bongsu.views.gpu_entries import OnGpu
 from bongsu.views.gpu_groups import GpuGroup
+from bongsu.views.gpu_past import GpuPast
 from bongsu.views.gpu_power import GpuPower
 from bongsu.views.gpu_visible import CudaEnvironment, Visible
 from bongsu.views.groups import By, Group
@@ -35,6 +36,7 @@ class Listing:
         self.arguments = True  # shown where they were read
         self.rates = Rates()
         self._power = GpuPower()
+        self._past = GpuPast()
         self.batch: Batch | None = None
         self._ascii = ascii_only
         self._words = ""  # the filter of the groups, while one is opened
@@ -45,6 +47,7 @@ class Listing:
         self.batch = batch
         self.rates.take(batch)
         self._power.take(batch)
+        self._past.take(batch)
         self.arrange()
 
     @property
@@ -60,7 +63,7 @@ class Listing:
     @property
     def readings(self) -> Readings:
         """What stands above the lines."""
-        return Readings(self.batch, self.rates, self.only)
+        return Readings(self.batch, self.rates, self.only, self._past)
 
     @property
     def visible(self) -> Visible | None:
