@@ -161,6 +161,7 @@ def test_the_power_budget_is_no_trouble() -> None:
 def test_busy_without_work_is_stuck() -> None:
     """100 % utilisation with idle SMs warns; idle is no concern, even where SM activity is not told."""
     assert state("stuck", gpu_sm_activity_ratio=0.002) is State.WARNING
+    assert state("stuck", gpu_sm_activity_ratio=0.01) is State.WARNING  # as `bongsu top` has it
     assert state("stuck", gpu_sm_activity_ratio=0.02) is State.OK
     assert state("stuck", gpu_utilization_ratio=0.0, gpu_sm_activity_ratio=0.0) is State.OK
     assert state("stuck", gpu_utilization_ratio=0.3, gpu_sm_activity_ratio=UNSUPPORTED) is State.OK

@@ -19,8 +19,6 @@ from bongsu.sources.nvml.reading import Gap
 
 FRESH = 5.0  # s; ours: an older look says nothing of now, as for the collector gpu
 HELD_BACK = 0.05  # of the time between the looks; ours: less is lost in what runs differ by anyway
-BUSY = 0.99  # gpu_utilization_ratio; NVML counts in whole percent, and a kernel that never ends makes it 100
-STUCK = 0.01  # gpu_sm_activity_ratio; ours: a kernel that spins on one SM of 132 (H100) keeps 0.8 % of them at work
 _OURS = frozenset({OURS[NO_BINDING], OURS[OTHER_BINDING], OURS[NOT_THIS_MACHINE]})  # the fault is not the machine's
 _LOGS = Message(
     "`dmesg | grep -i -e nvrm -e xid` may say why; a driver that hangs needs a reset of the GPU or a reboot"
@@ -288,11 +286,11 @@ _BRAKES = (
 def _stuck(one: OneGpu) -> Iterator[Result]:
     busy = one.figure(specs.UTILIZATION)
     active = one.figure(specs.SM_ACTIVITY)
-    if isinstance(busy, float | int) and busy < BUSY:
+    if isinstance(busy, float | int) and busy < specs.BUSY:
         yield one.result(State.OK, Message("not stuck"))
     elif busy is None or isinstance(busy, Gap) or active is None or isinstance(active, Gap):
         yield one.unknown(busy, active)
-    elif active < STUCK:
+    elif active <= specs.AT_REST:
         yield one.result(
             State.WARNING,
             Message(

@@ -6,6 +6,10 @@ from collections.abc import Mapping
 
 from bongsu.model.metric import Kind, MetricSpec
 
+# A GPU in which a kernel runs all the time while its SMs have next to no work is stuck: it waits for what never comes.
+BUSY = 0.99  # gpu_utilization_ratio; NVML counts in whole percent, and a kernel that never ends makes it 100
+AT_REST = 0.01  # gpu_sm_activity_ratio; ours: a kernel that spins on one SM of 132 (H100) keeps 0.8 % of them at work
+
 DEVICE = ("gpu", "uuid")  # index or index_GI_CI, which may change; and the identity, which does not
 
 

@@ -17,8 +17,6 @@ _HELD_DOWN = {
     "sw_power_cap": "limit of power",
 }
 
-_BUSY, _IDLE = 0.99, 0.01  # of the time, and of the SMs: a GPU that waits in a kernel for what never comes
-
 STUCK = "busy but stuck"
 
 _Values = Mapping[MetricSpec, Mapping[tuple[str, ...], float]]
@@ -62,7 +60,7 @@ def _use(labels: tuple[str, ...], name: str, up: bool | None, why: Absence | Non
         busy, of(values.MEMORY_USED), of(values.MEMORY_TOTAL), of(values.TEMPERATURE, "gpu"),
         of(values.TEMPERATURE_LIMIT, "slowdown"), of(values.POWER), of(values.POWER_LIMIT), of(values.CLOCK, "sm"),
         tuple(text for reason, text in _HELD_DOWN.items() if of(values.CLOCK_EVENT, reason)), active,
-        busy is not None and active is not None and busy >= _BUSY and active <= _IDLE, tuple(_instances(uuid, now)),
+        busy is not None and active is not None and busy >= values.BUSY and active <= values.AT_REST, tuple(_instances(uuid, now)),
     )  # fmt: skip
 
 
