@@ -90,6 +90,22 @@ def test_what_somebody_did_there_is_kept(tmp_path: Path, what: str) -> None:
         assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
+def test_what_is_no_file_is_neither_read_nor_shown(tmp_path: Path) -> None:
+    """A pipe that nobody writes to, a link to a secret, a record that is no text: each is refused, and none waited for."""
+    helm.write(str(tmp_path))
+    chart = tmp_path / "bongsu"
+    (tmp_path / "secret").write_text("hunter2hunter2\n")
+    os.mkfifo(chart / "pipe")
+    assert "pipe was added since it was written" in complaint("render", "helm", "--output", str(tmp_path))
+    (chart / "pipe").unlink()
+    (chart / "link").symlink_to(tmp_path / "secret")
+    assert "link was added since it was written" in complaint("render", "helm", "--output", str(tmp_path))
+    assert "hunter2" not in "\n".join(helm.difference(str(tmp_path)))
+    (chart / "link").unlink()
+    (chart / helm.RECORD).write_bytes(b"\xff\xfe")
+    assert "this was not written by" in complaint("render", "helm", "--output", str(tmp_path))
+
+
 def test_diff_shows_and_writes_nothing(tmp_path: Path) -> None:
     """--diff gives a unified diff of what would change, nothing for what is as it would be."""
     done = bongsu("render", "helm", "--output", str(tmp_path), "--diff")

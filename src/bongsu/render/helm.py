@@ -76,10 +76,9 @@ def _put(directory: str, place: str) -> str:
 def _check_ours(place: str) -> None:
     """Raises BadInput with the first file that is not as a call of ours left it."""
     found = _present(place)
-    record = found.pop(RECORD, None)
-    if record is None:
+    wrote = _digests(found.pop(RECORD, b""))
+    if not wrote:
         raise _not_ours(place, Message("this was not written by `bongsu render helm`"))
-    wrote = {name: digest for digest, _, name in (line.partition("  ") for line in record.decode().splitlines())}
     for name in sorted(found.keys() | wrote.keys()):
         if name not in found:
             raise _not_ours(place, Message("{name} was removed since it was written", name=name))
@@ -87,6 +86,12 @@ def _check_ours(place: str) -> None:
             raise _not_ours(place, Message("{name} was added since it was written", name=name))
         if hashlib.sha256(found[name]).hexdigest() != wrote[name]:
             raise _not_ours(place, Message("{name} was changed since it was written", name=name))
+
+
+def _digests(record: bytes) -> dict[str, str]:
+    """What each file held that a record names; nothing for what is no record."""
+    lines = [line.partition("  ") for line in record.decode("utf-8", "replace").splitlines()]
+    return {name: digest for digest, _, name in lines} if all(name for *_, name in lines) else {}
 
 
 def _not_ours(place: str, what: Message) -> BadInput:
@@ -106,6 +111,9 @@ def _read(top: str) -> dict[str, bytes]:
     for folder, _, names in os.walk(top):
         for name in names:
             path = os.path.join(folder, name)
-            with open(path, "rb") as file:
-                found[os.path.relpath(path, top)] = file.read()
+            data = b""  # what is no file is none of ours; and a link may lead to what is nobody's to be shown
+            if os.path.isfile(path) and not os.path.islink(path):
+                with open(path, "rb") as file:
+                    data = file.read()
+            found[os.path.relpath(path, top)] = data
     return found
