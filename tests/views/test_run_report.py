@@ -185,10 +185,16 @@ def test_a_wide_terminal_shows_more_of_a_function() -> None:
     )
 
 
+@pytest.mark.parametrize("make", run_reports.ALL)
+def test_no_line_ends_in_blanks(make: Callable[[], RunReport]) -> None:
+    """A report is copied into notes and searched line by line: the last column is not filled up."""
+    assert [line for line in drawn(make()).split("\n") if line.endswith(" ")] == []
+
+
 def test_thousands_of_processes_are_summed_by_program() -> None:
     """Nobody reads 3 000 lines: programs first, then those that used most, then how many there are more."""
     text = drawn(run_reports.build())
-    assert text.index("cc1             1,000") < text.index("make -j4 ", 100)
+    assert text.index("cc1             1,000") < text.index("make -j4\n", 100)
     assert "and 2,990 more" in text
 
 

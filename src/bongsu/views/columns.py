@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from rich.cells import cell_len, set_cell_size
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, Group
 from rich.text import Text
 
 GAP = 2  # cells between columns
@@ -26,9 +25,9 @@ def short(text: str, width: int, console: Console) -> str:
 
 
 def fitted(
-    titles: Sequence[str], rows: Sequence[Sequence[Text]], console: Console, *, left: Iterable[int] = (0,),
+    titles: Sequence[str], rows: Sequence[Sequence[Text]], console: Console, *, left: Collection[int] = (0,),
     give: Iterable[tuple[int, int]] = (),
-) -> Table:  # fmt: skip
+) -> Group:  # fmt: skip
     """A table of these columns that fits the console's width as far as names can make it fit.
 
     Args:
@@ -49,20 +48,23 @@ def fitted(
             widths[at] = min(widths[at], max(least, widths[at] - over))
         else:
             shown.remove(at)
-    total = sum(widths[at] for at in shown) + GAP * (len(shown) - 1)
-    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
-    if total > console.width:
-        table.width = total  # else Rich would cut numbers
+    drawn = [_line([Text(title, style="bold") for title in titles], widths, shown, left, console)]
+    drawn += [_line(row, widths, shown, left, console) for row in rows]
+    return Group(*drawn)
+
+
+def _line(
+    row: Sequence[Text], widths: Sequence[int], shown: Sequence[int], left: Collection[int], console: Console
+) -> Text:
+    """One line of these columns, without blanks at its end: lines are copied, compared and searched."""
+    line = Text(no_wrap=True, overflow="ignore")  # else Rich would cut numbers
     for at in shown:
-        table.add_column(
-            short(titles[at], widths[at], console), justify="left" if at in left else "right", no_wrap=True
-        )
-    for row in rows:
-        cells = []
-        for at in shown:
-            cell = row[at]
-            if cell.cell_len > widths[at]:
-                cell = Text(short(cell.plain, widths[at], console), style=cell.style)
-            cells.append(cell)
-        table.add_row(*cells)
-    return table
+        cell = row[at]
+        if cell.cell_len > widths[at]:
+            cell = Text(short(cell.plain, widths[at], console), style=cell.style)
+        blanks = " " * (widths[at] - cell.cell_len)
+        line.append_text(Text.assemble(cell, blanks) if at in left else Text.assemble(blanks, cell))
+        if at != shown[-1]:
+            line.append(" " * GAP)
+    line.rstrip()
+    return line

@@ -5,8 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Sequence
 
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, Group
 from rich.text import Text
 
 from bongsu.model.run import FunctionStat, ProcessRow, RunReport
@@ -73,7 +72,7 @@ def _draw_facts(report: RunReport, console: Console) -> None:
 
 def _functions(
     stats: dict[str, FunctionStat], console: Console, most: int, by: By
-) -> tuple[Table, str] | None:  # fmt: skip
+) -> tuple[Group, str] | None:  # fmt: skip
     if not stats or most <= 0:
         return None
     keys = {By.TOTAL: _total, By.SELF: _self, By.CPU: _cpu}
@@ -113,7 +112,7 @@ def _with_error(spent: float | None, error: float) -> str:
     return f"{seconds_text(spent)} ±{seconds_text(error)}"
 
 
-def _programs(report: RunReport, console: Console, most: int) -> tuple[Table, str] | None:
+def _programs(report: RunReport, console: Console, most: int) -> tuple[Group, str] | None:
     """Processes by program, where there are too many to look at each, and what is charged to none of them."""
     rows, use = report.processes, report.summary.cpu
     sign = ">= " if plain_console(console) else "≥ "
@@ -152,7 +151,7 @@ def _until(rows: Sequence[ProcessRow]) -> str:
     return clock_of(max(ends)) if len(ends) == len(rows) else UNKNOWN
 
 
-def _processes(report: RunReport, console: Console, most: int) -> tuple[Table, str] | None:
+def _processes(report: RunReport, console: Console, most: int) -> tuple[Group, str] | None:
     rows = report.processes
     going = {"running": "running", "ended": "lived on"}.get(report.metadata.state, UNKNOWN)  # where no end was seen
     if not rows or most <= 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
@@ -93,7 +93,7 @@ def _gauges(machine: Summary, console: Console) -> Table:
     return grid
 
 
-def _filesystems(machine: Summary, console: Console) -> Table | None:
+def _filesystems(machine: Summary, console: Console) -> Group | None:
     if not machine.filesystems:
         return None
     rows = []
@@ -115,7 +115,7 @@ def _filesystems(machine: Summary, console: Console) -> Table | None:
     return _more(table, len(ranked), "the others are less full")
 
 
-def _gpus(machine: Summary, console: Console) -> Table | None:
+def _gpus(machine: Summary, console: Console) -> Group | None:
     if not machine.gpus:
         return None
     rows = []
@@ -142,7 +142,7 @@ def _of(value: float | None, limit: float | None, unit: str) -> str:
     return f"{value:.0f} {unit}" if limit is None else f"{value:.0f} of {limit:.0f} {unit}"
 
 
-def _disks(machine: Summary, console: Console) -> Table | None:
+def _disks(machine: Summary, console: Console) -> Group | None:
     if not machine.disks:
         return None
     ranked = sorted(machine.disks, key=lambda d: (-(d.busy_ratio or 0.0), d.device))
@@ -159,7 +159,7 @@ def _disks(machine: Summary, console: Console) -> Table | None:
     return _more(table, len(ranked), "the others are less busy")
 
 
-def _network(machine: Summary, console: Console) -> Table | None:
+def _network(machine: Summary, console: Console) -> Group | None:
     if not machine.network:
         return None
     ranked = sorted(
@@ -178,7 +178,7 @@ def _network(machine: Summary, console: Console) -> Table | None:
     return _more(fitted(titles, rows, console, give=((0, 28), (0, 4))), len(ranked), "the others carry less")
 
 
-def _processes(machine: Summary, console: Console) -> Table | None:
+def _processes(machine: Summary, console: Console) -> Group | None:
     if machine.processes is None:
         return None
     running = "" if machine.cpu.running is None else f", {machine.cpu.running} running"
@@ -207,7 +207,7 @@ def _process(process: Process, room: int, console: Console) -> Text:
     return Text(" ".join(filter(None, (short(printable(process.executable), name, console), number, user))))
 
 
-def _owners(machine: Summary, console: Console) -> Table | None:
+def _owners(machine: Summary, console: Console) -> Group | None:
     """Those that use most of the CPU time and memory that is used, with what they may use."""
     if not machine.owners:
         return None
@@ -303,11 +303,8 @@ def _gauge(share: float | None, console: Console) -> tuple[Text, Text]:
     return bar, Text(ratio_text(share), style=style if share >= _WARM else "")
 
 
-def _more(table: Table, rows: int, why: str, *, most: int = _MOST) -> Table:
-    if rows > most:
-        table.caption = f"and {rows - most} more; {why}"
-        table.caption_justify = "left"
-    return table
+def _more(table: Group, rows: int, why: str, *, most: int = _MOST) -> Group:
+    return Group(table, Text(f"and {rows - most} more; {why}", style="dim italic")) if rows > most else table
 
 
 def _span(seconds: float | None, console: Console) -> str:
