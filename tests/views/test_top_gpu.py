@@ -274,6 +274,8 @@ def test_json_has_gpus_and_their_processes() -> None:
     [one] = told["gpu_processes"]
     assert (one["gpu"], one["owner"]["kind"], one["owner"]["namespace"]) == ("4", "pod", "inference")
     assert one["memory_bytes"] == 61000 * 2**20
+    assert 12 * 86400 <= one["age_seconds"] < 12 * 86400 + 600
+    assert told["time"] - one["start_time"] == pytest.approx(one["age_seconds"])
 
 
 LAUNCHER = """

@@ -131,7 +131,7 @@ class DemoReader:
                     memory_bandwidth_ratio=bandwidth,
                     encoder_ratio=encoder,
                     decoder_ratio=decoder,
-                    played=_played(process, self._start + process.after),
+                    played=_played(process, self._start + process.after - process.age),
                 )
             )
         return found

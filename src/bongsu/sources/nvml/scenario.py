@@ -229,12 +229,16 @@ class Use(_Part, frozen=True, kw_only=True):
 
 
 class Process(_Part, frozen=True, kw_only=True):
-    """A process that is there from ``after`` to ``until``; command, user and owner are for show."""
+    """A process that is there from ``after`` to ``until``; command, user, owner and ``age`` are for show.
+
+    ``age`` is how long (s) it had run when it came onto its GPU.
+    """
 
     pid: Pid
     command: Text = ""
     user: Text = ""
     owner: Belongs | None = None
+    age: Seconds = 0.0
     after: Seconds = 0.0
     until: Seconds | None = None
     on: tuple[Use, ...]
