@@ -66,3 +66,13 @@ print(run.folder, run.problem, ended, sep="|")
     assert (problem, ended) == ("", "False")
     assert "summary.json" in os.listdir(folder)
     assert read(folder).stats["work"].count == 1
+
+
+def test_relative_paths_are_meant_from_where_the_program_is(tmp_path: Path) -> None:
+    """The recorder runs elsewhere: runs still lie where $BONGSU_RUNS_DIR says, and it finds us by a relative PYTHONPATH."""
+    program = Program(tmp_path, TEXT.replace("sys.argv[1]", "None"))
+    (tmp_path / "sources").symlink_to(SOURCES)
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("BONGSU_")}
+    said = program.run("app.py", env={**clean, "PYTHONPATH": "sources", "BONGSU_RUNS_DIR": "here"}).strip().split("|")
+    assert said[1:] == ["", "True"]
+    assert os.path.dirname(said[0]) == str(tmp_path / "here")

@@ -12,6 +12,7 @@ TYPE_CHECKING = False  # as typing's, which takes long to import
 if TYPE_CHECKING:
     from types import TracebackType
 
+_SOURCES = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # where this package is from
 WAIT = 10.0  # seconds for the recorder to be there
 
 
@@ -60,8 +61,9 @@ class Recording:
         try:
             argv = [sys.executable, "-m", "bongsu", "run", "--attach", str(os.getpid()), "--quiet"]
             argv += ["--interval", f"{self._interval:g}", "--name", self._name, "--report-folder-to", str(writing)]
-            if self._runs_dir:
-                argv += ["--runs-dir", os.path.abspath(self._runs_dir)]
+            runs = self._runs_dir or os.environ.get("BONGSU_RUNS_DIR")
+            if runs:
+                argv += ["--runs-dir", os.path.abspath(runs)]  # it runs elsewhere
             self._pid = _spawn(argv, writing)
         finally:
             os.close(writing)
@@ -101,9 +103,12 @@ def _spawn(argv: list[str], writing: int) -> int:
     """Start the recorder with nothing of ours but the descriptor that it reports to, in a session of its own."""
     import subprocess  # noqa: PLC0415  only what is recorded pays for it
 
+    path = os.environ.get("PYTHONPATH", "")
+    if path:  # an empty entry is this directory
+        path = os.pathsep.join([_SOURCES, *map(os.path.abspath, path.split(os.pathsep))])
     process = subprocess.Popen(
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        pass_fds=(writing,), start_new_session=True, cwd="/",
+        pass_fds=(writing,), start_new_session=True, cwd="/", env={**os.environ, "PYTHONPATH": path},
     )  # fmt: skip
     process.returncode = 0  # we wait for it by its pid; the object is not to warn that it still runs
     return process.pid
