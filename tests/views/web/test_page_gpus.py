@@ -26,6 +26,12 @@ processes:
   - {pid: 4194300, command: "<b>x</b>", user: "<i>u</i>", owner: {kind: container, id: "<u>c</u>"}, on: [{gpu: 0, memory_mib: 512}]}
 """
 
+LOST = """
+devices:
+  - {lost_at: 0, held_by: {kind: slurm, id: "7"}}
+  - {}
+"""
+
 
 @contextmanager
 def demo(browser: Browser, folder: Path, *more: str, width: int = 1400) -> Iterator[tuple[Page, list[str]]]:
@@ -113,6 +119,22 @@ def test_who_uses_the_gpus(browser: Browser, tmp_path: Path) -> None:
         page.locator("#gpus-search").fill("no such owner")
         expect(page.locator("#gpu-owners-none")).to_be_visible()
         assert [text for text in wrong if "503" not in text] == []  # a demonstration keeps no history to ask
+
+
+def test_a_lost_gpu_says_why(browser: Browser, tmp_path: Path) -> None:
+    """Its card says that it does not answer, and the driver's reason apart from that; nothing is called empty or 0 by it."""
+    scenario = tmp_path / "lost.yaml"
+    scenario.write_text(LOST)
+    with demo(browser, tmp_path, "--demo", str(scenario)) as (page, wrong):
+        card = page.locator('#gpus-cards [data-gpu="0"]')
+        expect(card.locator("p").first).to_have_text("does not answer", timeout=SLOW)
+        expect(card.locator("p").nth(1)).to_contain_text("NVML_ERROR_GPU_IS_LOST")
+        held = page.locator("#gpu-owners-table tbody tr")
+        expect(held).to_have_count(1)
+        expect(held.locator("td.gpus")).to_have_text("0")
+        expect(held.locator(":is(td.empty, td.processes, td.memory)")).to_have_text(["\N{EN DASH}"] * 3)
+        assert "false" not in page.locator("#gpus").inner_text()
+        assert wrong == []
 
 
 def test_names_are_text(browser: Browser, tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ export const words = {
   nobody: { idle: "while no kernel ran", unknown: "of which nobody can say whose" },
   nobodys: (parts) => `Energy that went to no owner: ${parts.join(", ")}.`,
   cutOwners: (shown, total) => `The ${shown} that hold most memory of ${total} are here.`,
-  search: "Find a process on a GPU, a job, pod or user",
+  search: "Find a process, job, pod or user",
   table: "Table of processes on GPUs",
   cut: (shown, total) => `The ${shown} that hold most memory of ${total} are here.`,
   notRead: (why) => `GPUs are not read: ${why}`,

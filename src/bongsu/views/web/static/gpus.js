@@ -75,7 +75,9 @@ function card(gpu) {
     known(gpu.clock_hertz, (v) => `${Math.round(v / 1e6)} MHz`)];
   return make("li", { class: gpu.up && !gpu.stuck ? "gpu" : "gpu wrong", "data-gpu": gpu.index },
     make("h3", { title: gpu.uuid }, words.card(gpu.index, gpu.name)),
-    gpu.trouble && make("p", { class: "gpu-trouble" }, gpu.up ? gpu.trouble : `${gpu.trouble} ${gpu.reason === gpu.trouble ? "" : gpu.reason}`.trim()),
+    gpu.trouble && make("p", { class: "gpu-trouble" }, gpu.trouble),
+    gpu.up || gpu.reason === gpu.trouble ? null : make("p", {}, gpu.reason),
+    gpu.cure && make("p", { class: "quiet" }, words.cure(gpu.cure)),
     ...(gpu.up ? [
       instances.length ? make("ul", { class: "slices", "aria-label": words.slices(instances.length) }, ...instances.map(slice)) : meter(words.use, busy, known(busy, ratio)),
       meter(words.memory, total && used !== null ? used / total : null, words.of(known(used, bytes), total === null ? null : bytes(total))),
@@ -102,7 +104,7 @@ class Gpus extends ListTable {
 
   async look() {
     clearTimeout(this.timer);
-    if (!document.hidden && (this.near || !this.data)) {
+    if (!document.hidden && (this.near || !this.data?.gpus.length)) {
       try {
         const told = await ask("/api/gpus");
         this.refused = null;
