@@ -21,6 +21,7 @@ from bongsu.sources.nvml.reading import Snapshot
 from bongsu.sources.root import Machine
 from fake_kubelet import FakeKubelet, devices, resources
 from gpu_looks import Looks, device, instance, look, uuid
+from kernel_tree import Tree
 from real_cgroups import Cgroups, cgroups
 
 JOB = "slurm/uid_0/job_42/step_0/task_0"
@@ -68,6 +69,60 @@ def test_a_jobs_devices_cgroup_tells_by_minor(made: Cgroups) -> None:
     snapshot = look(gpus)
     found = {labels for labels in held(snapshot) if labels[3] == "42"}
     assert found == {("0", uuid(0), "slurm", "42", "", "", "", "root", "devices cgroup")}
+
+
+_MINORS = "config 1\nmonitor 2\n" + "".join(
+    f"gpu{gpu}/gi{gi}/access {1000 * gpu + 10 * gi}\n"
+    + "".join(f"gpu{gpu}/gi{gi}/ci{ci}/access {1000 * gpu + 10 * gi + 1 + ci}\n" for ci in range(2))
+    for gpu in (4, 5)
+    for gi in range(3)
+)
+_DEVICES = "Character devices:\n  1 mem\n195 nvidia\n237 nvidia-caps\n238 nvidia-caps-imex-channels\n\nBlock devices:\n237 sd\n"
+
+
+@pytest.mark.parametrize(
+    ("allowed", "expected"),
+    [
+        ("c 195:4 rw\nc 237:4010 rw\nc 237:4011 rw\n", {"0_1_0"}),
+        ("c 195:4 rw\nc 237:4010 rw\nc 237:4011 rw\nc 237:4012 rw\nc 237:4020 rw\nc 237:4021 rw\n", {"0_1_0", "0_1_1", "0_2_0"}),
+        ("c 195:4 rw\nc 237:4010 rw\n", set()),  # no compute instance can be opened
+        ("c 195:4 rw\nc 237:4011 rw\n", set()),  # nor one whose GPU instance cannot
+        ("c 237:4010 rw\nc 237:4011 rw\n", set()),  # nor without the GPU
+        ("c 195:4 rw\nc 237:5010 rw\nc 237:5011 rw\n", set()),  # of another GPU
+        ("c 195:4 rw\nc 237:* rw\n", set()),  # all, which says nothing of what was given
+        ("c 195:4 rw\nc 238:4010 rw\nc 238:4011 rw\n", set()),
+        ("c 195:4 rw\nc 237:1 rw\nc 237:2 rw\n", set()),
+        ("a *:* rwm\n", set()),
+    ],
+)  # fmt: skip
+def test_a_jobs_devices_cgroup_tells_which_instances_it_may_open(
+    tmp_path: Path, allowed: str, expected: set[str]
+) -> None:
+    """One of a divided GPU is a job's where it may open the GPU, the GPU instance and the compute instance.
+
+    No process need be on it. NVML's index (0) is not the number of the device file (4).
+    """
+    tree = Tree(tmp_path)
+    tree.write(
+        {
+            "proc/stat": "cpu 1 2 3 4\nbtime 1\n",
+            "proc/100/stat": "100 (python) S 1 100 100 0 -1 0 0 0 0 0 5 5 0 0 20 0 1 0 900 1000 10" + " 0" * 28 + "\n",
+            "proc/100/statm": "10 10 0 0 0 0 0\n",
+            "proc/100/cmdline": "python\0",
+            "proc/100/status": "Name:\tpython\nUid:\t0\t0\t0\t0\n",
+            "proc/100/cgroup": f"4:devices:/{JOB}\n1:name=systemd:/{JOB}\n",
+            "proc/devices": _DEVICES,
+            "proc/driver/nvidia-caps/mig-minors": _MINORS,
+            "sys/fs/cgroup/devices/slurm/uid_0/job_42/devices.list": allowed,
+        }
+    )
+    gpu = device(0, instances=(instance(1, 0), instance(1, 1), instance(2, 0)))
+    snapshot = look([msgspec.structs.replace(gpu, minor=4)])
+    found = held(snapshot, tree.machine)
+    assert {labels[0] for labels in found} == expected
+    assert {(labels[2], labels[3], labels[8]) for labels in found} <= {("slurm", "42", "devices cgroup")}
+    (tmp_path / "proc/driver/nvidia-caps/mig-minors").unlink()
+    assert held(snapshot, tree.machine) == set()
 
 
 def test_a_job_that_may_open_all_holds_none_for_certain(made: Cgroups) -> None:

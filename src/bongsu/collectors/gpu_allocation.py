@@ -19,6 +19,7 @@ from bongsu.owners.resolver import resolver_of, settings_of
 from bongsu.sources.cgroup import Hierarchies
 from bongsu.sources.kubelet_client import Allocation
 from bongsu.sources.nvml.reading import Gpu, Snapshot
+from bongsu.sources.procfs import nvidia_caps
 from bongsu.sources.procfs.environ import environment
 from bongsu.sources.procfs.process import Process
 from bongsu.sources.root import Machine
@@ -150,9 +151,10 @@ class Allocations:
         first, placed = min(users, key=lambda pair: pair[0].start_ticks)
         for place in placed.places:
             if "devices" in place.controllers:
-                minors = self._allowed(place.path)
-                if minors is not None:
-                    return _Job(placed.owner, _DEVICES_CGROUP, minors=minors)
+                listed = self._listed(place.path)
+                minors = None if listed is None else allowed_minors(listed)
+                if listed is not None and minors is not None:
+                    return _Job(placed.owner, _DEVICES_CGROUP, minors=minors, opens=self._opens(listed))
         if not self._environment:
             return None
         variables = environment(self._proc, first.pid, first.start_ticks) or {}
@@ -162,15 +164,24 @@ class Allocations:
         )  # an index would be of who knows what
         return _Job(placed.owner, By.ENVIRONMENT.value, uuids=uuids) if uuids else None
 
-    def _allowed(self, path: str) -> frozenset[int] | None:
-        """The minor numbers of NVIDIA's devices that a cgroup v1 allows; None where it forbids none."""
+    def _listed(self, path: str) -> bytes | None:
+        """The devices that a cgroup v1 allows, as it lists them."""
         directory = self._hierarchies.directory("devices", path)
         if directory is None:
             return None
         try:
-            return allowed_minors(self._sys.read_once(f"{directory}/devices.list"))
+            return self._sys.read_once(f"{directory}/devices.list")
         except OSError:
             return None
+
+    def _opens(self, listed: bytes) -> frozenset[nvidia_caps.Opens]:
+        """The instances of divided GPUs that may be opened; none where all may, since then none was given."""
+        try:
+            major = nvidia_caps.major(self._proc)
+            minors = None if major is None else allowed_minors(listed, major)
+            return nvidia_caps.opened_by(self._proc, minors) if minors else frozenset()
+        except OSError:  # no such driver, or its files are hidden in a container
+            return frozenset()
 
 
 def _who(owner: Owner) -> tuple[str, ...]:
@@ -181,14 +192,16 @@ def _who(owner: Owner) -> tuple[str, ...]:
 class _Job:
     """A job of Slurm, and what it was given."""
 
-    __slots__ = ("minors", "owner", "source", "uuids")
+    __slots__ = ("minors", "opens", "owner", "source", "uuids")
 
     def __init__(
-        self, owner: Owner, source: str, *, minors: frozenset[int] = frozenset(), uuids: frozenset[str] = frozenset()
-    ) -> None:
+        self, owner: Owner, source: str, *, minors: frozenset[int] = frozenset(), uuids: frozenset[str] = frozenset(),
+        opens: frozenset[nvidia_caps.Opens] = frozenset(),
+    ) -> None:  # fmt: skip
         self.owner = owner
         self.source = source
         self.minors = minors
+        self.opens = opens
         self.uuids = uuids
 
 
@@ -223,24 +236,28 @@ class _Units:
         return []
 
     def of_job(self, job: _Job) -> Iterator[Unit]:
-        """What a job holds. Whoever may open a divided device may hold any of its instances: which, the minor does not tell."""
+        """What a job holds. An instance of a divided device takes three files: the device's, the GPU instance's, its own."""
         for minor in sorted(job.minors):
             gpu = self._by_minor.get(minor)
             if gpu is not None and not gpu.instances:
                 yield device_unit(gpu)
+            for unit, gi, ci in instance_units(gpu) if gpu is not None else ():
+                if {(minor, gi, None), (minor, gi, ci)} <= job.opens:
+                    yield unit
         for uuid in sorted(job.uuids):
             yield from self.named(uuid)
 
 
-def allowed_minors(text: bytes) -> frozenset[int] | None:
+def allowed_minors(text: bytes, major: int = _MAJOR) -> frozenset[int] | None:
     """NVIDIA's devices in a devices.list (Documentation/admin-guide/cgroup-v1/devices.rst); None where all are allowed."""
+    most = _MOST_MINOR if major == _MAJOR else 2**20
     found = set()
     for line in text.split(b"\n"):
         words = line.replace(b":", b" ").split()
         if len(words) != 4 or words[0] not in {b"a", b"c"}:
             continue
-        if words[1] == b"*" or (words[1] == b"%d" % _MAJOR and words[2] == b"*"):
+        if words[1] == b"*" or (words[1] == b"%d" % major and words[2] == b"*"):
             return None
-        if words[1] == b"%d" % _MAJOR and words[2].isdigit() and int(words[2]) <= _MOST_MINOR:
+        if words[1] == b"%d" % major and words[2].isdigit() and int(words[2]) <= most:
             found.add(int(words[2]))
     return frozenset(found)
