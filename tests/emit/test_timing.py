@@ -352,6 +352,28 @@ print(sorted(its_own - set(names)))
     assert said == [*["True"] * 7, "[]"]
 
 
+def test_the_source_of_a_timed_function_is_its_own(tmp_path: Path) -> None:
+    """For compilers and notebooks that read it; what wraps another function still leads to that."""
+    program = Program(tmp_path, """
+import functools, inspect
+from bongsu.emit import patching, timed
+@timed
+def plain(*, start=1):
+    return start  # its own
+def outer(function):
+    @timed
+    @functools.wraps(function)
+    def around(*args): return function(*args)
+    return around
+inner = lambda x: x
+around = outer(inner)
+print(inspect.getsource(plain).split("\\n")[2].strip(), inspect.unwrap(around) is inner, inspect.signature(plain), sep="|")
+patching.stop(plain)
+print(plain.__dict__, plain())
+""")  # fmt: skip
+    assert program.run().split("\n") == ["return start  # its own|True|(*, start=1)", "{} 1", ""]
+
+
 def test_a_function_that_is_made_at_each_call_takes_no_room(tmp_path: Path) -> None:
     """Decorated functions that are dropped are forgotten; their counts are not."""
     program = Program(tmp_path, """

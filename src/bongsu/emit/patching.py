@@ -181,6 +181,7 @@ def start(function: types.FunctionType, spec: Spec) -> bool:
         **names,
     )
     function.__code__ = timed
+    function.__dict__.setdefault("__wrapped__", copy)  # `inspect` finds its source, and not ours
     return True
 
 
@@ -189,6 +190,8 @@ def stop(function: types.FunctionType) -> None:
     copy = _copy(function.__code__)
     if copy is not None:
         function.__code__ = copy.__code__
+        if function.__dict__.get("__wrapped__") is copy:
+            del function.__dict__["__wrapped__"]
 
 
 def wrapped(function: Callable[..., Any], spec: Spec) -> Callable[..., Any]:
