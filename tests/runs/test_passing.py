@@ -239,6 +239,20 @@ def test_a_name_that_the_kernel_cut_short_is_known_from_another(tmp_path: Path) 
     assert (rows[NOBODY], rows[NOBODY + 1]) == ("/usr/bin/gcc-12", "as")
 
 
+def test_a_ring_that_was_full_is_as_good_as_lost_records(tmp_path: Path) -> None:
+    """Nothing tells of what was lost last, but that there was no room: no count is given out as complete."""
+    told, accounts, journal, events = _passing(tmp_path, [Forked(1.0, NOBODY, NOBODY, ROOT)], [])
+    told.read({}, 2.0)
+    before = told.complete
+    events.full = 1
+    told.read({}, 3.0)
+    told.finish(4.0)
+    journal.flush()
+    assert (before, told.complete) == (True, False)
+    assert (accounts.born, accounts.ended_count) == (2, 1)
+    assert [row["what"] for row in _rows(tmp_path / "record.seg")["event"]] == ["left out"]
+
+
 def test_records_that_were_lost_are_said(tmp_path: Path) -> None:
     """Who lacks an end that was lost has ended all the same if it is not there, and the report says that records lack."""
     told, accounts, journal, events = _passing(tmp_path, [Forked(1.0, NOBODY, NOBODY, ROOT)], [])

@@ -190,6 +190,18 @@ def test_lost_and_damaged_are_counted_and_the_rest_is_read() -> None:
     assert (events.lost, events.damaged) == (17, 1)
 
 
+def test_a_ring_without_room_is_told_from_one_that_has_some() -> None:
+    """The kernel tells of lost records with the next one that finds room; after the last ones only the full ring tells."""
+    many = b"".join(_fork(pid, pid) for pid in range(_PAGE // 48))
+    full = TaskEvents([], [_ring(many)])
+    assert len(full.drain()) == _PAGE // 48
+    assert (full.full, full.lost) == (1, 0)
+    roomy = TaskEvents([], [_ring(many[48:])])
+    roomy.drain()
+    roomy.drain()
+    assert roomy.full == 0
+
+
 def test_a_name_that_is_not_utf8_is_kept() -> None:
     """Its bytes come back by os.fsencode."""
     named = _record(3, 1_000, struct.pack("=II8s", 5, 6, b"\xff\xfeab"), flags=1 << 13)

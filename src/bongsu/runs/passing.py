@@ -66,7 +66,7 @@ class Passing:
         ] = {}  # by program: how many, first begin, last end, seconds lived, number of one
         self._many_due = 0.0
         self._changed: set[str] = set()
-        self._lost = 0
+        self._short = 0
 
     @classmethod
     def open(cls, pid: int, name: str, accounts: Accounts, journal: Journal) -> Passing | str:
@@ -82,7 +82,7 @@ class Passing:
     @property
     def complete(self) -> bool:
         """Whether all that the kernel had to tell was taken."""
-        return not self._events.lost
+        return not (self._events.lost or self._events.full)
 
     def filenos(self) -> list[int]:
         """Descriptors that poll(2) finds readable when `take` should not wait for the next reading."""
@@ -158,8 +158,8 @@ class Passing:
                 kin.tasks -= 1
                 if kin.tasks <= 0:
                     self._ended(kin, round(one.at_seconds - zero, 3))
-        if self._events.lost > self._lost:
-            self._lost = self._events.lost
+        if self._events.lost + self._events.full > self._short:
+            self._short = self._events.lost + self._events.full
             self._journal.once(
                 "left out", "the kernel had more to say of forks and ends than there was room for: "
                 "some processes lack, or seem to have lived longer",

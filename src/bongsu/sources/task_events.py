@@ -35,6 +35,7 @@ _BY_EXEC = 1 << 13
 _HEADER, _TASKS, _NUMBER = struct.Struct("=IHH"), struct.Struct("=IIII"), struct.Struct("=Q")
 _HEAD, _TAIL = 1024, 1032
 _TRAILER = 16  # pid, tid and time at the end of each record
+_LARGEST = 48  # bytes: of a fork and of an end; a name takes no more
 _PAGE: Final = mmap.PAGESIZE
 _SIZES: Final = (32, 8, 2)  # pages a CPU; fewer where the user's share of locked memory is used up
 
@@ -81,7 +82,8 @@ class TaskEvents:
     one of them: on two CPUs, one in some ten thousand ends stopped a ring for good without a word. It is not used.
 
     Attributes:
-        lost: records that found no room.
+        lost: records that found no room, as far as the kernel has told: it does so with the next one that finds some.
+        full: times that a ring had no room left when it was read; what came after that may be lost without a word.
         damaged: times that a ring made no sense and was passed over.
     """
 
@@ -92,6 +94,7 @@ class TaskEvents:
         self._behind = _namespace_seconds()
         self._early: list[tuple[int, int, int, bytes]] = []  # records younger than the last drain
         self.lost = 0
+        self.full = 0
         self.damaged = 0
 
     @classmethod
@@ -153,6 +156,8 @@ class TaskEvents:
         length = head - tail
         if not length:
             return []
+        if self._size - length <= _LARGEST:
+            self.full += 1
         start = _PAGE + tail % self._size
         data = ring[start : start + length]
         data += ring[_PAGE : _PAGE + length - len(data)]
