@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -209,3 +210,18 @@ def test_who_asks_does_not_take_the_monitors_lock(tmp_path: Path) -> None:
         later.join()
     assert run_folder.is_written(str(folder))
     segment.close()
+
+
+@pytest.mark.parametrize("name", ["run.json", "record.seg", "summary.json", "functions-1-1.seg"])
+@pytest.mark.parametrize("what", [os.mkfifo, os.mkdir])
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(
+    tmp_path: Path, name: str, what: Callable[[Path], None]
+) -> None:
+    """Whoever may write into a folder could else stop all who list or open its runs, root and the live page too."""
+    folder = lost(tmp_path)
+    (folder / name).unlink(missing_ok=True)
+    what(folder / name)
+    program = "import sys; from bongsu.runs.reporting import row; print(row(sys.argv[1]).state)"
+    argv = [sys.executable, "-c", program, str(folder)]
+    told = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+    assert told == ("unreadable" if name == "record.seg" else "lost")

@@ -100,9 +100,9 @@ def read_metadata(folder: str) -> Metadata | None:
         PermissionError: it may not be read.
     """
     try:
-        with open(os.path.join(folder, METADATA), "rb") as file:
+        with segment.plain(os.path.join(folder, METADATA)) as file:
             data = file.read()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, segment.NotPlain):
         return None
     try:
         known = segment.decoded(data)

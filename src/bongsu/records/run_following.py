@@ -9,6 +9,7 @@ import msgspec
 
 from bongsu.model.message import Message
 from bongsu.model.run import Event, ProcessRow
+from bongsu.records import segment
 from bongsu.records.run_folder import RECORD
 from bongsu.records.run_reading import Record, read_1
 
@@ -44,7 +45,7 @@ class Following:
             OSError: it may not be read.
         """
         try:
-            file = open(self._path, "rb")  # noqa: SIM115  closed below; a file that is missing is an answer
+            file = segment.plain(self._path)
         except FileNotFoundError:
             self._begin()
             return self._record

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from bongsu.model.owner import Owner
-from bongsu.records import run_finding, run_folder
+from bongsu.records import run_finding, run_folder, segment
 from bongsu.records.run_folder import ENDED, LOST, RUNNING
 
 INDEX = "index.json"
@@ -152,7 +152,7 @@ def _stamp(folder: str) -> tuple[int, int, int]:
 
 def _read_index(directory: str, version: str) -> dict[str, _Kept]:
     try:
-        with open(os.path.join(directory, INDEX), "rb") as file:
+        with segment.plain(os.path.join(directory, INDEX)) as file:
             index = msgspec.json.decode(file.read(), type=_Index)
     except (OSError, msgspec.MsgspecError):
         return {}

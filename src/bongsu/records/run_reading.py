@@ -173,7 +173,7 @@ def read_record(folder: str, schema: str, user_of: Callable[[int], str] = str) -
     path = os.path.join(folder, RECORD)
     check_schema(schema, path)
     try:
-        with open(path, "rb") as file:
+        with segment.plain(path) as file:
             data = file.read()
     except FileNotFoundError:
         return Record()

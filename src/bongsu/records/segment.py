@@ -5,11 +5,13 @@ Imported by the monitor of a run, which must stay small: the standard library on
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 import zlib
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode  # ASCII: a lone surrogate is an escape
 
@@ -84,13 +86,31 @@ def texts(data: bytes) -> Iterator[bytes | None]:
         yield None  # no newline: its write was cut off
 
 
+class NotPlain(OSError):  # noqa: N818  said of a file, as IsADirectory is
+    """A directory, pipe or device is where a file should be."""
+
+
+def plain(path: str) -> BinaryIO:
+    """A file to read that is nothing but a file: one who opens a pipe would wait for its writer, maybe for ever.
+
+    Raises:
+        NotPlain: it is something else.
+        OSError: it cannot be read.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return open(fd, "rb")
+    os.close(fd)
+    raise NotPlain(errno.EINVAL, "it is not a plain file", path)
+
+
 def read(path: str) -> Read:
     """All records of a segment.
 
     Raises:
         OSError: the file cannot be read.
     """
-    with open(path, "rb") as file:
+    with plain(path) as file:
         data = file.read()
     records: list[Any] = []
     damaged = 0

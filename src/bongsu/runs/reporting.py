@@ -19,7 +19,7 @@ import msgspec
 from bongsu.model.errors import BadInput
 from bongsu.model.message import Message
 from bongsu.model.run import SCHEMA, Event, Metadata, RunReport, Summary
-from bongsu.records import functions, run_folder
+from bongsu.records import functions, run_folder, segment
 from bongsu.records.run_finding import Found
 from bongsu.records.run_folder import ENDED, LOST, METADATA, RECORD, RUNNING, SUMMARY, NewerSchema
 from bongsu.records.run_list import NEWER, UNREADABLE, RunRow
@@ -127,7 +127,7 @@ def recover(folder: str) -> Recovered:
 def summarized(folder: str) -> dict[str, Any] | None:
     """The summary that is kept in a folder; None if there is none, or what it was made of has changed since."""
     try:
-        with open(os.path.join(folder, SUMMARY), "rb") as file:
+        with segment.plain(os.path.join(folder, SUMMARY)) as file:
             kept = json.loads(file.read())
     except (OSError, ValueError, RecursionError):
         return None
