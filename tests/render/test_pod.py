@@ -323,15 +323,26 @@ def test_what_the_page_says_to_ask_the_pod_answers(pod: Callable[..., Pod], node
     """Each `kubectl exec POD -- bongsu …` of docs/kubernetes.md runs in the pod, as it stands there."""
     text = (Path(__file__).parents[2] / "docs" / "kubernetes.md").read_text()
     commands = re.findall(r"exec POD -- (bongsu .*)$", text, re.MULTILINE)
-    assert {each.split()[1] for each in commands} == {"status", "collect", "owner"}
+    assert {each.split()[1] for each in commands} == {"status", "collect", "check", "owner"}
     one = pod()
     for each in commands:
         done = one.run(*each.replace("PID", str(node.told)).split())
-        assert done.returncode in {0, 1}, (each, done.stdout, done.stderr)  # status: 1 where something is wrong here
+        assert done.returncode in {0, 1, 3}, (each, done.stdout, done.stderr)  # 1: something is wrong here, 3: no GPU
         assert "Traceback" not in done.stderr
         assert done.stdout
         if "owner" in each:
             assert "pod train-0 of namespace ml, container main" in done.stdout
+
+
+def test_the_pod_judges_its_gpus(pod: Callable[..., Pod], tmp_path: Path) -> None:
+    """`bongsu check node` in it finds the GPU that gpu.count counts on and the driver does not list, by its exit code."""
+    (tmp_path / "driver").mkdir()
+    FakeNvml(tmp_path / "driver", Scenario(devices=tuple(Device(uuid=uuid) for uuid in GPUS)))
+    for count, code in ((2, 0), (3, 1)):
+        one = pod(tmp_path / "driver", scratch=f"scratch{count}", gpu={"count": count})
+        done = one.run("bongsu", "check", "node", "--config", "/config/bongsu.yaml", "--only", "present")
+        assert done.returncode == code, (done.stdout, done.stderr)
+        assert ("2 of 3 GPUs answer" in done.stdout) == (code == 1)
 
 
 def test_only_the_gpus_that_are_named_are_read(pod: Callable[..., Pod], node: Node, tmp_path: Path) -> None:
