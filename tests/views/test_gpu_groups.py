@@ -145,7 +145,10 @@ def test_groups_are_filtered_and_ordered_as_the_table_of_all_processes() -> None
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 120, 160, 200])
 def test_lines_fit_and_cannot_steer(width: int) -> None:
     """Whatever an owner is called, a line is one line of printable characters of that width."""
-    [group] = grouped(look(0.0, (on_gpu(1, user=EVIL, owner=Owner(OwnerKind.UNIT, EVIL, user=EVIL)),)))
+    rows = (on_gpu(1, user=EVIL, owner=Owner(OwnerKind.UNIT, EVIL, user=EVIL)),)
+    korean = on_gpu(2, user="김연구", owner=Owner(OwnerKind.SLURM, "7", "봉수 훈련", user="김연구"))
+    [group] = grouped(look(0.0, rows))
+    assert gpu_groups.line(grouped(look(0.0, (korean,)))[0], width).cell_len == width
     for text in (gpu_groups.line(group, width), gpu_groups.heading(width, By.OWNER, Order())):
         assert text.cell_len == width
         assert text.plain.isprintable()
@@ -153,8 +156,12 @@ def test_lines_fit_and_cannot_steer(width: int) -> None:
 
 @pytest.mark.parametrize(
     ("gpus", "text"),
-    [((), ""), (("0",), "0"), (("0", "1"), "0,1"), (("0", "1", "2", "5", "7_1_0"), "0-2,5,7_1_0"), (("7_1_0", "7_2_0"), "7_1_0,7_2_0")],
+    [
+        ((), ""), (("0",), "0"), (("0", "1"), "0-1"), (("0", "2"), "0,2"), (("0", "1", "2", "5", "7_1_0"), "0-2,5,7_1_0"),
+        (("7_1_0", "7_2_0"), "7_1_0,7_2_0"), (("7_1_0", "7_2_0", "7_3_0"), "7_1_0 +2"),
+        (("0", "2", "4", "6", "8", "10", "12", "13"), "0,2,4,6,8 +3"), (("123456789_12_0",) * 2, "+2"),
+    ],
 )  # fmt: skip
 def test_devices_in_a_row_are_one_word(gpus: tuple[str, ...], text: str) -> None:
-    """Three and more; instances are named each."""
-    assert gpu_groups.ranges(gpus) == text
+    """No name is cut: how many there is no room for is said."""
+    assert gpu_groups.ranges(gpus, 13) == text

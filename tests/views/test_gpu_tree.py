@@ -78,7 +78,7 @@ def test_what_is_not_on_the_gpu_has_no_figures() -> None:
 
 def test_names_in_a_tree_cannot_steer_and_lines_fit() -> None:
     """Also of what is not on the GPU."""
-    evil = msgspec.structs.replace(CHAIN[3], executable="\x1b]0;owned\x07\n")
+    evil = msgspec.structs.replace(CHAIN[3], executable="\x1b]0;owned\x07\n훈련시작")
     for one in arranged(on_gpu(6, start=6), order=Order(tree=True), all_of_it=(*CHAIN[:3], evil, *CHAIN[4:])):
         for width in (20, 60, 80, 120, 200):
             line = gpu_processes.line(one, width)

@@ -32,23 +32,23 @@ GPUS = (
         ("2,0", ("2", "0"), ""),
         (" 1 , 2 ", ("1", "2"), ""),
         ("", (), "it is empty"),
-        ("-1", (), "`-1`: no such GPU"),
-        ("0,2,-1,1", ("0", "2"), "those before it: 0,2"),
-        ("0,9,1", ("0",), "where there are 0 to 3"),
+        ("-1", (), "`-1` is not here (0 to 3), CUDA gives none"),
+        ("0,2,-1,1", ("0", "2"), "`-1` is not here (0 to 3), CUDA gives 0,2"),
+        ("0,9,1", ("0",), "`9` is not here (0 to 3), CUDA gives 0"),
         ("0,,1", ("0",), "neither a number nor a UUID"),
         ("1x,2", ("1", "2"), ""),
-        ("0,1,0", (), "names GPU 0 twice"),
+        ("0,1,0", (), "GPU 0 stands there twice"),
         ("all", (), "neither a number nor a UUID"),
         ("GPU-00aa,GPU-22AA", ("0", "2"), ""),
-        ("GPU-1", (), "several begin so"),
+        ("GPU-1", (), "is how several begin"),
         ("GPU-1b", ("3",), ""),
-        ("GPU-ff", (), "none here has this UUID"),
-        ("0,GPU-11aa", ("0",), "numbers and UUIDs do not mix"),
-        ("GPU-11aa,0", ("1",), "numbers and UUIDs do not mix"),
-        ("GPU-00aa,GPU-00", (), "names GPU 0 twice"),
+        ("GPU-ff", (), "is not here, CUDA gives none"),
+        ("0,GPU-11aa", ("0",), "mixes numbers and UUIDs"),
+        ("GPU-11aa,0", ("1",), "mixes numbers and UUIDs"),
+        ("GPU-00aa,GPU-00", (), "GPU 0 stands there twice"),
         ("MIG-7000abcd-0000-4000-8000-000000000003", ("3_7_0",), ""),
         ("MIG-GPU-1baa0000-0000-4000-8000-000000000003/1/0", ("3_1_0",), ""),
-        ("MIG-GPU-1baa0000-0000-4000-8000-000000000003/2/0", (), "none here has this UUID"),
+        ("MIG-GPU-1baa0000-0000-4000-8000-000000000003/2/0", (), "is not here, CUDA gives none"),
     ],
 )
 def test_what_cannot_be_ends_the_list(value: str | None, gpus: tuple[str, ...], problem: str) -> None:
@@ -89,7 +89,7 @@ def test_a_page_and_json_show_the_visible_only() -> None:
     assert "\ngpu4 " not in text
     assert "411002" in text
     assert "305100" not in text
-    assert "`9`: no such GPU here" in text
+    assert "`9` is not here (0 to 7), CUDA gives 5" in text
     told = json.loads(bongsu("top", "--demo", "--json", "--only-visible", env={"CUDA_VISIBLE_DEVICES": "4"}).stdout)
     assert [gpu["index"] for gpu in told["gpus"]] == ["4"]
     assert {one["gpu"] for one in told["gpu_processes"]} == {"4"}

@@ -213,6 +213,32 @@ def test_g_shows_who_is_on_which_gpu_and_escape_goes_back() -> None:
         assert terminal.is_restored()
 
 
+def test_owners_on_gpus_are_opened_and_left_step_by_step() -> None:
+    """Enter shows the processes of one, Esc its line again, then all on GPUs, then all; G keeps groups as groups."""
+    with top("--demo", "--gpu", "--by", "owner") as terminal:
+        terminal.wait_for(has("job 48213 llm-pretrain", "job 48391 eval-sweep", "GPUS", "0-3"))
+        terminal.press("/inference\r")
+        terminal.wait_for(lambda text: "pod inference/chat" in text and "job 48213" not in text)
+        terminal.press("\r")
+        terminal.wait_for(has("COMMAND", "305100", "pod inference/chat-serve-0: 12 shown, Esc goes back"))
+        terminal.press("\x1b")
+        terminal.wait_for(has("GPUS", "/inference: 1 shown"))
+        terminal.press("\x1b")
+        terminal.wait_for(has("GPUS", "job 48213"))
+        terminal.press("G")
+        terminal.wait_for(has("READ/s", "OWNER"))
+        terminal.press("G")
+        terminal.wait_for(has("GPUS", "job 48213"))
+        terminal.press("g")
+        terminal.wait_for(lambda text: re.search(r"GPUS.* ON +USER", text))
+        terminal.press("\x1b")
+        terminal.wait_for(has("COMMAND", "210000"))
+        terminal.press("\x1b")
+        terminal.wait_for(has("PROGRAM"))
+        terminal.press("q")
+        assert terminal.ended() == 0
+
+
 def test_a_process_on_a_gpu_is_signalled_only_after_yes() -> None:
     """A process that is seen here is asked about by name before it gets a signal, also from the table of GPUs."""
     victim = subprocess.Popen(["sleep", "1000"])

@@ -188,20 +188,25 @@ def plain(groups: Iterable[GpuGroup], width: int | None, by: By, order: Order) -
     return [text.plain.rstrip() for text in (heading(width, by, order), *(line(group, width) for group in shown))]
 
 
-def ranges(gpus: Sequence[str]) -> str:
-    """Devices in a row as one: 0-3,5,7_1_0."""
-    found: list[str] = []
+def ranges(gpus: Sequence[str], room: int) -> str:
+    """Devices in a row as one, and how many there is no room for: ``0-3,5,7_1_0``, ``7_1_0 +6``."""
+    found: list[tuple[str, int]] = []  # with how many it stands for
     run: list[int] = []
     for gpu in (*gpus, ""):
-        if gpu.isdigit() and run and int(gpu) == run[-1] + 1:
+        if gpu.isdigit() and (not run or int(gpu) == run[-1] + 1):
             run.append(int(gpu))
             continue
         if run:
-            found.append(str(run[0]) if len(run) == 1 else f"{run[0]}{'-' if len(run) > 2 else ','}{run[-1]}")
+            found.append((str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}", len(run)))
         run = [int(gpu)] if gpu.isdigit() else []
         if gpu and not run:
-            found.append(printable(gpu))
-    return ",".join(found)
+            found.append((printable(gpu), 1))
+    words = ",".join(word for word, _ in found)
+    left = 0
+    while len(words) > room and found:
+        left += found.pop()[1]
+        words = ",".join(word for word, _ in found) + f" +{left}"
+    return words.lstrip()
 
 
 def _number(value: float | None) -> float:
@@ -217,6 +222,7 @@ _KEYS: dict[Sort, Callable[[GpuGroup], Any]] = {
     Sort.USER: lambda g: g.user,
 }
 
+_ROOM = 14
 _COLUMNS: tuple[Column[GpuGroup], ...] = (
     Column("PROC", 4, 40, lambda g: UNKNOWN if g.processes is None else str(g.processes), sort=Sort.PID),
     Column("USER", 8, 72, lambda g: g.user, left=True, sort=Sort.USER),
@@ -226,7 +232,7 @@ _COLUMNS: tuple[Column[GpuGroup], ...] = (
     Column("SM %", 4, 32, lambda g: percent(g.sm_ratio), sort=Sort.CPU),
     Column("W", 5, 60, lambda g: UNKNOWN if g.watts is None else f"{g.watts:.0f}", sort=Sort.IO),
     Column("AGE", 4, 54, lambda g: age_text(g.age) if g.processes else ""),
-    Column("ON", 14, 96, lambda g: ranges(g.gpus), left=True),
+    Column("ON", _ROOM, 96, lambda g: ranges(g.gpus, _ROOM), left=True),
     Column("KIND", 9, 130, lambda g: "" if g.owner is None else g.owner.kind.value, left=True),
 )
 

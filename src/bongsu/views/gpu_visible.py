@@ -63,18 +63,17 @@ def visible(given: CudaEnvironment, gpus: Sequence[GpuUse]) -> Visible:
         one = _named(word, number, gpus)
         if isinstance(one, str) and not mixed:
             if one in found:
-                return Visible((), _said(given, f"it names GPU {one} twice, and CUDA then gives none"))
+                return Visible((), _said(f"GPU {one} stands there twice, CUDA gives none"))
             found.append(one)
             numbers = number is not None
             continue
-        why = one.why if isinstance(one, _No) else "numbers and UUIDs do not mix"
-        kept = f"those before it: {','.join(found)}" if found else "none"
-        return Visible(tuple(found), _said(given, f"`{word}`: {why}; CUDA gives {kept}"))
+        why = one.why if isinstance(one, _No) else "mixes numbers and UUIDs"
+        return Visible(tuple(found), _said(f"`{word}` {why}, CUDA gives {','.join(found) or 'none'}"))
     problem = ""
     if not found:
-        problem = _said(given, "it is empty, and CUDA then gives no GPU")
+        problem = _said("it is empty, CUDA gives none")
     elif numbers and not given.by_bus and len({gpu.name for gpu in gpus}) > 1:
-        problem = _said(given, "counted as nvidia-smi does; CUDA does so with CUDA_DEVICE_ORDER=PCI_BUS_ID")
+        problem = _said("counted as nvidia-smi does, as CUDA does with CUDA_DEVICE_ORDER=PCI_BUS_ID")
     return Visible(tuple(found), problem)
 
 
@@ -87,7 +86,7 @@ def _named(word: str, number: re.Match[str] | None, gpus: Sequence[GpuUse]) -> s
     if number is not None:
         index = str(int(number[0]))
         there = [gpu.index for gpu in gpus]
-        return index if index in there else _No(f"no such GPU here, where there are {_few(there)}")
+        return index if index in there else _No(f"is not here ({_few(there)})")
     if old := _OLD_INSTANCE.fullmatch(word):
         devices = [gpu for gpu in gpus if gpu.uuid.lower().startswith(old[1].lower())]
         found = [one.index for gpu in devices for one in gpu.instances if one.index == f"{gpu.index}_{old[2]}_{old[3]}"]
@@ -96,15 +95,15 @@ def _named(word: str, number: re.Match[str] | None, gpus: Sequence[GpuUse]) -> s
     elif _INSTANCE.fullmatch(word):
         found = [one.index for gpu in gpus for one in gpu.instances if one.uuid.lower().startswith(word.lower())]
     else:
-        return _No("neither a number nor a UUID as `nvidia-smi -L` lists them")
+        return _No("is neither a number nor a UUID")
     if len(found) == 1:
         return found[0]
-    return _No("several begin so" if found else "none here has this UUID")
+    return _No("is how several begin" if found else "is not here")
 
 
 def _few(labels: Sequence[str]) -> str:
-    return "none" if not labels else labels[0] if len(labels) == 1 else f"{labels[0]} to {labels[-1]}"
+    return "there is none" if not labels else labels[0] if len(labels) == 1 else f"{labels[0]} to {labels[-1]}"
 
 
-def _said(given: CudaEnvironment, what: str) -> str:
-    return printable(f"{VARIABLE}={given.value}: {what}")
+def _said(what: str) -> str:
+    return printable(f"{VARIABLE}: {what}")
