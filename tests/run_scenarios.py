@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import functools
+import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import bongsu
+
+_SRC = str(Path(bongsu.__file__).parents[1])
 
 NAMES = ("sequential", "grandchildren", "orphans", "ignored", "threads")
 
@@ -75,12 +83,11 @@ def anyones_python() -> str:
     raise FileNotFoundError("an interpreter that every user may execute")
 
 
-# Does what the monitor of a run does: holds a child until its counters are open and the one outside says so, then
-# tells what they counted. Written: the pid; read: a line; written: one line of JSON.
-HOLDER = r"""
+# Does what the monitor of a run does: holds a child until its counters are open and the one outside says so, waits for
+# all below it, then tells. Written: the pid; read: a line; written: one line of JSON.
+_HOLDER = r"""
 import ctypes, json, os, sys, time
 sys.path.insert(0, sys.argv[1])
-from bongsu.sources.perf_event import TaskClock
 ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
 held, release = os.pipe()
 pid = os.fork()
@@ -89,7 +96,7 @@ if pid == 0:
     os.execv(sys.argv[2], sys.argv[2:])
 print(pid, flush=True)
 sys.stdin.readline()
-clock = TaskClock.open(pid)
+%(opens)s
 os.write(release, b"g")
 waited = 0.0
 while True:
@@ -100,5 +107,29 @@ while True:
     waited += used.ru_utime + used.ru_stime
     if ended == pid:
         code = os.waitstatus_to_exitcode(status)
-print(json.dumps({"perf": clock.read(), "wait4": waited, "code": code, "own": time.process_time()}), flush=True)
+%(tells)s
+print(json.dumps(said), flush=True)
 """
+
+
+class Held(NamedTuple):
+    """How a held command is counted: what opens the counters of ``pid``, and what then makes ``said``, which is JSON.
+
+    Both are statements; the second knows also ``waited`` (s, what all that was waited for used) and ``code``.
+    """
+
+    opens: str
+    tells: str
+
+    def run(self, argv: Sequence[str], *, grip: Callable[[int], None], before: Sequence[str] = ()) -> dict[str, Any]:
+        """Run a command to its end; ``grip`` is handed its pid before it begins. ``before`` are words before the holder's."""
+        code = _HOLDER % self._asdict()
+        command = [*before, anyones_python(), "-I", "-S", "-c", code, _SRC, *argv]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd="/") as holder:
+            try:
+                assert holder.stdout is not None
+                grip(int(holder.stdout.readline()))
+                said: dict[str, Any] = json.loads(holder.communicate("\n")[0])
+            finally:
+                holder.kill()
+        return said

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -17,52 +16,26 @@ from bongsu.runs.plan import Plan
 from one_cgroup import real_cgroup
 
 SRC = str(Path(exact.__file__).parents[2])
-# The monitor's part: a held child, the counters, what it waits for; told as one line of JSON.
-_HOLDER = r"""
-import ctypes, json, os, sys
-sys.path.insert(0, sys.argv[1])
+_HELD = run_scenarios.Held(
+    """
 from bongsu.runs.exact import Exact
 from bongsu.runs.plan import Plan
-ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
-held, release = os.pipe()
-pid = os.fork()
-if pid == 0:
-    os.read(held, 1)
-    os.execv(sys.argv[2], sys.argv[2:])
-print(pid, flush=True)
-sys.stdin.readline()
 exact = Exact.open(pid, Plan(folder="/", run="20260101-000000-test-0000"))
-os.write(release, b"g")
-waited = 0.0
-while True:
-    try:
-        ended, status, used = os.wait4(-1, 0)
-    except ChildProcessError:
-        break
-    waited += used.ru_utime + used.ru_stime
+""",
+    """
 answer = exact.final(waited=waited)
 said = {"answer": answer, "split": exact.split(), "memory": exact.memory(), "refused": exact.refused}
 exact.close()
-print(json.dumps(said))
-"""
+""",
+)
 
 
 def _counted(name: str, *before: str) -> tuple[float, dict[str, Any]]:
     """What a cgroup around a scenario says, in seconds, and what our counters do."""
-    python = run_scenarios.anyones_python()
-    command = [python, "-I", "-S", "-c", _HOLDER, SRC, *run_scenarios.scenario(name, python=python)]
-    with (
-        real_cgroup("cpuacct") as group,
-        subprocess.Popen([*before, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd="/") as run,
-    ):
-        try:
-            assert run.stdin is not None
-            assert run.stdout is not None
-            group.take(int(run.stdout.readline()))
-            said = run.communicate("\n")[0]
-        finally:
-            run.kill()
-        return int(group.file("cpuacct", "cpuacct.usage")) / 1e9, json.loads(said)
+    argv = run_scenarios.scenario(name, python=run_scenarios.anyones_python())
+    with real_cgroup("cpuacct") as group:
+        said = _HELD.run(argv, grip=group.take, before=before)
+        return int(group.file("cpuacct", "cpuacct.usage")) / 1e9, said
 
 
 @pytest.mark.needs_root

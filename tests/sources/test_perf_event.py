@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,30 +24,10 @@ def _seconds(group: RealCgroup) -> float:
     return int(group.file("cpuacct", "cpuacct.usage")) / 1e9
 
 
-@contextmanager
-def _held(*argv: str, before: tuple[str, ...] = ()) -> Iterator[subprocess.Popen[str]]:
-    """A holder with the command as its child, not yet begun; killed if a test leaves early."""
-    command = [*before, run_scenarios.anyones_python(), "-I", "-S", "-c", run_scenarios.HOLDER, SRC, *argv]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd="/") as holder:
-        try:
-            yield holder
-        finally:
-            holder.kill()
-
-
-def _answer(holder: subprocess.Popen[str]) -> dict[str, float]:
-    assert holder.stdin is not None
-    assert holder.stdout is not None
-    holder.stdin.write("\n")
-    holder.stdin.flush()
-    answer: dict[str, float] = json.loads(holder.stdout.readline())
-    holder.wait()
-    return answer
-
-
-def _pid(holder: subprocess.Popen[str]) -> int:
-    assert holder.stdout is not None
-    return int(holder.stdout.readline())
+_HELD = run_scenarios.Held(
+    "from bongsu.sources.perf_event import TaskClock; clock = TaskClock.open(pid)",
+    'said = {"perf": clock.read(), "wait4": waited, "code": code, "own": time.process_time()}',
+)
 
 
 @pytest.mark.needs_root
@@ -66,9 +43,7 @@ def test_a_tree_is_counted_whole(name: str) -> None:
         os.chmod(folder, 0o777)
         perf = f"{folder}/perf"
         before = (*run_scenarios.UNPRIVILEGED, "perf", "stat", "-x,", "-e", "task-clock", "-o", perf)
-        with _held(*run_scenarios.scenario(name, python=python), before=before) as holder:
-            group.take(_pid(holder))
-            answer = _answer(holder)
+        answer = _HELD.run(run_scenarios.scenario(name, python=python), grip=group.take, before=before)
         truth = _seconds(group)
         stat = float(Path(perf).read_text().split("\n")[2].split(",")[0]) / 1e3
     assert answer["code"] == 0
@@ -90,9 +65,7 @@ def test_a_program_that_may_not_be_read_leaves_the_count() -> None:
         Path(program).write_bytes(Path("/bin/sh").read_bytes())
         os.chmod(program, 0o711)
         loop = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done"
-        with _held(program, "-c", loop, before=run_scenarios.UNPRIVILEGED) as holder:
-            _pid(holder)
-            answer = _answer(holder)
+        answer = _HELD.run([program, "-c", loop], grip=lambda _: None, before=run_scenarios.UNPRIVILEGED)
     assert answer["perf"] < 0.5 * answer["wait4"]
 
 
