@@ -7,8 +7,10 @@ import io
 import pytest
 from rich.console import Console
 
+from bongsu.collectors import gpu_process
 from bongsu.collectors.gpu import GpuCollector
-from bongsu.model.batch import Absence, Batch, Outcome, Part, Sample
+from bongsu.model.batch import Absence, Batch, Outcome, Part, Sample, Why
+from bongsu.model.message import Message
 from bongsu.model.summary import Summary
 from bongsu.sources.nvml.reading import Snapshot
 from bongsu.sources.root import Machine
@@ -96,3 +98,28 @@ def test_a_machine_without_gpus_has_no_rows() -> None:
     empty = summary(Batch(1.0, 1.0, ()), Rates(), 1.0)
     assert (empty.gpus, empty.gpus_expected) == ((), None)
     assert "GPUs" not in drawn(empty)
+
+
+def _told(gpus: Outcome, processes: Outcome, *absences: Absence) -> Summary:
+    parts = (Part("gpu", 1.0, 1.0, (), (), (), gpus), Part("gpu_process", 1.0, 1.0, (), absences, (), processes))
+    return summary(Batch(1.0, 1.0, parts), Rates(), 1.0)
+
+
+def test_processes_that_cannot_be_seen_from_here_are_said_with_a_cure() -> None:
+    """In a container without the machine's process numbers nobody's name stands on a GPU: that is said, not left blank."""
+    unseen = Absence(
+        gpu_process.INFO, ("",) * len(gpu_process.INFO.labels), Why.FORBIDDEN,
+        Message("2 processes on GPUs are outside of this container"), Message("give it hostPID: true"),
+    )  # fmt: skip
+    machine = _told(Outcome("gpu", 0.0, 0.0), Outcome("gpu_process", 0.0, 0.0), unseen)
+    assert machine.problems == ()
+    assert "outside of this container; give it hostPID: true" in drawn(machine)
+
+
+def test_two_collectors_of_one_driver_say_a_thing_once() -> None:
+    """Where no GPU is read the sentence stands once; what only one of them says stands too."""
+    none = Message("no GPU here")
+    both = _told(Outcome("gpu", 0.0, 0.0, no_data=none), Outcome("gpu_process", 0.0, 0.0, no_data=none))
+    assert [(gap.collector, gap.reason) for gap in both.absent] == [("gpu", "no GPU here")]
+    one = _told(Outcome("gpu", 0.0, 0.0), Outcome("gpu_process", 0.0, 0.0, error=Message("it broke")))
+    assert [problem.text for problem in one.problems] == ["gpu_process could not be read: it broke"]

@@ -10,6 +10,7 @@ import msgspec
 from bongsu.collectors import (
     cpu,
     diskstats,
+    gpu_process,
     gpu_values,
     hwmon,
     loadavg,
@@ -47,7 +48,7 @@ from bongsu.views.rates import NO_RATES, Rates
 # What a summary is made of; the other collectors are not asked.
 COLLECTORS = (
     "uname", "os", "stat", "cpu", "loadavg", "meminfo", "pressure", "filesystem", "diskstats", "netdev", "hwmon",
-    "thermal_zone", "process", "owner", "gpu",
+    "thermal_zone", "process", "owner", "gpu", "gpu_process",
 )  # fmt: skip
 TOP = 5  # processes in each of the two lists
 
@@ -226,12 +227,18 @@ def _top(processes: Iterable[Process], *, by_cpu: bool) -> tuple[Process, ...]:
 
 
 def _absent(batch: Batch) -> tuple[Absent, ...]:
-    found = []
+    found: list[Absent] = []
     for outcome in batch.outcomes:
         said = outcome.error or outcome.no_data
         if said is not None:
             cure = None if outcome.cure is None else str(outcome.cure)
-            found.append(Absent(outcome.collector, str(said), cure, failed=outcome.error is not None))
+            gap = Absent(outcome.collector, str(said), cure, failed=outcome.error is not None)
+            if gap.collector != "gpu_process" or not any(one.reason == gap.reason for one in found):
+                found.append(gap)  # where no GPU is read, both collectors say the same: once is enough
+    for absence in batch.absences:
+        if absence.spec.name == gpu_process.INFO.name:  # processes on GPUs that cannot be seen from here
+            cure = None if absence.cure is None else str(absence.cure)
+            found.append(Absent("gpu_process", str(absence.reason), cure, failed=False))
     return tuple(found)
 
 
