@@ -267,6 +267,7 @@ def test_releases_beside_one_another_share_no_name(helm: Helm, with_hooks: Path)
         ({"nodes": ["gpu-1"]}, "nodes: only mode cronjob goes by names"),
         ({"fullnameOverride": "Bad_Name"}, "at '/fullnameOverride'"),
         ({"podLabels": {"app.kubernetes.io/instance": "x"}}, "podLabels: app.kubernetes.io/instance is what the pods are found by"),
+        ({"mode": "textfile", "textfile": {"user": 998}}, "textfile.user: permissions.kubelet, permissions.processIo and gpu.mig need user 0"),
         ({"auth": {"existingSecret": "mine", "password": "secret"}}, "auth.password: the users are those in the web.yml"),
     ],
 )  # fmt: skip

@@ -141,6 +141,9 @@ password are random, so it is made once in a rendering and kept among the values
 {{- if and (ne .Values.mode "daemonset") (or .Values.serviceMonitor.enabled .Values.podMonitor.enabled) -}}
 {{- fail (printf "serviceMonitor.enabled, podMonitor.enabled: in mode %s nothing is served that could be scraped; node_exporter serves the file" .Values.mode) -}}
 {{- end -}}
+{{- if and (ne .Values.mode "daemonset") (ne (int .Values.textfile.user) 0) (eq (include "bongsu.user" .) "0") -}}
+{{- fail "textfile.user: permissions.kubelet, permissions.processIo and gpu.mig need user 0, which without capabilities cannot write to another's directory; turn them off, or let root own textfile.directory" -}}
+{{- end -}}
 {{- if and .Values.auth.existingSecret .Values.auth.password -}}
 {{- fail "auth.password: the users are those in the web.yml of auth.existingSecret; give one of the two" -}}
 {{- end -}}
