@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import msgspec
 
+from bongsu.model.batch import Batch, Outcome, Part, Table
 from bongsu.model.owner import Owner, OwnerKind
 from bongsu.model.process import ProcessRow
 from bongsu.views import gpu_processes
+from bongsu.views.process_json import process_json
 from bongsu.views.processes import Order
-from views.test_top_gpu import JOB, arranged, on_gpu
+from views.test_top_gpu import JOB, arranged, batch, on_gpu
 
 OTHER = Owner(OwnerKind.UNIT, "slurmd.service")
 
@@ -74,6 +78,13 @@ def test_what_is_not_on_the_gpu_has_no_figures() -> None:
     line = gpu_processes.line(above, 160).plain
     assert line.split() == ["0", "5", "ada", "16m", "job", "42", "torchrun", "←", "bash", "←", "slurmstepd"]
     assert " - " in gpu_processes.line(below, 120).plain
+
+
+def test_json_has_no_lines_of_what_is_not_on_a_gpu() -> None:
+    """As a tree too: what started a process is among the processes, and not among those on GPUs."""
+    seen = Part("process", 1000.0, 1.0, (), (), (Table("processes", CHAIN),), Outcome("process", 0.0, 0.0))
+    one = Batch(1000.0, 1.0, (*batch(on_gpu(6, start=6)).parts, seen))
+    assert [on["pid"] for on in json.loads(process_json(one, one, Order(tree=True)))["gpu_processes"]] == [6]
 
 
 def test_names_in_a_tree_cannot_steer_and_lines_fit() -> None:
