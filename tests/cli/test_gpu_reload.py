@@ -84,11 +84,13 @@ def test_counters_go_on_over_a_reload(
     first = time.time() - fake.start + 0.2
     fake.play(_scenario(first))
     before = agent.until(lambda now: now.get(XID) == 1 and now.get(OWNER, 0.0) > 500 and now[DROPPED] > 0)
-    agent.reload("gpu: {count: 1}, gpu_process: {processes: 1, command_lines: on}")
-    after = agent.read()
-    assert after[XID] == 1
-    for name in (ENERGY, OWNER, DROPPED):
-        assert after[name] >= before[name] > 0
+    for more in ("", "owners: {environment: off}\n"):
+        agent.reload("gpu: {count: 1}, gpu_process: {processes: 1, command_lines: on}", more)
+        after = agent.read()
+        assert after[XID] == 1
+        for name in (ENERGY, OWNER, DROPPED):
+            assert after[name] >= before[name] > 0
+        before = after
     fake.play(_scenario(first, time.time() - fake.start + 0.2))
     assert agent.until(lambda now: now.get(XID, 0.0) > 1)[XID] == 2
 

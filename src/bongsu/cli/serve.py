@@ -24,7 +24,7 @@ from bongsu.model.metric import MetricSpec
 from bongsu.model.settings import Settings
 from bongsu.sinks import history_api, http, http_message, query_api
 from bongsu.sinks.exposition import Exposition
-from bongsu.sources.nvml.reader import try_again
+from bongsu.sources.nvml.reader import read_by, reader_of, try_again
 from bongsu.sources.root import Machine
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Builder:
         settings = loaded.settings
         before: Kept | None = None if previous is None else previous.kept
         interval = settings.interval or (UP_INTERVAL if self._page else AGENT_INTERVAL)
-        which = (settings.paths, settings.owners, settings.demo, _stamp(settings.demo))
+        which = (settings.paths, settings.demo, _stamp(settings.demo))
         machine = _machine(loaded, which, before)
         collecting = [*wire.collectors(loaded, machine), AgentCollector(self.counts)]
         place = (
@@ -169,11 +169,15 @@ class Builder:
 
 
 def _machine(loaded: Loaded, which: Hashable, before: Kept | None) -> Machine:
-    """The one of before where it is asked in the same way: what is counted of it must not begin again. Raises BadInput."""
+    """The one of before, or with its reader of GPUs: what is counted of it must not begin again. Raises BadInput."""
     if before is None or before.which != which:
         return wire.machine(loaded)
     try_again(before.machine)
-    return before.machine
+    if loaded.settings.owners == before.loaded.settings.owners:
+        return before.machine
+    machine = wire.machine(loaded)  # owners are found in another way
+    read_by(machine, reader_of(before.machine))
+    return machine
 
 
 def _stamp(path: str | None) -> tuple[int, int] | None:
