@@ -195,6 +195,18 @@ def test_attempts_become_rarer(play: Play, monkeypatch: pytest.MonkeyPatch) -> N
     assert reader.read() is first
 
 
+def test_who_says_so_is_answered_within_the_pause(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reload of the agent may be because somebody mended the driver: the next look asks it."""
+    monkeypatch.setattr(module, "_AGAIN", LONG)
+    playing = play(Scenario(errors=(Fault(call="nvmlInit_v2", error="NVML_ERROR_DRIVER_NOT_LOADED"),)))
+    machine, reader = Machine.at(), playing.reader()
+    module.read_by(machine, reader)
+    assert reader.read().error is not None
+    playing.fake.play(Scenario(devices=(Device(),)))
+    module.try_again(machine)
+    assert reader.read().error is None
+
+
 def test_another_driver_gets_another_child(play: Play, tmp_path: Path) -> None:
     """After an upgrade the loaded library is the old one: the child goes, and one that paused tries at once."""
     version = tmp_path / "sys/module/nvidia/version"
