@@ -315,6 +315,24 @@ def test_a_link_comes_to_its_section(browser: Browser, server: Server) -> None:
 
 
 @in_browser
+@pytest.mark.parametrize("width", [1400, 760, 390])
+def test_a_section_that_is_come_to_stands_below_the_header(browser: Browser, server: Server, width: int) -> None:
+    """Its heading is all to be seen, however many lines what stays above takes."""
+    with Visit(browser, server, width) as visit:
+        visit.live()
+        visit.page.locator("#facts").evaluate("e => { e.textContent = 'many words '.repeat(30) }")
+        visit.page.get_by_role("link", name="Processes").click()
+        expect(visit.page.locator("nav [aria-current]")).to_have_text("Processes")
+        said = "document.querySelector('#processes h2').getBoundingClientRect().top"
+        stays = "Math.max(...['.top', '.first'].map((n) => document.querySelector(n).offsetHeight))"
+        for _ in range(100):
+            if visit.page.evaluate(f"{said} >= {stays} && {said} < {stays} + 120"):
+                return
+            visit.page.wait_for_timeout(100)
+        pytest.fail("its heading is not there")
+
+
+@in_browser
 def test_drawings_of_a_row_stand_in_line(browser: Browser, server: Server) -> None:
     """However long the sentence above a chart is, its canvas begins where its neighbour's does."""
     with Visit(browser, server) as visit:

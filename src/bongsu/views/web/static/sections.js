@@ -27,6 +27,9 @@ export function watchSections() {
   addEventListener("hashchange", () => tell(named()));
   tell(asked);
   new ResizeObserver(() => {
+    // Below what stays in sight above all: how high that is depends on its facts; on a phone only its first part stays.
+    const above = document.querySelector("header");
+    document.documentElement.style.scrollPaddingTop = `${8 + (above.offsetHeight || above.firstElementChild.offsetHeight)}px`;
     byId(asked)?.scrollIntoView({ behavior: "instant" });
     tell(named());
     soon();
