@@ -65,7 +65,7 @@ def read_run(folder: str, state: str | None = None) -> RunReport:
         OSError: it may not be read.
     """
     metadata = run_folder.read_metadata(folder)
-    record = read_record(folder, metadata.schema if metadata else "", _user_of)
+    record = read_record(folder, metadata.schema if metadata else "", user_of)
     if metadata is None:
         if record.until_seconds is None:
             raise BadInput(
@@ -188,7 +188,8 @@ def _guessed(folder: str, record: Record) -> Metadata:
 
 
 @functools.cache
-def _user_of(uid: int) -> str:
+def user_of(uid: int) -> str:
+    """The name of a user id; the number where nobody has it."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:

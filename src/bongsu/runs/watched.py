@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
-import pwd
 import stat
 import threading
 import time
@@ -141,7 +139,7 @@ class _Live:
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
-        self._following = Following(folder, _user_of)
+        self._following = Following(folder, reporting.user_of)
         self._due = 0.0
         self._sizes: dict[str, int] = {}
         self._timed: functions.Functions | None = None
@@ -184,11 +182,3 @@ def _is_ours(folder: str) -> bool:
     except OSError:
         return False
     return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
-
-
-@functools.cache
-def _user_of(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
