@@ -383,3 +383,12 @@ def test_a_profile_that_is_not_there_is_told_by_its_flag() -> None:
         2, "bongsu: --profile: there is no profile 'dcmg'; give dcgm, or leave it out",
     )  # fmt: skip
     assert bongsu("collect", "--once", "gpu", "--profile", "dcgm").returncode in {0, 1}
+
+
+def test_short_spellings_of_options_of_gpu_processes() -> None:
+    """They set what the long ones set, also together, and where one of the two is said the other is not."""
+    demo = ("collect", "--once", "gpu_process", "--demo")
+    assert 'gpu_memory="' not in bongsu(*demo).stdout
+    both = bongsu(*demo, "--compat-labels", "--command-lines").stdout
+    assert both.count('gpu_memory="') == both.count("\ngpu_process_info{")
+    assert 'gpu_memory="' not in bongsu(*demo, "--command-lines").stdout

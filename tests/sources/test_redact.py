@@ -52,12 +52,16 @@ WHERE_NAMED = [
     ["tool", "--{n}={s}"], ["tool", "--{n}", "{s}"], ["tool", "-{n}", "{s}"], ["env", "{n}={s}", "tool"],
     ["java", "-D{n}={s}"], ["bash", "-c", "export {n}={s}; run"], ["bash", "-c", "run --{n} {s} --fast"],
     ["bash", "-c", "run --{n} '{s}' x"], ["tool", '{{"{n}": "{s}", "a": 1}}'], ["curl", "https://h/p?a=1&{n}={s}"],
+    ["python", "-c", 'import os; os.environ["{n}"]="{s}"; run()'], ["python", "-c", "os.environ['{n}'] = '{s}'"],
     ["bash", "-c", "curl 'https://u@h/p?{n}={s}'"], ["tool", "--set", "a.b=c,{n}={s}"],
 ]  # fmt: skip
 WHERE_ANY = [
     ["curl", "https://user:{s}@host/path"], ["curl", "-H", "Authorization: Bearer {s}"], ["mysql", "-p{s}"],
     ["curl", "-H", "Authorization: {s}"], ["bash", "-c", "curl -H 'Authorization: Basic {s}' h"],
     ["sshpass", "-p", "{s}", "ssh", "h"], ["/usr/bin/curl", "-u", "me:{s}", "https://h"], ["redis-cli", "-a", "{s}"],
+    ["http", "-a", "me:{s}", "https://h"], ["lftp", "-u", "me,{s}", "h"], ["twine", "upload", "-p", "{s}", "d"],
+    ["az", "login", "--service-principal", "-u", "x", "-p", "{s}"], ["openssl", "enc", "-k", "{s}"],
+    ["tool", "--user=me:{s}"], ["tool", "-u", "me:{s}"], ["tool", "run", "--proxy-user", "me:{s}"],
     ["openssl", "rsa", "-passin", "pass:{s}"], ["ldapsearch", "-w", "{s}"], ["7z", "a", "-p{s}", "x.7z"],
 ]  # fmt: skip
 
@@ -111,7 +115,8 @@ def test_random_words_are_masked() -> None:
         "vllm serve Qwen/Qwen2.5-72B-Instruct-GPTQ-Int4 --tensor-parallel-size 8",
         "nvidia-smi -i GPU-3f2a1b4c-1234-5678-9abc-def012345678", "/usr/sbin/sshd -D -o KeyRegenerationInterval=0",
         "tool --token-file=/run/secrets/token --key=/etc/ssl/a.pem --password-file /etc/pw", "bash PWD=/home/alice",
-        "ssh -i /home/alice/.ssh/id_ed25519 git@host", "rsync -av /a/b/c/d host:/x/y/z", "", "sleep 10",
+        "ssh -i /home/alice/.ssh/id_ed25519 git@host", "rsync -av /a/b/c/d host:/x/y/z", "", "sleep 10", "docker run --user 1000:1000 img",
+        "docker run --user=1000:1000 -u 7:7 img",
         "/opt/miniconda3/envs/py311_torch240/bin/python -m ipykernel_launcher -f /run/user/1000/kernel.json",
     ],
 )  # fmt: skip

@@ -72,6 +72,14 @@ def machine_options(command: _Function) -> _Function:
                 callback=_keep(("collectors", "gpu", "profile"), "--profile"),
                 help="Add GPU readings under the names that dcgm-exporter gives them.",
             ),
+            _switch(
+                "--compat-labels", ("collectors", "gpu_process", "compat_labels"),
+                "Add the memory of a GPU process to its info series, as label gpu_memory.",
+            ),
+            _switch(
+                "--command-lines", ("collectors", "gpu_process", "command_lines"),
+                "Name GPU processes by their command lines, with what looks like a secret masked.",
+            ),
             click.option(
                 "--collector.disable-defaults", "no_defaults", is_flag=True, hidden=True, expose_value=False,
                 callback=_keep_no_defaults,
@@ -80,6 +88,12 @@ def machine_options(command: _Function) -> _Function:
     ):  # fmt: skip
         command = option(command)
     return command
+
+
+def _switch(spelling: str, path: tuple[str, ...], text: str) -> Callable[[_Function], _Function]:
+    return click.option(
+        spelling, is_flag=True, default=None, expose_value=False, callback=_keep(path, spelling), help=text
+    )
 
 
 def setting(path: str, *spellings: str, **attributes: Any) -> Callable[[_Function], _Function]:

@@ -30,7 +30,7 @@ _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 # The expressions below start only where a run of name characters starts and never give back what they
 # took, so that no argument, however made, costs more than a few passes over it.
-_NAMED = re.compile(r"(?<![\w.\-])([\w.\-]++)[\"']?\s*+(?:=|:=|:(?!//))\s*+")
+_NAMED = re.compile(r"(?<![\w.\-])([\w.\-]++)(?:[\"']\]?)?\s*+(?:=|:=|:(?!//))\s*+")  # also environ["X"]="…"
 _SPACED = re.compile(r"(?<![\w.\-])(--?[\w.\-]++)(?:\s++|[\"']\s*+,\s*+)")  # also in a list: '--token', 'x'
 _TOKENS = re.compile(r"\"[^\"]*\"?|'[^']*'?|[;|&()\n]+|[^\S\n]+|[^\s\"';|&()]+")
 _VALUE = re.compile(r"\"[^\"]*\"?|'[^']*'?|[^\s\"',;&}]+")
@@ -41,6 +41,10 @@ _HEADER = re.compile(r"(?i)\b(authorization|cookie|private-token|api-key)(\s*+:\
 _SCHEME = re.compile(r"(?i)\b(bearer|basic|digest|negotiate|token|apikey)(\s++)([\w.~+/=\-]{6,})")
 _USERINFO = re.compile(r"(?<![a-zA-Z0-9+.\-])([a-zA-Z][a-zA-Z0-9+.\-]*+://[^\s/@:\"']*+:)[^\s\"']*@")
 _USER_ONLY = re.compile(r"(?<![a-zA-Z0-9+.\-])([a-zA-Z][a-zA-Z0-9+.\-]*+://)[^\s/@:\"']{16,}@")
+_USER_FLAGS = frozenset({"-u", "--user", "--username", "--proxy-user", "--http-user"})
+_PAIR = re.compile(
+    r"([\w.@\-]++:)(?!\d+$)(.+)", re.DOTALL
+)  # of a user's name and password; not of numbers, as containers have
 _OPENSSL = re.compile(r"\b(pass:)\S+")
 _KNOWN = re.compile(
     r"(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}"  # AWS access key ids
@@ -62,7 +66,8 @@ _SHORT = {
     "mosquitto_pub": ("-P",), "mosquitto_sub": ("-P",), "ipmitool": ("-P",), "zip": ("-P",), "unzip": ("-P",),
     "mongosh": ("-p",), "mongo": ("-p",), "mongodump": ("-p",), "sqlcmd": ("-P",), "bcp": ("-P",), "docker": ("-p",),
     "podman": ("-p",), "net": ("-U",), "rpcclient": ("-U",), "snmpget": ("-A", "-X", "-c"),
-    "snmpwalk": ("-A", "-X", "-c"),
+    "snmpwalk": ("-A", "-X", "-c"), "http": ("-a",), "https": ("-a",), "xh": ("-a",), "lftp": ("-u",), "az": ("-p",),
+    "twine": ("-p",), "openssl": ("-k", "-K"),
 }  # fmt: skip
 # The same, glued to the flag.
 _GLUED = {
@@ -99,6 +104,8 @@ def masked(arguments: Sequence[str]) -> list[str]:
         elif place and word in short:
             found.append(word)
             secret_follows = True
+        elif place > 1 and arguments[place - 1] in _USER_FLAGS and (pair := _PAIR.fullmatch(word)):
+            found.append(pair[1] + MASK)
         elif place and glued and word.startswith(glued) and len(word) > len(glued):
             found.append(glued + MASK)
         else:
@@ -111,6 +118,8 @@ def _masked_word(word: str) -> str:
     whole = _WHOLE.match(word)
     if whole and _is_secret(whole[1], whole[3]):
         return f"{whole[1]}{whole[2]}{MASK}"
+    if whole and whole[1] in _USER_FLAGS and (pair := _PAIR.fullmatch(whole[3])):
+        return f"{whole[1]}{whole[2]}{pair[1]}{MASK}"
     if len(word) < 6:
         return word
     word = _KNOWN.sub(MASK, word)
