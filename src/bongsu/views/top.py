@@ -40,7 +40,7 @@ def run_top(
     order: Order = Order(),  # noqa: B008  it is frozen, so all may share it
     by: By = By.NONE,
     on_gpus: bool = False,
-    given: CudaEnvironment = CudaEnvironment(None),  # noqa: B008  likewise
+    given: CudaEnvironment = CudaEnvironment(None),  # noqa: B008  it cannot change
     only_visible: bool = False,
     may_signal: bool = True,
     output: IO[str] | None = None,
