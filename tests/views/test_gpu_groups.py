@@ -123,6 +123,8 @@ def test_who_was_given_a_gpu_and_does_nothing_on_it_has_a_line() -> None:
         "job 7 idle": (0, (), ("3",)), "job 8": (None, (), ("4",)),
     }  # fmt: skip
     assert "-" in gpu_groups.line(found["job 8"], 80).plain.split()[0]
+    idle = (given("0", "pod", "", "a", "prod"), given("1", "pod", "", "b", "prod"))
+    assert len({one.key for one in grouped(look(0.0, (), *idle))}) == 2
     assert [one.name for one in grouped(look(0.0, rows, *samples), order=Order(words="job", user="bob"))] == ["job 8"]
     assert [one.name for one in grouped(look(0.0, rows, *samples), visible=Visible(("3",)))] == ["job 7 idle"]
     assert [one.name for one in grouped(look(0.0, rows, *samples), by=By.USER)] == ["ada", "bob"]

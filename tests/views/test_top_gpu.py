@@ -31,6 +31,7 @@ from bongsu.views.gpu_past import GpuPast
 from bongsu.views.gpu_uses import gpu_uses
 from bongsu.views.processes import Order
 from bongsu.views.ruled import Sort
+from bongsu.views.top_help import KEYS
 from cli.command import ARGV, bongsu
 from fake_nvml.machine import FakeNvml
 from views.test_top import Terminal, has
@@ -211,6 +212,12 @@ def test_g_shows_who_is_on_which_gpu_and_escape_goes_back() -> None:
         terminal.press("q")
         assert terminal.ended() == 0
         assert terminal.is_restored()
+
+
+def test_the_page_of_keys_fits_on_a_small_terminal() -> None:
+    """80 columns and 24 lines, of which one says how to leave: no key is cut off."""
+    assert len(KEYS) <= 23
+    assert max(map(len, KEYS)) <= 80
 
 
 def test_owners_on_gpus_are_opened_and_left_step_by_step() -> None:

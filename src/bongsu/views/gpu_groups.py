@@ -83,7 +83,8 @@ def arrange(
         text = searched(owner)
         if shown.of_name(owner.user) and all(word in text for word in shown.words):
             user = printable(owner.user)
-            group = GpuGroup(owner.key, printable(_name(owner)), text, owner, user, held=held)
+            key = owner.key if owner.id else _who(owner)  # the kubelet tells of pods no UID
+            group = GpuGroup(key, printable(_name(owner)), text, owner, user, held=held)
             if not given.listed(held):
                 group = group._replace(processes=None, memory_bytes=None, sm_ratio=None, watts=None)
             groups.append(group)
