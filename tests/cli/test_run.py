@@ -124,6 +124,39 @@ def test_a_full_disk_at_the_start_is_125() -> None:
     assert "no space left" in done.stderr
 
 
+def test_a_fault_of_ours_before_it_runs_is_125_too() -> None:
+    """Whatever goes wrong before there is a COMMAND is told from what COMMAND ends with."""
+    script = "from bongsu.cli import main, run; run._checked = lambda *_, **__: 1 / 0; main.main()"
+    argv = [sys.executable, "-c", script, "run", "--", "echo", "ran"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60, env=environment())
+    assert (done.returncode, done.stdout) == (125, "")
+    assert "unexpected ZeroDivisionError" in done.stderr
+
+
+def test_without_a_thread_the_owner_stays_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where memory is too narrow for one more thread (ulimit -v) the run is recorded all the same."""
+
+    def refuses(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuses)
+    assert run_metadata._Owner(os.getpid()).answer() is None
+
+
+def test_a_machine_whose_proc_is_not_mounted_is_told(tmp_path: Path) -> None:
+    """Without /proc no process is seen: that is said, and not that the command has ended."""
+    hidden = ["unshare", "--mount", "--propagation", "private", "sh", "-c", 'umount -l /proc && exec "$@"', "sh"]
+    if subprocess.run([*hidden, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("only root may unmount /proc for itself")
+    done = subprocess.run(
+        [*hidden, *ARGV, "run", "--runs-dir", str(tmp_path), "--", "true"], capture_output=True, text=True, check=False,
+        timeout=60, env=environment(),
+    )  # fmt: skip
+    assert done.returncode == 125
+    assert "/proc is not mounted here" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_fault_of_ours_while_it_runs_does_not_end_it(runs: Path, tmp_path: Path) -> None:
     """Whatever breaks in the monitor: the command runs to its end, and its exit code is passed on."""
     script = (

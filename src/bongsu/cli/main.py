@@ -143,7 +143,7 @@ def run(argv: Sequence[str]) -> int:
         if "debug" in argv[:2] or os.environ.get("BONGSU_LOG_LEVEL") == "debug":
             raise
         line = f"unexpected {type(error).__name__}: {error}; a fault of ours: bongsu --log-level debug ... shows where"
-        return _complain(line, NOT_KNOWN)
+        return _complain(line, getattr(error, "exit_code", NOT_KNOWN))
 
 
 def _open_closed_streams() -> None:

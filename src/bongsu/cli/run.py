@@ -90,6 +90,9 @@ class Wrapper(click.Command):
             failure = BadInput(text)
             failure.exit_code = _OWN_FAILURE
             raise failure from None
+        except Exception as error:
+            error.exit_code = _OWN_FAILURE  # type: ignore[attr-defined]  # as above; `main` looks for it
+            raise
 
 
 def _maxima(command: _Function) -> _Function:

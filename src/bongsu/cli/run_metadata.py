@@ -125,11 +125,13 @@ class _Owner:
 
         self._found: list[Owner] = []
         self._thread = threading.Thread(target=self._look, args=(resolver_of, pid), daemon=True)
-        self._thread.start()
+        with contextlib.suppress(RuntimeError):  # no memory for a thread (ulimit -v)
+            self._thread.start()
 
     def answer(self) -> Owner | None:
         """It; None where it could not be found out in time."""
-        self._thread.join(_PATIENCE_SECONDS)
+        if self._thread.ident is not None:
+            self._thread.join(_PATIENCE_SECONDS)
         return self._found[0] if self._found else None
 
     def _look(self, resolver_of: Callable[[Machine], Resolver], pid: int) -> None:
