@@ -83,7 +83,7 @@ def test_the_short_report_loads_no_terminal_library() -> None:
     [
         (run_reports.sleeping, "exit code 0"), (run_reports.killed, "ended by SIGKILL, exit code 137"),
         (run_reports.running, "running"), (run_reports.lost, "lost: its recorder ended before it did"),
-        (run_reports.attached, "ended, how is not known"), (run_reports.empty, "how it ended is not known"),
+        (run_reports.attached, "only its recording ended"), (run_reports.empty, "how it ended is not known"),
     ],
 )  # fmt: skip
 def test_how_it_ended_is_said(make: Make, said: str) -> None:
@@ -183,6 +183,14 @@ def test_a_wide_terminal_shows_more_of_a_function() -> None:
     assert "25 min ±1 min 30 s" in drawn(
         msgspec.structs.replace(run_reports.training(), function_stats=stats), width=120
     )
+
+
+def test_who_was_let_go_has_not_ended() -> None:
+    """After Ctrl-C of `--attach`, or the end of a `recording`, the program goes on: nothing is said of its end."""
+    known = run_reports.attached()
+    assert "recorded for 10 s; it went on" in drawn(known)
+    over = msgspec.structs.replace(known.processes[0], end_seconds=10.0)
+    assert "took 10 s; ended, how is not known" in drawn(msgspec.structs.replace(known, processes=(over,)))
 
 
 @pytest.mark.parametrize("make", run_reports.ALL)

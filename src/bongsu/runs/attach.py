@@ -50,7 +50,7 @@ class Attached:
     def past(self, now: float) -> str:
         """What is known of the time before, and what is not; ``now`` is on CLOCK_BOOTTIME, in s."""
         return (
-            f"process {self.pid} had lived for {max(0.0, now - self.started_seconds):.0f} s and used {self.own_seconds:.2f} s "
+            f"process {self.pid} had lived for {max(0.0, now - self.started_seconds):.3g} s and used {self.own_seconds:.2f} s "
             f"of CPU time, and children that it had waited for {self.children_seconds:.2f} s: neither is in this record. "
             "What other descendants had used that ended before, nobody can tell any more. From now on, a process whose "
             "parent ends before a reading came across it is not found"

@@ -198,7 +198,8 @@ class Recorder:
             self._journal.event("attached", past.past(time.clock_gettime(time.CLOCK_BOOTTIME)))
         seen = self._tree.add(self._pid)
         if seen is None:
-            raise ProcessLookupError(errno.ESRCH, f"process {self._pid} has ended")
+            blind = "" if os.path.exists("/proc/self/stat") else "/proc is not mounted here, by which processes are seen"
+            raise ProcessLookupError(errno.ESRCH, blind or f"process {self._pid} has ended")
         root = self._take_in(seen)
         if not self._attached:  # it waits to become the command
             root.command = redacted(b"\0".join(os.fsencode(word) for word in self._plan.argv))
@@ -303,8 +304,9 @@ class Recorder:
         try:
             flow = costly.flow(member.seen.pid)
         except PermissionError:
-            member.may_read_flow = False
-            unreadable(self._journal, member, "input and output")
+            if not costly.ending(member.seen.pid):
+                member.may_read_flow = False
+                unreadable(self._journal, member, "input and output")
             return
         except (OSError, ValueError):
             return  # ended; or a kernel without CONFIG_TASK_IO_ACCOUNTING

@@ -77,6 +77,8 @@ class SlowReading:
                 if member.stirred:
                     files = costly.open_files(pid)
         except PermissionError:
+            if costly.ending(pid):
+                return
             member.may_read_shares = False
             pss = uss = files = None
             unreadable(self._journal, member, "shares of memory and open files")

@@ -60,9 +60,22 @@ def state(report: RunReport) -> str:
     if meta.signal:
         code = "" if meta.exit_code is None else f", exit code {meta.exit_code}"
         return str(Message("ended by {signal}{code}", signal=printable(meta.signal), code=code))
+    if left_alive(report):
+        return "only its recording ended"
     if meta.exit_code is None:
         return "ended, how is not known" if meta.state == "ended" else "how it ended is not known"
     return str(Message("exit code {code}", code=meta.exit_code))
+
+
+def left_alive(report: RunReport) -> bool:
+    """Whether the recorder let go of a process that went on, as after Ctrl-C or the end of a `recording`."""
+    first = next((row for row in report.processes if row.index == 0), None)
+    return (
+        report.metadata.attached
+        and report.metadata.state == "ended"
+        and first is not None
+        and first.end_seconds is None
+    )
 
 
 def ended(report: RunReport) -> str:
@@ -75,6 +88,8 @@ def ended(report: RunReport) -> str:
         return str(Message("was lost: its recorder ended first; recorded until then: {took}", took=took))
     if wall is None:
         return str(Message("ran for a time that is not known; {state}", state=state(report)))
+    if left_alive(report):
+        return str(Message("recorded for {took}; it went on", took=took))
     return str(Message("took {took}; {state}", took=took, state=state(report)))
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 
+from bongsu.sources.procfs.pid_texts import stat_fields
+
 _FILE = os.O_RDONLY | os.O_CLOEXEC
 LONGEST_COMMAND = 4096
 
@@ -20,6 +22,14 @@ def flow(pid: int) -> tuple[int, int, int, int, int, int]:
         ValueError: it is not what the kernel writes (proc_pid_io(5)).
     """
     return parse_flow(_read(f"/proc/{pid}/io"))
+
+
+def ending(pid: int) -> bool:
+    """Whether a process is at its end or over: it has no memory any more, and newer kernels (6.18) refuse then what older ones tell."""
+    try:
+        return stat_fields(_read(f"/proc/{pid}/stat"), 21)[1][20] == b"0"
+    except (OSError, ValueError, IndexError):
+        return True
 
 
 def own_children_flow() -> tuple[int, int, int, int, int, int]:
