@@ -225,3 +225,13 @@ def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(
     argv = [sys.executable, "-c", program, str(folder)]
     told = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
     assert told == ("unreadable" if name == "record.seg" else "lost")
+
+
+def test_a_run_without_a_record_is_lost_and_stays_so(tmp_path: Path) -> None:
+    """Its folder is as old as the last file in it: the summary that a reader makes is no sign of a monitor that begins."""
+    folder = lost(tmp_path)
+    (folder / "record.seg").unlink()
+    grow_old(folder)
+    assert reporting.row(str(folder)).state == "lost"
+    assert (folder / "summary.json").exists()
+    assert reporting.row(str(folder)).state == "lost"

@@ -206,7 +206,10 @@ def state(folder: str, *, ended: bool, interval_seconds: float) -> str:
     age = _age_seconds(folder)
     if written is None:  # without locks: one that was written within two intervals may go on
         return UNKNOWN if age is None or age <= 2 * interval_seconds + 10 else LOST
-    if age is not None and age < _STARTING_SECONDS and not os.path.exists(os.path.join(folder, RECORD)):
+    begun = any(
+        os.path.exists(os.path.join(folder, name)) for name in (RECORD, SUMMARY)
+    )  # a summary renews the folder's age
+    if age is not None and age < _STARTING_SECONDS and not begun:
         return RUNNING
     return LOST
 
