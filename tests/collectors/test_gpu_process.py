@@ -211,16 +211,22 @@ def test_a_later_process_of_the_same_number_is_not_the_one(sleeper: int) -> None
     assert found["gpu_process_count"] == {("0", uuid(0)): 0}
 
 
-def test_a_number_that_nobody_has_here_is_unseen() -> None:
-    """The driver says that it holds memory, so it is shown, as nobody's, and with what helps."""
+@pytest.mark.parametrize(
+    ("user", "cure"),
+    [
+        (1000, "run as root, or mount the proc file system without hidepid"),
+        (0, "if it lasts, see what holds the devices open: fuser -v /dev/nvidia*"),
+    ],
+)
+def test_a_number_that_nobody_has_here_is_unseen(user: int, cure: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The driver says that it holds memory, so it is shown, as nobody's, and with what helps: root sees all there are."""
+    monkeypatch.setattr(os, "geteuid", lambda: user)
     made = Made()
     found = made.collect(look((device(),), process(2**31 - 5)))
     assert [labels[-2] for labels in found["gpu_process_info"]] == ["unseen"]
     assert found["gpu_exporter_unattributed_processes"] == {(): 1}
     assert list(found["gpu_workload_processes"]) == [("unknown", "", "", "", "")]
-    assert [str(a.cure) for a in made.absences if a.spec.name == "gpu_process_info"] == [
-        "run as root, or mount the proc file system without hidepid"
-    ]
+    assert [str(a.cure) for a in made.absences if a.spec.name == "gpu_process_info"] == [cure]
 
 
 def test_in_a_container_no_number_is_believed_without_a_device(sleeper: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -348,6 +354,17 @@ def test_no_driver_and_a_driver_that_fails(tmp_path: Path) -> None:
     made.looks.now = look((), error=Gap(Why.FAILED, "nvmlInit_v2", "NVML_ERROR_UNKNOWN"))
     with pytest.raises(NotKnown, match="nvmlInit_v2: NVML_ERROR_UNKNOWN"):
         list(made.collector.collect())
+
+
+def test_a_driver_that_goes_is_a_failure_not_a_machine_without_gpus(sleeper: int) -> None:
+    """Who has read GPUs does not say later that there are none, and does not work again while the driver is unloaded."""
+    gone = look((), error=Gap(Why.MISSING, "nvmlDeviceGetCount_v2", "NVML_ERROR_DRIVER_NOT_LOADED"))
+    looks = Looks(look((device(),), process(sleeper)))
+    collector = GpuProcessCollector(Machine.at(), looks)
+    assert list(collector.collect())
+    looks.now = gone
+    with pytest.raises(NotKnown, match="modprobe nvidia"):
+        list(collector.collect())
 
 
 def test_while_the_driver_hangs_the_living_are_listed(sleeper: int) -> None:

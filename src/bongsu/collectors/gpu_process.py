@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 
@@ -139,6 +140,7 @@ class GpuProcessCollector:
         self._budget = Budget(processes)
         self._counted = counted_of(self._reader)
         self._allocations = Allocations(machine)
+        self._had_gpus = False
         self._compat = compat_labels
         if compat_labels:
             self.specs = tuple(INFO_WITH_MEMORY if spec is INFO else spec for spec in self.specs)
@@ -158,6 +160,7 @@ class GpuProcessCollector:
         snapshot = self._selected(self._reader.read())
         if snapshot.error is not None:
             self._refuse(snapshot, snapshot.error)
+        self._had_gpus = self._had_gpus or bool(snapshot.gpus)
         members = self._members.take(snapshot)
         hangs = snapshot.stale_seconds > _FRESH
         yield Table("gpu_processes", tuple(member.row(figures=not hangs) for member in members))
@@ -182,7 +185,7 @@ class GpuProcessCollector:
 
     def _refuse(self, snapshot: Snapshot, gap: Gap) -> None:
         because, helps = snapshot.finding or reason(gap), snapshot.cure or cure(gap)
-        if gap.why is Why.MISSING:
+        if gap.why is Why.MISSING and not self._had_gpus:
             raise self._why_none.of(gap, because, helps)
         raise NotKnown(because if helps is None else Message("{what}; {cure}", what=because, cure=helps))
 
@@ -256,6 +259,13 @@ class GpuProcessCollector:
 
     def _unseen(self) -> Absence:
         labels = ("",) * len(INFO.labels)
+        if self._members.whole and os.geteuid() == 0:  # nothing is hidden from root
+            return Absence(
+                INFO, labels, Why.MISSING,
+                Message("{count} processes that the driver lists on GPUs are not there: they have ended, or count in "
+                        "another system, as on WSL", count=self._members.unseen),
+                Message("if it lasts, see what holds the devices open: fuser -v /dev/nvidia*"),
+            )  # fmt: skip
         if self._members.whole:
             return Absence(
                 INFO, labels, Why.FORBIDDEN,
