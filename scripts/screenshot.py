@@ -1,8 +1,8 @@
 """Takes the pictures of the live page for README and docs: run it by `make screenshots`.
 
 Starts `bongsu up` on a free port, gives the machine something to do for a minute or two, and opens
-the page in Debian's Chromium, in both themes and on a small screen. The pictures with a Slurm job
-are made by job_pictures.py.
+the page in Debian's Chromium, in both themes and on a small screen. The GPUs are those of a
+demonstration. The pictures with a Slurm job are made by job_pictures.py.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
@@ -35,6 +36,7 @@ PICTURES: tuple[Picture, ...] = (
     ("up-health-dark", 1400, 800, "dark", "#health"),
     ("up-phone", 390, 844, "light", ""),
 )
+GPUS: tuple[Picture, ...] = (("up-gpus", 1400, 1000, "light", "#gpus"),)
 RUN: Picture = ("up-run", 1400, 1500, "light", "")
 RECORDED = "for n in 1 2 3 4 5 6 7 8; do (head -c 20000000 /dev/urandom | sha256sum) & gzip -c < $0 > /dev/null; wait; sleep 0.5; done"
 
@@ -67,7 +69,7 @@ def shoot(url: str, seconds: float, pictures: Sequence[Picture] = PICTURES, chro
             page.goto(url)  # it holds the token, which the address loses
             page.goto(f"{url.split('?', maxsplit=1)[0]}?range={seconds:.0f}&theme={theme}{at}")
             page.locator("#state", has_text=re.compile("^live$")).wait_for(timeout=15_000)
-            page.wait_for_timeout(3000 if "owner" in name or "run" in name else 1500)
+            page.wait_for_timeout(3000 if any(of in name for of in ("owner", "run", "gpus")) else 1500)
             path = IMAGES / f"{name}.png"
             page.screenshot(path=path)
             print(f"{path}: {path.stat().st_size} bytes")
@@ -76,10 +78,23 @@ def shoot(url: str, seconds: float, pictures: Sequence[Picture] = PICTURES, chro
 
 def record(runs: Path) -> None:
     """Record a command that starts many others, for the picture of its page."""
-    program = runs.parent / "data"
+    program = runs.parent / "dataset"
     program.write_bytes(os.urandom(30 << 20))
     argv = [sys.executable, "-m", "bongsu", "run", "--quiet", "--tag", "example", "--runs-dir", str(runs), "--"]
     subprocess.run([*argv, "sh", "-c", RECORDED, program.name], check=True, stdout=subprocess.DEVNULL, cwd=runs.parent)
+
+
+@contextmanager
+def serving(folder: Path, *options: str) -> Iterator[str]:
+    """The address of the page, for the length of the block; what it keeps lies in ``folder``."""
+    kept = ["--data-dir", str(folder), "--runs-dir", str(folder / "runs")]
+    argv = [sys.executable, "-m", "bongsu", "up", "--port", "0", *kept, *options]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as up:
+        try:
+            assert up.stdout
+            yield next(found[0] for line in up.stdout if (found := re.search(r"http://\S+", line)))
+        finally:
+            up.send_signal(signal.SIGTERM)
 
 
 def main() -> int:
@@ -87,38 +102,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=100, help="how long the machine is watched before")
     seconds = parser.parse_args().seconds
-    with tempfile.TemporaryDirectory() as folder:
-        argv = [
-            sys.executable,
-            "-m",
-            "bongsu",
-            "up",
-            "--port",
-            "0",
-            "--data-dir",
-            folder,
-            "--runs-dir",
-            f"{folder}/runs",
-        ]
-        with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as up:
-            try:
-                assert up.stdout
-                found = None
-                for line in up.stdout:
-                    found = re.search(r"http://\S+", line)
-                    if found:
-                        break
-                if not found:
-                    return 1
-                threading.Thread(target=work, args=(Path(folder), time.monotonic() + seconds + 20), daemon=True).start()
-                time.sleep(seconds)
-                shoot(found[0], seconds)
-                record(Path(folder, "runs"))
-                run = next(name for name in os.listdir(Path(folder, "runs")) if "-sh-" in name)
-                name, width, height, theme, _ = RUN
-                shoot(found[0], seconds, [(name, width, height, theme, f"&run={run}")])
-            finally:
-                up.send_signal(signal.SIGTERM)
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        with serving(folder) as url:
+            threading.Thread(target=work, args=(folder, time.monotonic() + seconds + 20), daemon=True).start()
+            time.sleep(seconds)
+            shoot(url, seconds)
+            record(folder / "runs")
+            run = next(one for one in os.listdir(folder / "runs") if "-sh-" in one)
+            name, width, height, theme, _ = RUN
+            shoot(url, seconds, [(name, width, height, theme, f"&run={run}")])
+        with serving(folder, "--demo") as url:
+            time.sleep(seconds / 2)
+            shoot(url, seconds, GPUS)
     return 0
 
 

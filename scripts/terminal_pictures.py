@@ -100,7 +100,9 @@ def recorded() -> Iterator[str]:
             "python3",
             "train.py",
         ]
-        subprocess.run(argv, cwd=folder, check=True)
+        # The interpreter itself, and not a script that starts many others to find it.
+        path = os.pathsep.join((str(BONGSU.parent), os.environ["PATH"]))
+        subprocess.run(argv, cwd=folder, check=True, env=os.environ | {"PATH": path})
         yield f"{folder}/runs"
 
 
@@ -131,9 +133,9 @@ if __name__ == "__main__":
         os.execvp("unshare", [*unshare, sys.executable, *sys.argv])
     with at_work():
         picture("top", ["top"], height=16, seconds=6, title="bongsu top")
-        picture("status", ["status"], height=34, seconds=4, title="bongsu status")
+        picture("status", ["status"], height=44, seconds=4, title="bongsu status")
     with recorded() as runs:
-        picture("report", ["report", "--runs-dir", runs], height=40, seconds=4, title="bongsu report")
+        picture("report", ["report", "--runs-dir", runs], height=48, seconds=4, title="bongsu report")
         picture(
             "timeline", ["report", "timeline", "--runs-dir", runs], height=34, seconds=4, title="bongsu report timeline"
         )
