@@ -385,6 +385,13 @@ def test_a_profile_that_is_not_there_is_told_by_its_flag() -> None:
     assert bongsu("collect", "--once", "gpu", "--profile", "dcgm").returncode in {0, 1}
 
 
+def test_collect_without_a_word_reads_all() -> None:
+    """No words at all: each collector that is on, once."""
+    done = bongsu("collect")
+    assert "unexpected" not in done.stderr
+    assert 'bongsu_collector_success{collector="uname"} 1' in done.stdout
+
+
 def test_short_spellings_of_options_of_gpu_processes() -> None:
     """They set what the long ones set, also together, and where one of the two is said the other is not."""
     demo = ("collect", "--once", "gpu_process", "--demo")
