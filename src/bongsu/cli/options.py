@@ -116,13 +116,11 @@ def demo_option(command: _Function) -> _Function:
 def _demo_without_a_word(args: list[str]) -> list[str]:
     """The words of a call, in which --demo keeps the next one only where that looks like a file."""
     own = args[: args.index("--")] if "--" in args else args
-    return (
-        [
-            f"{_DEMO}={_SHIPPED}" if word == _DEMO and after and not _looks_like_a_file(after) else word
-            for word, after in zip(own, [*own[1:], ""], strict=False)  # of no words none
-        ]
-        + args[len(own) :]
-    )
+    following = [*own[1:], ""][: len(own)]  # of no words none
+    return [
+        f"{_DEMO}={_SHIPPED}" if word == _DEMO and after and not _looks_like_a_file(after) else word
+        for word, after in zip(own, following, strict=True)
+    ] + args[len(own) :]
 
 
 def _looks_like_a_file(word: str) -> bool:
