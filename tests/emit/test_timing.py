@@ -374,6 +374,21 @@ print(plain.__dict__, plain())
     assert program.run().split("\n") == ["return start  # its own|True|(*, start=1)", "{} 1", ""]
 
 
+def test_who_reads_a_timed_functions_signature_finds_its_annotations(tmp_path: Path) -> None:
+    """A web framework or a command line that is made of annotations is the same one while it is recorded."""
+    program = Program(tmp_path, """
+import inspect, typing
+from bongsu.emit import timed
+@timed
+def plain(a: int, *rest: str, b: "float" = 2.0) -> bool: return True
+@timed
+async def coroutine(a: int) -> bool: return True
+print(inspect.signature(plain), inspect.signature(coroutine), typing.get_type_hints(inspect.unwrap(plain))["b"], sep="|")
+""")  # fmt: skip
+    said = program.run()
+    assert said.replace("'", "") == "(a: int, *rest: str, b: float = 2.0) -> bool|(a: int) -> bool|<class float>\n"
+
+
 def test_a_function_that_is_made_at_each_call_takes_no_room(tmp_path: Path) -> None:
     """Decorated functions that are dropped are forgotten; their counts are not."""
     program = Program(tmp_path, """

@@ -154,6 +154,8 @@ _ALWAYS = {
     "LOCAL": LOCAL, "CLOCK": clock, "ENTER": enter, "LEAVE": leave, "DRIVE": drive, "ATTEND": attend, "LIFE": Life,
     "AWAITED": Awaited, "CPU": thread_time, "LAG": LAG, "SLACK": SLACK, "TORN": TORN,
 }  # fmt: skip
+# From Python 3.14 on `__annotate__` makes the annotations when they are asked for, which may be too early here.
+_ANNOTATIONS = ("__annotate__" if sys.version_info >= (3, 14) else "__annotations__", "__type_params__")
 _OURS = enter.__globals__, drive.__globals__
 _codes: dict[tuple[Any, ...], types.CodeType] = {}
 
@@ -168,6 +170,9 @@ def start(function: types.FunctionType, spec: Spec) -> bool:
     )
     copy.__kwdefaults__ = function.__kwdefaults__
     copy.__qualname__, copy.__module__, copy.__doc__ = function.__qualname__, function.__module__, function.__doc__
+    for attribute in _ANNOTATIONS:  # who unwraps a function, as `inspect.signature`, reads those of the copy
+        if getattr(function, attribute, None):
+            setattr(copy, attribute, getattr(function, attribute))
     known = {**_ALWAYS, "SPEC": spec, "FUNCTION": copy}
     template = _template(code, exact=spec.exact)
     names: dict[str, Any] = {"co_name": code.co_name, "co_freevars": code.co_freevars}
