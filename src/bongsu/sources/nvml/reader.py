@@ -59,6 +59,7 @@ class NvmlReader:
         self._answered = False  # whether the present child ever answered
         self._pause_until = 0.0
         self._pause = 0.0
+        self._wanted = False  # whether somebody asks for a look in spite of the pause
         self._lost_since: float | None = None
         self._lost_pause = _LOST_AGAIN
         self._version: str | None = None
@@ -86,15 +87,16 @@ class NvmlReader:
             self._worker.close()
 
     def try_again(self) -> None:
-        """Ask at the next look, though the driver failed or was not there a short time ago."""
-        self._pause_until = 0.0
+        """Ask at the next look, though the driver failed or was not there a short time ago. Never waits."""
+        self._wanted = True  # not the pause itself, which a look that is under way may set when it fails
 
     def _look(self, now: float) -> Snapshot:
         if not self._here:
             return _nothing(answers.NOT_THIS_MACHINE, "nvmlInit")
         self._notice_other_driver()
         self._sleep.look_around(now)
-        if now < self._pause_until and self._last is not None:
+        wanted, self._wanted = self._wanted, False
+        if now < self._pause_until and not wanted and self._last is not None:
             return self._last
         if not self._worker.pids and not _has_library():
             self._pause_until = now + _MISSING_AGAIN
@@ -109,17 +111,20 @@ class NvmlReader:
             self._rest()
             self._pause_until = now + self._longer()
             return self._failed(decode.gap(answers.LOOK_FAILED, answer.text))
-        if len(answer) == 2:
-            return self._no_driver(now, answer)
+        if not isinstance(answer, Snapshot):
+            if len(answer) == 2:
+                return self._no_driver(now, answer)
+            answer = self._with_xids(decode.snapshot(answer))
         self._pause = 0.0
         return self._good_look(now, answer)
 
     def _rest(self) -> None:
         self._worker.rest()
-        self._pids = ()  # also where the next child has this one's number: it counts from 0
+        # Also where the next child has this one's number: it counts from 0. One that hangs stays, and its count too.
+        self._pids = self._worker.pids
 
     def _ask(self, now: float) -> Any:
-        """What the child says. An answer that came late is followed by a fresh one; if that is late too, it stands."""
+        """What the child says. An answer that came late is followed by a fresh one; if that is late too, it stands, as a look."""
         answer = self._ask_once(now)
         if self._silent_since is None or isinstance(answer, worker.Silent | worker.NotAsked):
             return answer
@@ -129,7 +134,7 @@ class NvmlReader:
         late = self._with_xids(decode.snapshot(answer))  # before the child is asked again, and may be found dead
         fresh = self._ask_once(time.monotonic())
         if isinstance(fresh, worker.Silent | worker.NotAsked):
-            return answer
+            return late  # its errors are counted already, and perhaps as those of a child that is no more
         self._ended.added(late)  # what is told once would be lost
         return fresh
 
@@ -147,8 +152,8 @@ class NvmlReader:
             self._silent_since = self._open_since = now
         return answer
 
-    def _good_look(self, now: float, answer: Any) -> Snapshot:
-        look = self._ended.added(self._with_xids(decode.snapshot(answer)))
+    def _good_look(self, now: float, look: Snapshot) -> Snapshot:
+        look = self._ended.added(look)
         if any(gpu.failed is not None and gpu.failed.why is Why.LOST for gpu in look.gpus):
             self._lost_since = self._lost_since or now
             if now - self._lost_since >= self._lost_pause:  # the library sees a device that returned only anew
