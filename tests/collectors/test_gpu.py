@@ -143,7 +143,7 @@ def test_our_own_files_may_be_a_containers(monkeypatch: pytest.MonkeyPatch) -> N
     [
         ({}, "; there is no /dev/nvidiactl and no /dev/nvidia0", "modprobe nvidia"),
         ({"root/dev/nvidia3": ""}, "; there is no /dev/nvidiactl", "modprobe nvidia"),
-        ({"root/dev/nvidiactl": "", "sys/module/nvidia/version": "580.95\n"}, "; there is no /dev/nvidia0", "--gpus all"),
+        ({"root/dev/nvidiactl": "", "sys/module/nvidia/version": "580.95\n"}, "; there is no /dev/nvidia0", "in a pod see gpu.access"),
         ({"root/dev/nvidiactl": "", "root/dev/nvidia0": ""}, "", "modprobe nvidia"),
     ],
 )  # fmt: skip

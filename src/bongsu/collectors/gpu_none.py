@@ -48,8 +48,9 @@ class WhyNone:
             return NoData(because, helps)
         if self._machine.sys.exists("module/nvidia"):
             helps = Message(
-                "its module is loaded, so `nvidia-smi` as root makes these files; a container gets them from "
-                "NVIDIA's runtime (--gpus all)"
+                "its module is loaded, so on a plain machine `nvidia-smi` as root makes these files; a container gets them "
+                "from NVIDIA's runtime: start it in Docker with `--gpus all --pid host`; in a pod see gpu.access in the "
+                "chart's values"
             )
         return NoData(Message("{because}; there is no {files}", because=because, files=" and no ".join(lacking)), helps)
 
