@@ -238,3 +238,26 @@ def test_status_says_which_collector_of_a_package_failed_and_why(tmp_path: Path)
     assert "the meter is off" in said["theirs"]
     assert "fine" not in said
     assert "broken" not in bongsu("status", "--no-collector.broken", "--no-collector.theirs", env=env).stdout
+
+
+_PRINTING = (
+    _CLASS.replace("import Sample", "import Sample; print('at import')", 1)
+    .replace("        pass", "        print('when made')")
+    .replace("        yield", "        print('before')\n        yield")
+    + "        print('after')\n"
+)
+
+
+@pytest.mark.parametrize("form", ["prometheus", "json"])
+def test_what_a_package_prints_is_not_among_the_readings(tmp_path: Path, form: str) -> None:
+    """At import, when it is made, and while it reads: all goes to standard error, and what stands in the scrape is whole."""
+    env = _package(tmp_path, _PRINTING)
+    done = bongsu("collect", "--once", "theirs", "loadavg", "--format", form, env=env)
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == ["at import", "when made", "before", "after"]
+    if form == "json":
+        assert {"theirs", "loadavg"} <= {each["collector"] for each in json.loads(done.stdout)["collectors"]}
+    else:
+        lines = [line for line in done.stdout.splitlines() if not line.startswith("#")]
+        assert 'theirs_count{kind="a"} 1' in lines
+        assert all(line.startswith(("theirs_count", "node_", "bongsu_")) for line in lines)

@@ -8,9 +8,10 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from bongsu.cli.their_output import aside
 from bongsu.model.batch import Absence, Sample, Table, Why
 from bongsu.model.contract import Collector
 from bongsu.model.errors import BadInput, BongsuError
@@ -49,7 +50,9 @@ class Installed:
     def __call__(self, machine: Machine, **options: Any) -> Collector:
         """A collector that is checked with each answer, or one that fails with what making it said. Raises BadInput."""
         try:
-            return _Held(self._make(machine, **options), self)
+            with aside():
+                made = self._make(machine, **options)
+            return _Held(made, self)
         except BadInput as refused:
             if isinstance(getattr(refused, "message", None), Message):
                 raise
@@ -159,7 +162,8 @@ def _naming_us(path: Iterable[str]) -> Iterator[str]:
 
 def _fitting(entry: EntryPoint, metrics: _Metrics) -> Any:
     """The class that an entry point names. Raises whatever importing it raises, or ValueError: it does not fit."""
-    cls = entry.load()
+    with aside():
+        cls = entry.load()
     if not isinstance(cls, type):
         raise _UnfitError(f"{entry.value} is not a class")
     for attribute, kind in (("name", str), ("specs", tuple), ("may_block", bool)):
@@ -244,7 +248,7 @@ class _Held:
         """What it gives. Raises what it raises, and BongsuError where an answer does not fit the contract."""
         seen: set[tuple[str, tuple[str, ...]]] = set()
         try:
-            for item in _several(self._collector.collect()):
+            for item in _several(self._collector):
                 self._check(item, isinstance(item, Sample), seen)
                 yield item
         except _UnfitError as problem:
@@ -281,10 +285,27 @@ class _Held:
         seen.add((spec.name, labels))
 
 
-def _several(given: Any) -> Iterable[Any]:
-    if not isinstance(given, Iterable):
-        raise _UnfitError(f"collect() gave {given!r:.80}, not samples to go through; yield each")
-    return given
+def _several(collector: Any) -> Iterator[Any]:
+    """What it gives, one by one; what it prints meanwhile is not among the readings."""
+    with aside():
+        given = collector.collect()
+        if not isinstance(given, Iterable):
+            raise _UnfitError(f"collect() gave {given!r:.80}, not samples to go through; yield each")
+        items = iter(given)
+    try:
+        while True:
+            with aside():
+                item = next(items, _END)
+            if item is _END:
+                return
+            yield item
+    finally:
+        if isinstance(items, Generator):  # with what it does at its end
+            with aside():
+                items.close()
+
+
+_END = object()
 
 
 class _Failing:
