@@ -150,6 +150,8 @@ def test_a_server_that_stands_still_or_dies_is_told_and_found_again(browser: Bro
     port = free_port()
     with up(tmp_path, port) as (process, address), opened(browser, address) as shown:
         state, notice = shown.locator("#state"), shown.locator("#notice")
+        drawn = shown.locator("#chart-cpu canvas")
+        expect(drawn).to_have_count(1, timeout=PATIENCE)  # before the server goes: nobody can draw it later
         process.send_signal(signal.SIGSTOP)
         expect(state).to_have_text(re.compile(r"^stale since \d\d:\d\d:\d\d: no new readings arrive"), timeout=PATIENCE)
         process.send_signal(signal.SIGCONT)
@@ -159,7 +161,7 @@ def test_a_server_that_stands_still_or_dies_is_told_and_found_again(browser: Bro
         expect(state).to_have_text(
             re.compile(r"^stale since \d\d:\d\d:\d\d: the server does not answer"), timeout=PATIENCE
         )
-        expect(shown.locator("#chart-cpu canvas")).to_have_count(1, timeout=PATIENCE)
+        expect(drawn).to_have_count(1, timeout=PATIENCE)
         with up(tmp_path, port) as (second, again):
             assert again == address
             expect(state).to_have_text("live", timeout=PATIENCE)
