@@ -86,6 +86,27 @@ def test_what_was_before_is_told_apart(old: subprocess.Popen[bytes], tmp_path: P
     assert {row["process"] for row in kinds["exited"]} == {row["process"] for row in kinds["born"]}
 
 
+def test_what_runs_when_it_begins_is_read_at_once(old: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    """Who ends before the first interval is over has a size, and what he read and wrote counts from here on."""
+    run = subprocess.Popen(
+        [sys.executable, "-m", "bongsu", "run", "--quiet", "--interval", "1h", "--runs-dir", str(tmp_path), "--attach", str(old.pid)],
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        _until(lambda: any(_rows(path)["sample"] for path in tmp_path.glob("*/record.seg") if path.stat().st_size))
+        old.kill()
+        old.wait()
+        assert run.wait(60) is not None
+    finally:
+        run.kill()
+        run.wait()
+    kinds = _rows(next(tmp_path.glob("*/record.seg")))
+    first = kinds["sample"][0]
+    assert first["rss_bytes"] > 1 << 20
+    assert first["pss_bytes"] > 1 << 16
+    assert (first["processes"], first["read_chars"]) == (1, 0)
+
+
 def test_the_past_is_what_the_kernel_says(old: subprocess.Popen[bytes]) -> None:
     """Own time and that of children are apart; the descriptor tells the end."""
     process = Attached(old.pid)

@@ -197,6 +197,24 @@ def test_a_disk_that_fills_up_does_not_end_the_command(tmp_path: Path) -> None:
     assert "exit code 6" in done.stderr
 
 
+def test_on_a_full_disk_the_summary_is_said_all_the_same(tmp_path: Path) -> None:
+    """What is known is said, and what could not be kept; the exit code is the command's."""
+    script = "dd if=/dev/zero of=/mnt/fill bs=4k 2>/dev/null; exit 6"
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=256k none /mnt && exec "$@"', "sh", *ARGV, "run",
+         "--runs-dir", "/mnt/runs", "--interval", "50ms", "sh", "-c", script],
+        capture_output=True, text=True, check=False, timeout=60, env=environment(),
+    )  # fmt: skip
+    if "unshare" in done.stderr or "mount" in done.stderr:
+        pytest.skip("only root can make a full disk")
+    assert done.returncode == 6, done.stderr
+    assert re.search(r"^bongsu: sh took .*\n  CPU ", done.stderr, re.MULTILINE), done.stderr
+    assert re.search(
+        r"/summary\.json: no space left on device; what is said of this run could not be kept", done.stderr
+    )
+    assert "could not be made" not in done.stderr
+
+
 def test_a_stop_is_noted(runs: Path) -> None:
     """The time in which nothing ran is told by two events."""
     with subprocess.Popen(

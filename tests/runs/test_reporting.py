@@ -67,6 +67,22 @@ def test_recovery_says_what_is_lost(tmp_path: Path) -> None:
     assert said == "5 samples, the last word 5 s after the start; of what its recorder saw, at most 1.002 s are lost"
 
 
+def test_one_is_not_several(tmp_path: Path) -> None:
+    """A number of one has its noun."""
+    folder = make(tmp_path, end=False)
+    rows = [columns(), record("sample", 1.0, processes=1)]
+    (folder / "record.seg").write_bytes(segment_bytes(rows) + b"torn\n")
+    (folder / "functions-1-1.seg").write_bytes(b"torn\n" + segment_bytes([["process", {"pid": 1, "schema": 9}]]))
+    grow_old(folder)
+    said = str(reporting.recover(str(folder)).text)
+    assert said.startswith("1 sample, the last word 1 s after")
+    assert said.endswith(
+        "1 line of the record is torn or damaged and left out; 1 line of timed functions is torn or damaged and left out"
+    )
+    told = [event.text for event in reporting.read_run(str(folder)).events]
+    assert "1 segment of functions is of a newer schema" in told
+
+
 def test_a_run_that_goes_on_is_left_alone(tmp_path: Path) -> None:
     """Its report says what is known so far; nothing is written into its folder."""
     folder = make(tmp_path, end=False)

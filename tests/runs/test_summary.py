@@ -83,6 +83,15 @@ def test_a_residual_is_never_less_than_nothing() -> None:
     assert of(rows).summary.cpu.residual_seconds == 0.0
 
 
+def test_what_is_read_as_it_begins_says_nothing_of_its_use() -> None:
+    """Attached to, a process is read at once: what it used in those milliseconds is no maximum."""
+    early = record("sample", 0.01, cpu_seconds=0.01, processes=1)
+    later = [record("sample", at, cpu_seconds=at / 10, processes=1) for at in (1.0, 2.0)]
+    busy = of([columns(), early, *later]).summary.cpu
+    assert busy.max_percent == pytest.approx(10.0)
+    assert of([columns(), early]).summary.cpu.max_percent == pytest.approx(100.0)  # all that there is
+
+
 def test_children_that_outlive_the_first_process_are_counted() -> None:
     """Once the first process is gone, whoever is there is a child."""
     rows = [

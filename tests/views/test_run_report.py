@@ -104,6 +104,18 @@ def test_the_residual_has_its_words_and_a_negative_one_others() -> None:
     assert "how much of it is charged to processes by name is not known" in drawn(none)
 
 
+def test_of_a_process_that_ran_already_the_residual_may_be_its_own() -> None:
+    """Its parent may let go of it before it is read once more: that is no short-lived process."""
+    report = run_reports.build()
+    meta = msgspec.structs.replace(report.metadata, attached=True)
+    attached = msgspec.structs.replace(report, metadata=meta)
+    assert "26.5 s (13.3 %) short-lived, unseen by name, or after the last reading of a process" in short(attached)
+    gone = tuple(msgspec.structs.replace(point, processes=0) for point in report.samples)
+    unread = short(msgspec.structs.replace(attached, samples=gone))
+    assert "26.5 s (13.3 %) of what ended before it could be read" in unread
+    assert "short-lived" not in unread
+
+
 def test_who_may_not_all_have_been_seen_is_counted_as_at_least() -> None:
     """Where CPU time has no name there were more processes than were seen; where all of it has, the count is exact."""
     report = run_reports.build()

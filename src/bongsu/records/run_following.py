@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from bongsu.model.message import Message
 from bongsu.model.run import Event, ProcessRow
 from bongsu.records import segment
 from bongsu.records.run_folder import RECORD
-from bongsu.records.run_reading import Record, read_1
+from bongsu.records.run_reading import Record, left_out, read_1
 
 _COLUMNS = b'["columns"'
 _PEAKS = ("peak_rss_bytes", "peak_pss_bytes", "threads", "count", "lived_seconds")
@@ -86,8 +85,7 @@ class Following:
         self._events += more.events[: len(more.events) - len(torn)]
         damaged, until = known.damaged + more.damaged, _most((known.until_seconds, more.until_seconds))
         if damaged:
-            text = Message("{count} lines of the record are torn or damaged and left out", count=damaged)
-            torn = (Event(at_seconds=until or 0.0, what="torn", text=str(text)),)
+            torn = (Event(at_seconds=until or 0.0, what="torn", text=left_out(damaged)),)
         self._record = Record(
             points=known.points + more.points, processes=tuple(self._processes[n] for n in sorted(self._processes)),
             events=(*self._events, *torn), own=more.own or known.own, end=more.end or known.end, until_seconds=until,

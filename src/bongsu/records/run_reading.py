@@ -264,12 +264,18 @@ def _record(found: dict[str, list[Any]], damaged: int, user_of: Callable[[int], 
     until = max((row.at_seconds for rows in found.values() for row in rows[-1:]), default=None)
     events = list(found["event"])
     if damaged:
-        text = Message("{count} lines of the record are torn or damaged and left out", count=damaged)
-        events.append(Event(at_seconds=until or 0.0, what="torn", text=str(text)))
+        events.append(Event(at_seconds=until or 0.0, what="torn", text=left_out(damaged)))
     return Record(
         points=tuple(found["sample"]), processes=_processes(found, user_of), events=tuple(events),
         own=_last(found["monitor"]), end=_last(found["end"]), until_seconds=until, damaged=damaged,
     )  # fmt: skip
+
+
+def left_out(damaged: int) -> str:
+    """How many lines of the record nobody can read, in words."""
+    if damaged == 1:
+        return str(Message("1 line of the record is torn or damaged and left out"))
+    return str(Message("{count} lines of the record are torn or damaged and left out", count=damaged))
 
 
 def _last(rows: list[_Row]) -> _Row | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 
 from bongsu.model.run import RunReport
-from bongsu.records.run_folder import write_whole
+from bongsu.records.run_folder import ENDED, SUMMARY, write_whole
 from bongsu.runs.output_name import filled
 from bongsu.runs.plan import Plan
-from bongsu.runs.reporting import conclude as sum_up
+from bongsu.runs.reporting import keep, read_run
 from bongsu.runs.saying import say, text
 from bongsu.views.run_report import short
 
@@ -17,12 +17,18 @@ def conclude(plan: Plan) -> None:
     """Keep the summary in the run's folder, say it on standard error unless quiet, write the report that was asked for.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: what was recorded may not be read.
         BadInput: what was recorded cannot be read.
     """
-    report = sum_up(plan.folder)
+    report = read_run(plan.folder, ENDED)
     if not plan.quiet:
         text(f"{short(report)}\n")
+    try:
+        keep(plan.folder, report)
+    except OSError as error:  # a full disk
+        reason = (error.strerror or str(error)).lower()
+        say(f"{os.path.join(plan.folder, SUMMARY)}: {reason}; what is said of this run could not be kept. "
+            f"When there is room: bongsu report recover {report.metadata.id}")  # fmt: skip
     if plan.output:
         known = report.metadata
         code = "unknown" if known.exit_code is None else str(known.exit_code)

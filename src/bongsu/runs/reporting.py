@@ -49,7 +49,7 @@ def opened(found: Found) -> RunReport:
     made = read_run(found.path)
     if made.metadata.state == LOST:
         with contextlib.suppress(OSError):  # another user's, or a full disk: the report is there all the same
-            _keep(found.path, made)
+            keep(found.path, made)
     return made
 
 
@@ -89,9 +89,9 @@ def made_of(metadata: Metadata, record: Record, timed: functions.Functions) -> R
 
 
 def conclude(folder: str) -> RunReport:
-    """Sum up a run that is over, for the monitor, which still holds its record. Raises OSError, BadInput."""
+    """Sum up a run that is over, and keep that. Raises OSError, BadInput."""
     made = read_run(folder, ENDED)
-    _keep(folder, made)
+    keep(folder, made)
     return made
 
 
@@ -106,19 +106,20 @@ def recover(folder: str) -> Recovered:
     known, name = made.metadata, os.path.basename(folder)
     if known.state == RUNNING:
         return Recovered(name, RUNNING, False, Message("goes on; left alone"))
-    changed = _keep(folder, made)
+    changed = keep(folder, made)
     torn = [event.text for event in made.events if event.what == "torn"]
+    samples = "1 sample" if len(made.samples) == 1 else f"{len(made.samples)} samples"
     if known.state == ENDED:
-        text = Message("whole, {samples} samples", samples=len(made.samples))
+        text = Message("whole, {samples}", samples=samples)
         if torn:
-            text = Message("{samples} samples; {torn}", samples=len(made.samples), torn="; ".join(torn))
+            text = Message("{samples}; {torn}", samples=samples, torn="; ".join(torn))
         return Recovered(name, ENDED, changed, text)
     return Recovered(
         name, known.state, changed,
         Message(
-            "{samples} samples, the last word {until:.6g} s after the start; of what its recorder saw, at most {lost:.6g} s "
+            "{samples}, the last word {until:.6g} s after the start; of what its recorder saw, at most {lost:.6g} s "
             "are lost{torn}",
-            samples=len(made.samples), until=made.summary.wall_seconds or 0.0,
+            samples=samples, until=made.summary.wall_seconds or 0.0,
             lost=known.interval_seconds + (made.monitor.late_seconds or 0.0), torn="".join(f"; {text}" for text in torn),
         ),
     )  # fmt: skip
@@ -136,8 +137,8 @@ def summarized(folder: str) -> dict[str, Any] | None:
     return kept
 
 
-def _keep(folder: str, made: RunReport) -> bool:
-    """Write the summary unless it stands there so already."""
+def keep(folder: str, made: RunReport) -> bool:
+    """Write the summary unless it stands there so already; whether it was written. Raises OSError."""
     kept = export_json.document(made, export_json.SUMMED_UP)
     kept["of"] = _sizes(folder)
     if summarized(folder) == json.loads(json.dumps(kept)):
@@ -151,14 +152,17 @@ def _of_functions(timed: functions.Functions) -> Iterator[Event]:
     for name in timed.missing:
         yield Event(at_seconds=0.0, what="missing", text=f"--functions {name}: no process had this function")
     if timed.newer:
-        yield Event(at_seconds=0.0, what="newer", text=f"{timed.newer} segments of functions are of a newer schema")
+        segments = "1 segment of functions is" if timed.newer == 1 else f"{timed.newer} segments of functions are"
+        yield Event(at_seconds=0.0, what="newer", text=f"{segments} of a newer schema")
     if timed.damaged:
-        text = f"{timed.damaged} lines of timed functions are torn or damaged and left out"
+        lines = (
+            "1 line of timed functions is" if timed.damaged == 1 else f"{timed.damaged} lines of timed functions are"
+        )
+        text = f"{lines} torn or damaged and left out"
         yield Event(at_seconds=0.0, what="torn", text=text)
     if timed.faults:
-        yield Event(
-            at_seconds=0.0, what="error", text=f"timing of functions failed {timed.faults} times in the program"
-        )
+        times = "once" if timed.faults == 1 else f"{timed.faults} times"
+        yield Event(at_seconds=0.0, what="error", text=f"timing of functions failed {times} in the program")
 
 
 def _sizes(folder: str) -> dict[str, int]:

@@ -75,16 +75,18 @@ def percents(
     """CPU use between each point and the one before it, in percent of one CPU; None where that is not known.
 
     The first counts from the start of the run. Points that are closer than half an interval say what the stretch
-    up to them says, since the clocks behind them tick too coarsely for less.
+    up to them says, since the clocks behind them tick too coarsely for less. Of a process that ran already the first
+    is at the start, and says nothing of its use.
     """
     before_at, before, percent = 0.0, 0.0, None
-    for point in points:
+    for number, point in enumerate(points):
         now = value(point)
         if now is None:
             yield None
             continue
         past = point.at_seconds - before_at
-        if past > 0 and (past >= interval_seconds / 2 or percent is None):
+        long = past >= interval_seconds / 2
+        if past > 0 and (long or (percent is None and (number or len(points) == 1))):
             percent = max(0.0, now - before) / past * 100
             before_at, before = point.at_seconds, now
         yield percent

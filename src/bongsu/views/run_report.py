@@ -28,7 +28,7 @@ def short(report: RunReport) -> str:
     """The four to six lines that `bongsu run` ends with, without colour; nothing but text is loaded for it."""
     meta, use = report.metadata, report.summary
     lines = [f"bongsu: {name(meta)} {ended(report)}"]
-    residual = [] if (use.cpu.residual_seconds or 0.0) < 0 else _residual(use.cpu)
+    residual = [] if (use.cpu.residual_seconds or 0.0) < 0 else _residual(report)
     lines.append(f"  CPU        {'; '.join((_busy(use.cpu), *residual))}")
     lines.append(f"  memory     {_peaks(report)}")
     if use.io.read_bytes is not None or use.io.write_bytes is not None:
@@ -210,18 +210,21 @@ def _busy(cpu: CpuUse) -> str:
     return ", ".join(parts) + (f" (by {printable(cpu.source)})" if cpu.source else "")
 
 
-def _residual(cpu: CpuUse) -> list[str]:
+def _residual(report: RunReport) -> list[str]:
     """What nobody is charged with, in words; nothing where there is none."""
+    cpu = report.summary.cpu
     if cpu.residual_seconds is None or cpu.total_seconds is None or round(cpu.residual_seconds, 3) == 0:
         return []
     if cpu.residual_seconds < 0:  # clocks of two kinds: what was read of each process, and what counts the tree
         return [str(Message("processes by name add up to {more} more than that", more=_exact(-cpu.residual_seconds)))]
     share = f" ({_percent(100 * cpu.residual_seconds / cpu.total_seconds)})" if cpu.total_seconds else ""
-    return [
-        str(
-            Message("{spent}{share} short-lived, unseen by name", spent=seconds_text(cpu.residual_seconds), share=share)
-        )
-    ]
+    what = "short-lived, unseen by name"
+    if (
+        report.metadata.attached
+    ):  # nobody keeps it for us: its parent may have let it go before it could be read once more
+        read = any(point.processes for point in report.samples)
+        what = f"{what}, or after the last reading of a process" if read else "of what ended before it could be read"
+    return [str(Message("{spent}{share} {what}", spent=seconds_text(cpu.residual_seconds), share=share, what=what))]
 
 
 def _cpu(report: RunReport) -> list[str]:
@@ -236,7 +239,7 @@ def _cpu(report: RunReport) -> list[str]:
     if cpu.residual_seconds is None:
         lines.append("how much of it is charged to processes by name is not known")
     else:
-        lines += [f"residual: {words}" for words in _residual(cpu)] or ["all of it is charged to processes by name"]
+        lines += [f"residual: {words}" for words in _residual(report)] or ["all of it is charged to processes by name"]
     lines += _unseen(report)
     most = "" if cpu.max_percent is None else f", most {_percent(cpu.max_percent)}"
     busy = [f"average {_percent(cpu.avg_percent)} of one CPU{most}"]
@@ -301,7 +304,7 @@ def _children(report: RunReport) -> str:
     parts = []
     if use.started is not None:
         all_told = use.counted_by == "events"  # else who was not seen is not counted
-        least = "at least " if not all_told and _residual(report.summary.cpu) else ""
+        least = "at least " if not all_told and _residual(report) else ""
         parts.append(f"{least}{count_text(use.started)} started" if use.started else "none")
     if use.started and use.max_count is not None:
         parts.append(f"at most {count_text(use.max_count)} at once")
