@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bongsu.collectors import gpu_process as series
-from bongsu.collectors import gpu_values
+from bongsu.collectors import gpu_workload
 from bongsu.collectors.gpu_allocation import ALLOCATION
 from bongsu.model.batch import Batch, Outcome, Part, Sample, Table
 from bongsu.model.gpu import GpuProcessRow
@@ -18,7 +18,7 @@ from bongsu.views.gpu_visible import Visible
 from bongsu.views.groups import By
 from bongsu.views.processes import Order
 from bongsu.views.ruled import Sort
-from views.test_top_gpu import EVIL, on_gpu
+from views.test_top_gpu import EVIL, JOB, on_gpu
 
 POD = Owner(OwnerKind.POD, "u-1", "chat", "prod", "server", user="bob")
 
@@ -38,15 +38,20 @@ def grouped(
     return gpu_groups.arrange(entries(looks[-1], (), visible), by, order, looks[-1], power, visible)
 
 
-def energy(gpu: str, pid: int, joules: float) -> Sample:
-    return Sample(series.ENERGY, (gpu, f"GPU-{gpu}", str(pid), "sm_share"), joules)
+def energy(gpu: str, pid: int, joules: float, owner: Owner = JOB) -> tuple[Sample, Sample]:
+    """What a process got, which is all that its owner did."""
+    labels = (owner.kind.value, owner.id, owner.name, owner.namespace, owner.user, "sm_share")
+    return (
+        Sample(series.ENERGY, (gpu, f"GPU-{gpu}", str(pid), "sm_share"), joules),
+        Sample(gpu_workload.ENERGY, labels, joules),
+    )
 
 
 def device(gpu: str, *, idle: float = 0.0, folded: int = 0) -> tuple[Sample, ...]:
     return (
         Sample(series.UNATTRIBUTED_ENERGY, (gpu, f"GPU-{gpu}", "idle"), idle),
-        Sample(series.FOLDED, (gpu, f"GPU-{gpu}"), folded), Sample(gpu_values.POWER, (gpu, f"GPU-{gpu}"), 500.0),
-    )  # fmt: skip
+        Sample(series.FOLDED, (gpu, f"GPU-{gpu}"), folded),
+    )
 
 
 def given(gpu: str, kind: str, identity: str, name: str = "", namespace: str = "", user: str = "") -> Sample:
@@ -62,55 +67,62 @@ def test_sums_are_of_all_its_processes_and_gpus() -> None:
         on_gpu(3, owner=POD, user="bob"),
     )
     job, pod = grouped(look(0.0, rows))
-    assert (job.name, job.processes, job.gpus) == ("job 42 train", 2, ("0", "1"))
-    assert (job.memory_bytes, job.sm_ratio, job.age) == (3 << 30, 1.5, 400.0)
-    assert (pod.name, pod.user, pod.processes) == ("pod prod/chat", "bob", 1)
+    assert (job.name, job.use.processes, job.use.gpus) == ("job 42 train", 2, ("0", "1"))
+    assert (job.use.memory_bytes, job.use.sm_ratio, job.age) == (3 << 30, 1.5, 400.0)
+    assert (pod.name, pod.user, pod.use.processes) == ("pod prod/chat", "bob", 1)
     assert [group.name for group in grouped(look(0.0, rows), by=By.USER)] == ["ada", "bob"]
     [together] = grouped(look(0.0, rows), by=By.COMMAND)
-    assert (together.user, together.processes) == ("2 users", 3)
+    assert (together.user, together.use.processes) == ("2 users", 3)
 
 
 def test_a_sum_of_what_is_not_known_is_not_known() -> None:
     """One process without a figure leaves none for its owner; it is not the sum of the others."""
     [job] = grouped(look(0.0, (on_gpu(1), on_gpu(2, memory_bytes=None, sm_ratio=None))))
-    assert (job.memory_bytes, job.sm_ratio, job.watts) == (None, None, None)
+    assert (job.use.memory_bytes, job.use.sm_ratio, job.use.watts) == (None, None, None)
     assert gpu_groups.line(job, 80).plain.split()[4:7] == ["-", "-", "-"]
 
 
-def test_power_is_shared_as_energy_was_booked() -> None:
-    """Of the GPU's power now, by what its energy gained; a series that is new began at 0; who used nothing has 0 W."""
-    rows = (on_gpu(1, "0"), on_gpu(2, "0"), on_gpu(3, "0", sm_ratio=0.0), on_gpu(4, "0", owner=POD, sm_ratio=None))
-    before = look(10.0, rows, *device("0", idle=7.0), energy("0", 1, 100.0))
-    after = look(12.0, rows, *device("0", idle=47.0), energy("0", 1, 400.0), energy("0", 2, 60.0))
-    job, pod = grouped(before, after)
-    assert job.watts == pytest.approx(500.0 * (300 + 60) / 400)
-    assert pod.watts is None
-    assert [one.watts for one in grouped(before)] == [None, None]
-
-
-def test_the_same_look_again_is_not_a_pause() -> None:
-    """Energy that has not moved says nothing new: the shares of before stay."""
-    rows = (on_gpu(1, "0"),)
-    before = look(10.0, rows, *device("0"), energy("0", 1, 100.0))
-    after = look(12.0, rows, *device("0", idle=50.0), energy("0", 1, 150.0))
-    again = look(12.3, rows, *device("0", idle=50.0), energy("0", 1, 150.0))
-    [job] = grouped(before, after, again)
-    assert job.watts == 250.0
-    [counted_anew] = grouped(before, look(12.0, rows, *device("0", idle=5.0), energy("0", 1, 1.0)))
-    assert counted_anew.watts is None
+def test_by_user_and_command_power_is_the_energy_of_their_processes() -> None:
+    """By owner it is the owner's; a series that is new began at 0, and who used nothing has 0 W."""
+    rows = (on_gpu(1, "0"), on_gpu(2, "0", user="eve", sm_ratio=0.0), on_gpu(3, "0", owner=POD, user="bob"))
+    first, new = energy("0", 1, 1000.0), energy("0", 3, 108.0, POD)
+    before = look(10.0, rows, *device("0", idle=3.0), *first)
+    after = look(12.0, rows, *device("0", idle=5.0), *energy("0", 1, 1200.0), *new)
+    assert [one.use.watts for one in grouped(before, after, by=By.USER)] == [100.0, 54.0, 0.0]
+    assert [one.use.watts for one in grouped(before, after, by=By.COMMAND)] == [154.0]
+    assert [one.use.watts for one in grouped(before, after)] == [54.0, 100.0]
+    assert {one.use.watts for one in grouped(before)} == {None}
 
 
 @pytest.mark.parametrize("folded", [(1, 1), (1, 0), (0, 1)])
-def test_power_of_those_beyond_the_budget_is_not_known(folded: tuple[int, int]) -> None:
-    """Where some processes have no series, nobody's share of the whole is known, nor at the next look."""
-    rows = (on_gpu(1, "0"),)
-    before = look(10.0, rows, *device("0", folded=folded[0]))
-    [job] = grouped(before, look(12.0, rows, *device("0", folded=folded[1]), energy("0", 1, 9e6)))
-    assert job.watts is None
+def test_power_of_processes_beyond_the_budget_is_known_of_owners_only(folded: tuple[int, int]) -> None:
+    """Where some have no series of their own, one without may be among them."""
+    rows = (on_gpu(1, "0"), on_gpu(2, "0"))
+    labels = (JOB.kind.value, JOB.id, "", "", "", "sm_share")
+
+    def at(second: float, folded: int) -> Batch:
+        mine = energy("0", 1, second * 5)[0], Sample(gpu_workload.ENERGY, labels, second * 7)
+        return look(second, rows, *device("0", folded=folded), *mine)
+
+    looks = at(10.0, folded[0]), at(12.0, folded[1])
+    [job] = grouped(*looks)
+    [user] = grouped(*looks, by=By.USER)
+    assert (job.use.watts, user.use.watts) == (7.0, None)
+
+
+def test_what_is_visible_has_the_energy_of_its_processes() -> None:
+    """What an owner does on another GPU is no part of it; a process on two instances has one share of their device."""
+    rows = (on_gpu(1, "0_1_0"), on_gpu(1, "0_2_0"), on_gpu(2, "1"))
+    looks = [
+        look(at, rows, *device("0"), *device("1"), energy("0", 1, at * 3)[0], energy("1", 2, at * 5)[0])
+        for at in (10.0, 12.0)
+    ]
+    [job] = grouped(*looks, visible=Visible(("0",)))
+    assert (job.use.watts, job.use.joules) == (3.0, {"sm_share": 36.0})
 
 
 def test_who_was_given_a_gpu_and_does_nothing_on_it_has_a_line() -> None:
-    """Held GPUs are counted; a pod is known by its name, since the kubelet tells no UID; zero only where all is listed."""
+    """Held GPUs are counted; a pod is known by its name, since the kubelet tells no UID; zero only where all GPUs are listed."""
     samples = (
         given("0", "slurm", "42", "train", user="ada"), given("1", "slurm", "42", "train", user="ada"),
         given("2", "pod", "", "chat", "prod"), given("3", "slurm", "7", "idle", user="ada"),
@@ -118,11 +130,15 @@ def test_who_was_given_a_gpu_and_does_nothing_on_it_has_a_line() -> None:
     )  # fmt: skip
     rows = (on_gpu(1, "0"), on_gpu(2, "2", owner=POD, user="bob"))
     found = {group.name: group for group in grouped(look(0.0, rows, *samples))}
-    assert {name: (one.processes, one.gpus, one.held) for name, one in found.items()} == {
+    assert {name: (one.use.processes, one.use.gpus, one.held) for name, one in found.items()} == {
         "job 42 train": (1, ("0",), ("0", "1")), "pod prod/chat": (1, ("2",), ("2",)),
-        "job 7 idle": (0, (), ("3",)), "job 8": (None, (), ("4",)),
+        "job 7 idle": (None, (), ("3",)), "job 8": (None, (), ("4",)),
     }  # fmt: skip
+    assert (found["job 42 train"].empty, found["job 7 idle"].empty, found["job 8"].empty) == (("1",), ("3",), None)
     assert "-" in gpu_groups.line(found["job 8"], 80).plain.split()[0]
+    all_told = (*samples, Sample(series.TOTAL, (), 2.0))
+    told = {group.name: group.use for group in grouped(look(0.0, rows, *all_told))}["job 7 idle"]
+    assert (told.processes, told.memory_bytes, told.sm_ratio, told.watts) == (0, 0, 0, 0)
     idle = (given("0", "pod", "", "a", "prod"), given("1", "pod", "", "b", "prod"))
     assert len({one.key for one in grouped(look(0.0, (), *idle))}) == 2
     assert [one.name for one in grouped(look(0.0, rows, *samples), order=Order(words="job", user="bob"))] == ["job 8"]
@@ -134,7 +150,7 @@ def test_groups_are_filtered_and_ordered_as_the_table_of_all_processes() -> None
     """Words find a group by its name or by a process in it, whose sum stays whole; keys order, twice turns round."""
     rows = (on_gpu(1, command="one"), on_gpu(2, command="two"), on_gpu(3, owner=POD, user="bob", sm_ratio=0.9))
     [job] = grouped(look(0.0, rows), order=Order(words="two"))
-    assert job.processes == 2
+    assert job.use.processes == 2
     assert [group.user for group in grouped(look(0.0, rows), order=Order(words="prod"))] == ["bob"]
     assert [group.user for group in grouped(look(0.0, rows), order=Order(user="bob"))] == ["bob"]
     by = {sort: [one.user for one in grouped(look(0.0, rows), order=Order(sort))] for sort in Sort}

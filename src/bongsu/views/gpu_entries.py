@@ -6,7 +6,7 @@ import pwd
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from bongsu.model.batch import Batch
+from bongsu.model.batch import Batch, Part
 from bongsu.model.gpu import GpuProcessRow
 from bongsu.model.process import ProcessRow
 from bongsu.views.gpu_visible import Visible
@@ -36,20 +36,25 @@ class OnGpu(NamedTuple):
 
 def entries(batch: Batch | None, seen: Iterable[ProcessRow], visible: Visible | None = None) -> list[OnGpu]:
     """Those on GPUs that are visible; ``seen`` are the processes of this machine."""
-    found = _table(batch)
-    if batch is None or found is None:
+    part = None if batch is None else part_of(batch)
+    if batch is None or part is None:
         return []
     by_identity: Mapping[tuple[int, int | None], ProcessRow] = {(row.pid, row.start_ticks): row for row in seen}
     return [
         OnGpu(row, by_identity.get((row.pid, row.start_ticks)), age(batch.time, row.start_time))
-        for row in found
+        for row in rows_of(part)
         if visible is None or visible.shows(row.gpu)
     ]
 
 
-def has_table(batch: Batch | None) -> bool:
-    """Whether processes on GPUs were read."""
-    return _table(batch) is not None
+def part_of(batch: Batch) -> Part | None:
+    """The part that has the table of processes on GPUs; None where they were not read."""
+    return next((part for part in batch.parts if any(table.name == TABLE for table in part.tables)), None)
+
+
+def rows_of(part: Part) -> list[GpuProcessRow]:
+    """The processes in it."""
+    return [row for table in part.tables if table.name == TABLE for row in table.rows if isinstance(row, GpuProcessRow)]
 
 
 def age(now: float, start_time: float | None) -> float | None:
@@ -101,11 +106,6 @@ def document(entry: OnGpu) -> dict[str, Any]:
 def place(gpu: str) -> tuple[int, ...]:
     """Where a label stands among others: 2 before 10, 0_2_0 before 0_11_0."""
     return tuple(int(part) for part in gpu.split("_") if part.isdigit())
-
-
-def _table(batch: Batch | None) -> list[GpuProcessRow] | None:
-    table = None if batch is None else batch.table(TABLE)
-    return None if table is None else [row for row in table.rows if isinstance(row, GpuProcessRow)]
 
 
 def _name(uid: int | None) -> str:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-import msgspec
 from rich.cells import cell_len
 from rich.text import Text
 
-from bongsu.collectors import gpu_process as series
-from bongsu.collectors.gpu_allocation import ALLOCATION
 from bongsu.model.batch import Batch
 from bongsu.model.owner import Owner, OwnerKind
 from bongsu.views import ruled
-from bongsu.views.gpu_entries import OnGpu, Shown, place
+from bongsu.views.gpu_entries import OnGpu, Shown, age
+from bongsu.views.gpu_owners import Use, owners_on, use_of
 from bongsu.views.gpu_power import GpuPower
 from bongsu.views.gpu_units import age_text, percent
 from bongsu.views.gpu_visible import Visible
@@ -25,25 +23,24 @@ from bongsu.views.processes import Order
 from bongsu.views.ruled import Column, Sort
 from bongsu.views.units import UNKNOWN, short_bytes
 
-N = TypeVar("N", int, float)
-
 
 class GpuGroup(NamedTuple):
-    """One line of the table. A sum is None where the driver does not tell it of each process."""
+    """One line of the table."""
 
     key: Key
     name: str
     searched: str  # in small letters
+    use: Use
+    age: float | None  # s, of the oldest process
     owner: Owner | None = None  # of a group by owner
-    user: str = ""
-    processes: int | None = 0  # one on two GPUs is one; None: who is on what was given to it cannot be listed
-    gpus: tuple[str, ...] = ()  # devices and instances with a process of it
-    held: tuple[str, ...] = ()  # those that were given to it, with or without a process
-    memory_bytes: int | None = 0
-    sm_ratio: float | None = 0.0  # 2 is two busy GPUs
-    watts: float | None = 0.0  # of the GPUs' power what goes to its processes
-    start_time: float | None = None  # Unix s, of the oldest
-    age: float | None = None  # s, likewise
+    held: tuple[str, ...] = ()  # devices and instances that were given to it
+    empty: tuple[str, ...] | None = None  # of these without a process of it, where that is known
+
+    @property
+    def user(self) -> str:
+        """Whose its processes are."""
+        users = self.use.users
+        return f"{len(users)} users" if len(users) > 1 else printable(users[0]) if users else ""
 
 
 def key_of(one: OnGpu, by: By) -> Key:
@@ -70,104 +67,52 @@ def arrange(
     members: dict[Key, list[OnGpu]] = {}
     for one in entries:
         members.setdefault(key_of(one, by), []).append(one)
-    given = _Given(batch, visible if by is By.OWNER else Visible(()))
     groups = []
-    for key, found in members.items():
-        group = _sum(key, found, by, power)
-        group = group._replace(held=given.to(group.owner))
-        if any(shown.of_user(one) for one in found) and (
-            any(shown(one) for one in found) or all(word in group.searched for word in shown.words)
-        ):
-            groups.append(group)
-    for owner, held in given.unused():
-        text = searched(owner)
-        if shown.of_name(owner.user) and all(word in text for word in shown.words):
-            user = printable(owner.user)
-            key = owner.key if owner.id else _who(owner)  # the kubelet tells of pods no UID
-            group = GpuGroup(key, printable(_name(owner)), text, owner, user, held=held)
-            if not given.listed(held):
-                group = group._replace(processes=None, memory_bytes=None, sm_ratio=None, watts=None)
+    for group in _by_owner(batch, power, visible) if by is By.OWNER else _by_name(members, batch.time, power):
+        found = members.get(group.key)
+        words = all(word in group.searched for word in shown.words)
+        if found is None:
+            wanted = group.owner is not None and shown.of_name(group.owner.user) and words
+        else:
+            wanted = any(shown.of_user(one) for one in found) and (words or any(shown(one) for one in found))
+        if wanted:
             groups.append(group)
     groups.sort(key=lambda group: group.key)
     groups.sort(key=_KEYS[order.sort], reverse=(order.sort is not Sort.USER) is not order.turned)
     return groups
 
 
-def _sum(key: Key, found: Sequence[OnGpu], by: By, power: GpuPower) -> GpuGroup:
-    owner = found[0].row.owner if by is By.OWNER else None
-    users = sorted({one.row.user for one in found})
-    if owner is not None:  # of the job, not of its step
-        owner = msgspec.structs.replace(owner, step="", container="", user=owner.user if len(users) == 1 else "")
-    name = key[0] if owner is None else _name(owner)
-    starts = [one.row.start_time for one in found if one.row.start_time is not None]
-    ages = [one.age for one in found if one.age is not None]
-    return GpuGroup(
-        key, printable(name) or "unknown", name.lower() if owner is None else searched(owner), owner,
-        printable(users[0]) if len(users) == 1 else f"{len(users)} users",
-        len({(one.row.pid, one.row.start_ticks) for one in found}),
-        tuple(sorted({one.row.gpu for one in found}, key=place)), (), _all([one.row.memory_bytes for one in found]),
-        _all([one.row.sm_ratio for one in found]), _all([power.of(one.row) for one in found]),
-        min(starts, default=None), max(ages, default=None),
-    )  # fmt: skip
+def _by_owner(batch: Batch, power: GpuPower, visible: Visible | None) -> list[GpuGroup]:
+    return [
+        GpuGroup(
+            one.owner.key if one.owner.id or one.rows else (*one.owner.key, one.owner.namespace, one.owner.name),
+            printable(_name(one.owner)), searched(one.owner), one.use, age(batch.time, one.use.start_time), one.owner,
+            one.given, one.empty,
+        )
+        for one in owners_on(batch, power, visible)
+    ]  # fmt: skip
 
 
-def _all(values: Sequence[N | None]) -> N | None:
-    """Their sum; None where one of them is not known."""
-    known = [value for value in values if value is not None]
-    return sum(known) if len(known) == len(values) else None
+def _by_name(members: dict[Key, list[OnGpu]], now: float, power: GpuPower) -> list[GpuGroup]:
+    groups = []
+    for key, found in members.items():
+        use = use_of([one.row for one in found], power)
+        groups.append(GpuGroup(key, printable(key[0]) or "unknown", key[0].lower(), use, age(now, use.start_time)))
+    return groups
 
 
 def _name(owner: Owner) -> str:
     return called(owner) + (f" {owner.name}" if owner.kind is OwnerKind.SLURM and owner.name else "")
 
 
-class _Given:
-    """Which devices and instances were given to whom."""
-
-    def __init__(self, batch: Batch, visible: Visible | None) -> None:
-        self._held: dict[tuple[str, ...], list[str]] = {}
-        self._owners: dict[tuple[str, ...], Owner] = {}
-        self._asked: set[tuple[str, ...]] = set()
-        self._listed: set[str] = set()
-        for sample in batch.samples:
-            if sample.spec is series.COUNT:
-                self._listed |= {sample.labels[0], sample.labels[0].partition("_")[0]}
-            elif sample.spec is ALLOCATION and (visible is None or visible.shows(sample.labels[0])):
-                gpu, _, kind, identity, name, namespace, _, user, _ = sample.labels
-                owner = Owner(OwnerKind(kind), identity, name, namespace, user=user)
-                self._owners.setdefault(_who(owner), owner)
-                self._held.setdefault(_who(owner), []).append(gpu)
-
-    def to(self, owner: Owner | None) -> tuple[str, ...]:
-        """What this owner holds, in order."""
-        if owner is None:
-            return ()
-        who = _who(owner)
-        self._asked.add(who)
-        return tuple(sorted(set(self._held.get(who, ())), key=place))
-
-    def listed(self, held: Iterable[str]) -> bool:
-        """Whether it is known which processes are on these."""
-        return self._listed.issuperset(held)
-
-    def unused(self) -> list[tuple[Owner, tuple[str, ...]]]:
-        """Who was not asked about, with what they hold."""
-        return [(owner, self.to(owner)) for who, owner in self._owners.items() if who not in self._asked]
-
-
-def _who(owner: Owner) -> tuple[str, ...]:
-    """A pod by its name, since who tells what it was given does not tell its UID."""
-    if owner.kind is OwnerKind.POD and owner.name:
-        return owner.kind, owner.namespace, owner.name
-    return owner.kind, f"{owner.id} in {owner.inside}" if owner.inside else owner.id
-
-
 def document(group: GpuGroup) -> dict[str, Any]:
     """A line by owner as a program reads it: base units, null for what is not known."""
+    use = group.use
     return {
-        "owner": None if group.owner is None else keys(group.owner), "processes": group.processes, "gpus": group.gpus,
-        "gpus_given": group.held, "memory_bytes": group.memory_bytes, "sm_ratio": group.sm_ratio,
-        "power_watts": group.watts, "oldest_process_start_time": group.start_time, "oldest_age_seconds": group.age,
+        "owner": None if group.owner is None else keys(group.owner), "processes": use.processes, "gpus": use.gpus,
+        "gpus_given": group.held, "gpus_empty": group.empty, "memory_bytes": use.memory_bytes, "sm_ratio": use.sm_ratio,
+        "power_watts": use.watts, "energy_joules": use.joules, "oldest_process_start_time": use.start_time,
+        "oldest_age_seconds": group.age,
     }  # fmt: skip
 
 
@@ -215,32 +160,32 @@ def _number(value: float | None) -> float:
 
 
 _KEYS: dict[Sort, Callable[[GpuGroup], Any]] = {
-    Sort.CPU: lambda g: _number(g.sm_ratio),
-    Sort.MEMORY: lambda g: _number(g.memory_bytes),
-    Sort.IO: lambda g: _number(g.watts),
-    Sort.THREADS: lambda g: len(g.gpus),
-    Sort.PID: lambda g: _number(g.processes),
+    Sort.CPU: lambda g: _number(g.use.sm_ratio),
+    Sort.MEMORY: lambda g: _number(g.use.memory_bytes),
+    Sort.IO: lambda g: _number(g.use.watts),
+    Sort.THREADS: lambda g: len(g.use.gpus),
+    Sort.PID: lambda g: _number(g.use.processes),
     Sort.USER: lambda g: g.user,
 }
 
 _ROOM = 14
 _COLUMNS: tuple[Column[GpuGroup], ...] = (
-    Column("PROC", 4, 40, lambda g: UNKNOWN if g.processes is None else str(g.processes), sort=Sort.PID),
+    Column("PROC", 4, 40, lambda g: UNKNOWN if g.use.processes is None else str(g.use.processes), sort=Sort.PID),
     Column("USER", 8, 72, lambda g: g.user, left=True, sort=Sort.USER),
-    Column("GPUS", 4, 0, lambda g: UNKNOWN if g.processes is None else str(len(g.gpus)), sort=Sort.THREADS),
+    Column("GPUS", 4, 0, lambda g: UNKNOWN if g.use.processes is None else str(len(g.use.gpus)), sort=Sort.THREADS),
     Column("OF", 3, 48, lambda g: str(len(g.held)) if g.held else ""),
-    Column("MEM", 5, 24, lambda g: short_bytes(g.memory_bytes), sort=Sort.MEMORY),
-    Column("SM %", 4, 32, lambda g: percent(g.sm_ratio), sort=Sort.CPU),
-    Column("W", 5, 60, lambda g: UNKNOWN if g.watts is None else f"{g.watts:.0f}", sort=Sort.IO),
-    Column("AGE", 4, 54, lambda g: age_text(g.age) if g.processes else ""),
-    Column("ON", _ROOM, 96, lambda g: ranges(g.gpus, _ROOM), left=True),
+    Column("MEM", 5, 24, lambda g: short_bytes(g.use.memory_bytes), sort=Sort.MEMORY),
+    Column("SM %", 4, 32, lambda g: percent(g.use.sm_ratio), sort=Sort.CPU),
+    Column("W", 5, 60, lambda g: UNKNOWN if g.use.watts is None else f"{g.use.watts:.0f}", sort=Sort.IO),
+    Column("AGE", 4, 54, lambda g: age_text(g.age) if g.use.processes else ""),
+    Column("ON", _ROOM, 96, lambda g: ranges(g.use.gpus, _ROOM), left=True),
     Column("KIND", 9, 130, lambda g: "" if g.owner is None else g.owner.kind.value, left=True),
 )
 
 
 def _style(column: Column[GpuGroup], group: GpuGroup) -> str:
-    if column.title == "OF" and group.processes is not None and len(group.held) > len(group.gpus):
+    if column.title == "OF" and group.empty:
         return "bold yellow"  # it holds a GPU on which it does nothing
-    if column.sort is Sort.CPU and (group.sm_ratio or 0.0) >= 0.5:
+    if column.sort is Sort.CPU and (group.use.sm_ratio or 0.0) >= 0.5:
         return "bold green"
     return "dim" if column.title in {"PROC", "OF", "AGE", "KIND"} else ""

@@ -38,8 +38,9 @@ def process_json(
     ``user``; null is not known. The keys of an owner are those of `bongsu.model.summary.OwnerUse`; ``owners`` is null
     where owners were not read, ``gpu_processes`` where processes on GPUs were not; in it a process on two GPUs stands twice.
     ``gpu_owners`` has the keys ``owner``, ``processes``, ``gpus`` with a process of it, ``gpus_given`` with or without one,
-    ``memory_bytes``, ``sm_ratio`` (a sum: 2 is two busy GPUs), ``power_watts``, ``oldest_process_start_time`` and
-    ``oldest_age_seconds``. With ``only``, all that is about GPUs is of the visible ones, and ``cuda_visible_devices`` says
+    ``gpus_empty`` (given, without one; null where nobody tells what was given or who is there), ``memory_bytes``,
+    ``sm_ratio`` (a sum: 2 is two busy GPUs), ``power_watts``, ``energy_joules`` by the method that told it (within the
+    window), ``oldest_process_start_time`` and ``oldest_age_seconds``. With ``only``, all that is about GPUs is of the visible ones, and ``cuda_visible_devices`` says
     which: ``value`` of the variable, ``gpus``, and ``problem`` with it, "" where there is none; else it is null.
 
     Raises:
@@ -77,7 +78,7 @@ def process_json(
     power = GpuPower()
     power.take(before)
     power.take(after)
-    if gpu_entries.has_table(after):
+    if gpu_entries.part_of(after) is not None:
         entries = gpu_entries.entries(after, rows, visible)
         arranged = gpu_processes.arrange(entries, rows, order, after.time)
         on_gpus = [gpu_entries.document(one) for one in arranged if not one.context]

@@ -18,7 +18,12 @@ from bongsu.model.usage import OwnerRow, Usage
 from bongsu.sources.nvml.demo import SHIPPED, DemoReader
 from bongsu.sources.nvml.scenario_file import load
 from bongsu.sources.root import Machine
-from bongsu.views.web.gpu_owners import COLUMNS, GpuOwners
+from bongsu.store.recent import Recent
+from bongsu.views.gpu_power import GpuPower
+from bongsu.views.process_json import process_json
+from bongsu.views.web.gpu_owners import COLUMNS, gpu_owners
+from bongsu.views.web.live import Live
+from readings import part
 
 JOB = Owner(OwnerKind.SLURM, "42", "train", user="alice")
 POD = Owner(OwnerKind.POD, "0b9e", "chat-0", "ml", user="10001")
@@ -41,6 +46,11 @@ def energy(owner: Owner, method: str, joules: float) -> Sample:
     return Sample(gpu_workload.ENERGY, labels, joules)
 
 
+def devices(*gpus: str) -> tuple[Sample, ...]:
+    """GPUs that count energy."""
+    return tuple(Sample(gpu_process.UNATTRIBUTED_ENERGY, (gpu, f"GPU-{gpu}", "idle"), 0.0) for gpu in gpus)
+
+
 def counts(*gpus: str, total: bool = True) -> tuple[Sample, ...]:
     """GPUs whose processes could be listed, and whether that is all of them."""
     listed = [Sample(gpu_process.COUNT, (gpu, f"GPU-{gpu}"), 0) for gpu in gpus]
@@ -61,10 +71,10 @@ def look(rows: Sequence[GpuProcessRow], *samples: Sample, at: float = 100.0, oth
 
 def told(*batches: Batch) -> list[dict[str, Any]]:
     """What is told of the last of them, as the page reads it."""
-    owners = GpuOwners()
+    power = GpuPower()
     for batch in batches:
-        owners.take(batch)
-    table = json.loads(msgspec.json.encode(owners.table(batches[-1])))
+        power.take(batch)
+    table = json.loads(msgspec.json.encode(gpu_owners(batches[-1], power)))
     assert table["total"] >= len(table["rows"])
     return [dict(zip(COLUMNS, line, strict=True)) for line in table["rows"]]
 
@@ -105,7 +115,7 @@ def test_a_gpu_that_was_given_and_has_no_process_is_told() -> None:
         0,
         ["2"],
     )
-    assert (idle["start"], idle["power"], idle["energy"]) == (None, None, None)
+    assert (idle["start"], idle["power"], idle["energy"]) == (None, 0, None)
 
 
 def test_a_gpu_whose_processes_are_not_listed_is_not_called_empty() -> None:
@@ -136,7 +146,12 @@ def test_power_is_the_energy_of_some_seconds() -> None:
     on = [row(JOB, 1), row(POD, 2, "1_1_0", sm_ratio=None)]
 
     def at(second: float, sole: float, shared: float) -> Batch:
-        mine = (energy(JOB, "sole", sole), energy(JOB, "sm_share", shared), energy(POD, "sole", 70.0))
+        mine = (
+            energy(JOB, "sole", sole),
+            energy(JOB, "sm_share", shared),
+            energy(POD, "sole", 70.0),
+            *devices("0", "1"),
+        )
         return look(on, *counts("0", "1_1_0"), *mine, at=100 + second)
 
     assert [line["power"] for line in told(at(0, 0, 0))] == [None, None]
@@ -147,6 +162,70 @@ def test_power_is_the_energy_of_some_seconds() -> None:
     later = [at(second, 100 * second, 0) for second in range(0, 12, 2)] + [at(12, 5000, 0)]
     assert told(*later)[0]["power"] == pytest.approx((5000 - 600) / 6, rel=1e-3)
     assert told(at(0, 900, 0), at(2, 0, 0))[0]["power"] is None  # counted anew
+
+
+def test_the_same_look_again_is_no_pause_and_a_hanging_driver_no_power() -> None:
+    """The driver counts less often than we may look: no gain in half a second is none; without energy nothing is known."""
+    on = [row(JOB, 1)]
+
+    def at(second: float, joules: float) -> Batch:
+        return look(on, *counts("0"), energy(JOB, "sole", joules), *devices("0"), at=100 + second)
+
+    assert told(at(0, 0), at(2, 600), at(2.5, 600))[0]["power"] == 300
+    assert told(at(0, 0), at(2, 600), at(9, 600))[0]["power"] == 0
+    [hanging] = told(at(0, 0), at(2, 600), look(on, at=104))
+    assert (hanging["power"], hanging["energy"]) == (None, None)
+
+
+def test_power_of_a_device_that_counts_no_energy_or_of_owners_beyond_the_budget_is_not_known() -> None:
+    """A part of the GPUs of an owner is not its power, and who has no series may be in the rest."""
+    on = [row(JOB, 1), row(JOB, 2, "1"), row(POD, 3)]
+    folded = Sample(gpu_workload.FOLDED, (), 1.0)
+    for where, beside, pod in ((("0", "1"), (), 0), (("0",), (), 0), (("0", "1"), (folded,), None)):
+        looks = [
+            look(on, *counts("0", "1"), energy(JOB, "sole", at * 3), *devices(*where), *beside, at=at)
+            for at in (1.0, 3.0)
+        ]
+        lines = {line["key"]: line for line in told(*looks)}
+        assert lines["slurm/42"]["power"] == (3 if "1" in where else None)
+        assert (lines["pod/0b9e"]["power"], lines["pod/0b9e"]["energy"]) == (pod, {} if pod == 0 else None)
+
+
+def test_top_and_the_page_say_the_same() -> None:
+    """One demonstration, read at two moments: each figure of each owner is the same in `top --json` and /api/gpus."""
+    now = [100.0]
+    collector = GpuProcessCollector(Machine.at(), DemoReader(load(SHIPPED), clock=lambda: now[0]))
+    page, batches = Live(Recent(()), ()), []
+    for now[0] in (200.0, 202.0):
+        items = list(collector.collect())
+        [rows] = [item.rows for item in items if isinstance(item, Table)]
+        on = [one for one in rows if isinstance(one, GpuProcessRow)]
+        seen = look(on, *(item for item in items if isinstance(item, Sample)), at=now[0])
+        batches.append(Batch(now[0], now[0], (*seen.parts, part({}, now[0], tables=(Table("processes", ()),)))))
+        page.write(batches[-1])
+    table = json.loads(msgspec.json.encode(page.gpus()))["owners"]
+    lines = [dict(zip(COLUMNS, line, strict=True)) for line in table["rows"]]
+    top = json.loads(process_json(batches[0], batches[1]))["gpu_owners"]
+    assert len(top) == len(lines) > 5
+    for line in top:
+        [paired] = [one for one in lines if line["owner"]["id"] in one["within"].split()]
+        assert {*line["gpus"], *(line["gpus_empty"] or ())} == set(paired["gpus"])
+        assert (line["processes"], line["gpus_empty"]) == (paired["processes"], paired["empty"])
+        assert (line["memory_bytes"], line["oldest_process_start_time"]) == (paired["memory"], paired["start"])
+        energy_of = line["energy_joules"] and {
+            method: round(joules, 1) for method, joules in line["energy_joules"].items()
+        }
+        assert [brief(line["sm_ratio"]), brief(line["power_watts"]), energy_of] == [
+            paired["sm"], paired["power"], paired["energy"],
+        ]  # fmt: skip
+    for name in ("power_watts", "energy_joules", "sm_ratio"):
+        assert any(line[name] for line in top), name
+        assert any(line[name] is None for line in top), name
+
+
+def brief(value: float | None) -> float | None:
+    """With as many digits as the page is sent."""
+    return None if value is None else float(f"{value:.4g}")
 
 
 def test_the_demonstration_has_an_owner_of_each_kind() -> None:
@@ -171,9 +250,14 @@ def test_the_demonstration_has_an_owner_of_each_kind() -> None:
 
 def test_none_and_a_thousand_and_names_that_are_nasty() -> None:
     """No owner is an empty table, no reading says so; a thousand have a line each; names cannot steer what shows them."""
-    owners = GpuOwners()
-    assert owners.table(None) == {"columns": COLUMNS, "rows": [], "total": 0, "time": None, "unattributed": {}}
-    assert owners.table(look([]))["time"] == 100.0
+    assert gpu_owners(None, GpuPower()) == {
+        "columns": COLUMNS,
+        "rows": [],
+        "total": 0,
+        "time": None,
+        "unattributed": {},
+    }
+    assert gpu_owners(look([]), GpuPower())["time"] == 100.0
     many = [row(Owner(OwnerKind.CONTAINER, f"{n:064x}"), n + 1, str(n % 8)) for n in range(1000)]
     lines = told(look(many))
     assert len({line["key"] for line in lines}) == len(lines) == 1000

@@ -12,8 +12,8 @@ from bongsu.model.batch import Batch, Outcome, Part, Sample, Table
 from bongsu.sources.nvml.demo import SHIPPED, DemoReader
 from bongsu.sources.nvml.scenario_file import load
 from bongsu.sources.root import Machine
+from bongsu.views.gpu_power import GpuPower
 from bongsu.views.web.facts import facts
-from bongsu.views.web.gpu_owners import GpuOwners
 from bongsu.views.web.gpus import COLUMNS, gpus
 
 
@@ -31,7 +31,7 @@ def look() -> Batch:
 
 def test_it_is_told_of_each_gpu_its_slices_and_its_processes() -> None:
     """Cards stand by index with what is odd in words; rows by memory, with owner and share; it is plain JSON."""
-    told = json.loads(msgspec.json.encode(gpus(look(), GpuOwners())))
+    told = json.loads(msgspec.json.encode(gpus(look(), GpuPower())))
     assert [card["index"] for card in told["gpus"]] == [str(n) for n in range(8)]
     assert [card["trouble"] for card in told["gpus"]].index("busy but stuck") == 5
     assert [one["index"] for one in told["gpus"][7]["instances"]][:3] == ["7_1_0", "7_1_1", "7_7_0"]
@@ -47,7 +47,7 @@ def test_it_is_told_of_each_gpu_its_slices_and_its_processes() -> None:
 def test_without_readings_there_is_nothing() -> None:
     """Before the first batch, and on a machine without GPUs, the lists are empty and the page loads no more."""
     for batch in (None, Batch(1.0, 1.0, ())):
-        told = gpus(batch, GpuOwners())
+        told = gpus(batch, GpuPower())
         assert told.pop("owners")["rows"] == []
         assert told == {"gpus": [], "columns": COLUMNS, "rows": [], "total": 0, "time": None}
         assert facts(batch)["gpus"] is False

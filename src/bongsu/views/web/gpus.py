@@ -9,11 +9,12 @@ import msgspec
 from bongsu.model.batch import Batch
 from bongsu.model.gpu import GpuProcessRow
 from bongsu.model.metric import MetricSpec
+from bongsu.views.gpu_entries import part_of, rows_of
+from bongsu.views.gpu_power import GpuPower
 from bongsu.views.gpu_uses import gpu_uses, trouble
 from bongsu.views.owned import searched, short
 from bongsu.views.printable import printable
-from bongsu.views.web.gpu_owners import GpuOwners
-from bongsu.views.web.owners import part_with
+from bongsu.views.web.gpu_owners import gpu_owners
 
 COLUMNS = (
     "gpu", "pid", "user", "owner", "memory", "share", "sm", "bandwidth", "start", "command", "uuid", "within",
@@ -21,14 +22,14 @@ COLUMNS = (
 _MOST = 2000
 
 
-def gpus(batch: Batch | None, owners: GpuOwners) -> dict[str, Any]:
+def gpus(batch: Batch | None, power: GpuPower) -> dict[str, Any]:
     """``gpus`` by index, rows in the order of `COLUMNS`, most memory first, and ``owners`` as their own table; None is not known."""
-    part = None if batch is None else part_with("gpu_processes", batch)
-    found = [row for table in part.tables for row in table.rows if isinstance(row, GpuProcessRow)] if part else []
+    part = None if batch is None else part_of(batch)
+    found = [] if part is None else rows_of(part)
     found.sort(key=lambda row: -(row.memory_bytes or 0))
     return {
         "gpus": _cards(batch), "columns": COLUMNS, "rows": [_row(row) for row in found[:_MOST]], "total": len(found),
-        "time": None if part is None else round(part.time, 3), "owners": owners.table(batch),
+        "time": None if part is None else round(part.time, 3), "owners": gpu_owners(batch, power),
     }  # fmt: skip
 
 

@@ -19,12 +19,12 @@ from bongsu.model.owner import Owner
 from bongsu.model.process import ProcessRow
 from bongsu.model.query import Query
 from bongsu.store.recent import Recent
+from bongsu.views.gpu_power import GpuPower
 from bongsu.views.owned import short
 from bongsu.views.printable import printable
 from bongsu.views.rates import NO_RATES, Rates
 from bongsu.views.web import own, reasons
 from bongsu.views.web.drawing import Drawing, Past
-from bongsu.views.web.gpu_owners import GpuOwners
 from bongsu.views.web.gpus import gpus
 from bongsu.views.web.owners import Owners, key_of, part_with, within
 from bongsu.views.web.stream import Hub, event
@@ -70,7 +70,7 @@ class Live:
         self._members = members
         self._rates = Rates()
         self._owners = Owners()
-        self._gpu_owners = GpuOwners()
+        self._gpu_power = GpuPower()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._processes_of = self._owners_of = self._health_of = -math.inf  # monotonic times of what was told last
         self._states: list[str] = []
@@ -82,7 +82,7 @@ class Live:
             self.batch = batch
             self._rates.take(batch)
             self._owners.take(batch, self._rates.owners())
-            self._gpu_owners.take(batch)
+            self._gpu_power.take(batch)
         loop = self._loop
         if loop is None or not len(self.hub):
             return
@@ -164,7 +164,7 @@ class Live:
     def gpus(self) -> dict[str, Any]:
         """The GPUs, the processes on them as rows in the order of `gpus.COLUMNS`, and their owners."""
         with self._lock:
-            return gpus(self.batch, self._gpu_owners)
+            return gpus(self.batch, self._gpu_power)
 
     def health(self) -> dict[str, Any]:
         """How each collector fares, and what is not there and why."""
