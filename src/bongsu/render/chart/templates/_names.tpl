@@ -36,6 +36,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{/*
 The Secret that the chart makes, as JSON: username, password, web.yml. What the cluster has is kept while it fits. Salt and
 password are random, so it is made once in a rendering and kept among the values: the pod's checksum is of the same one.
+That is of user and password, not of web.yml, whose salt is another each time nothing can be looked up. It is slow to
+guess from, since everybody who sees pods sees it.
 */}}
 {{- define "bongsu.access" -}}
 {{- if not (hasKey .Values.auth "made") -}}
