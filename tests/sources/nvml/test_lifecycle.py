@@ -223,22 +223,6 @@ def test_another_driver_gets_another_child(play: Play, tmp_path: Path) -> None:
     assert first not in reader.pids
 
 
-def test_pids_of_another_namespace_are_told(play: Play, tmp_path: Path) -> None:
-    """In a container without the machine's pids no process of the driver's is in /proc: said in words, with the cure."""
-    proc = tmp_path / "proc"
-    proc.mkdir()
-    (proc / "stat").write_text("cpu 1 2 3 4\n")
-    reader = play(Scenario(devices=(Device(),), processes=(Process(pid=US, on=(Use(gpu=0),)),))).reader(
-        Machine.at(str(proc))
-    )
-    look = reader.read()
-    assert "pid namespace" in str(look.finding)
-    assert "hostPID" in str(look.cure)
-    assert len(look.processes) == 1
-    (proc / str(US)).mkdir()
-    assert reader.read().finding is None
-
-
 def test_a_look_is_shared(play: Play) -> None:
     """Who asks again within the time gets the same look."""
     reader = play(Scenario(devices=(Device(),))).reader(same=LONG)

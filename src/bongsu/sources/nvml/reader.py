@@ -9,7 +9,6 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Iterable
 from typing import Any, Protocol
 
 import msgspec
@@ -43,7 +42,7 @@ class NvmlReader:
     def __init__(
         self, machine: Machine, *, patience: float = 1.0, hangs: float = _HANGS, same: float = _SAME, here: bool = True
     ) -> None:
-        self._proc, self._sys = machine.proc, machine.sys  # not the machine: its reader must go when it goes
+        self._sys = machine.sys  # not the machine: its reader must go when it goes
         self._here = here
         self._hangs = hangs
         self._same = same
@@ -168,7 +167,7 @@ class NvmlReader:
             return self._silent()
         if self._sleep.wants_rest(look, now):
             self._rest()
-        return self._with_finding(look)
+        return look
 
     def _named(self, look: Snapshot) -> Snapshot:
         """A device that is lost tells no child its name; the one before knew it."""
@@ -236,32 +235,6 @@ class NvmlReader:
             self._rest()
         self._version = version
         self._pause_until = 0.0
-
-    def _with_finding(self, look: Snapshot) -> Snapshot:
-        if not look.processes:
-            return look
-        unknown = self._unknown(process.pid for process in look.processes)
-        if not unknown:
-            return look
-        return msgspec.structs.replace(
-            look,
-            finding=Message(
-                "{count} of {all} GPU processes are not in {proc}: the driver tells the machine's pids, "
-                "and these are of another pid namespace",
-                count=unknown,
-                all=len({process.pid for process in look.processes}),
-                proc=self._proc.path,
-            ),
-            cure=Message("give the container the machine's pid namespace (hostPID: true, or --pid=host)"),
-        )
-
-    def _unknown(self, pids: Iterable[int]) -> int:
-        """How many are not in /proc; 0 where at least one is: then the others ended while we looked."""
-        proc = self._proc
-        asked = set(pids)
-        if any(os.access(proc.join(str(pid)), os.F_OK) for pid in asked):
-            return 0
-        return len(asked)
 
 
 _WORDS: dict[int, tuple[Message, Message]] = {

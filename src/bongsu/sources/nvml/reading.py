@@ -118,9 +118,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     ended: tuple[Ended, ...] = ()  # in the last 5 min; the same one is in several looks
     xids: tuple[Xid, ...] = ()
     error: Gap | None = None
-    finding: Message | None = (
-        None  # what is odd about the look as a whole: pids that this /proc does not have, a driver that hangs
-    )
+    finding: Message | None = None  # where there is an error, or the driver hangs: what is wrong, in words
     cure: Message | None = None  # for the finding or the error
     stale_seconds: float = 0.0  # how old this is: more than 0 while the driver hangs
     library_seconds: float = 0.0  # wall time spent in the library
