@@ -198,7 +198,7 @@ class Recorder:
             self._journal.event("attached", past.past(time.clock_gettime(time.CLOCK_BOOTTIME)))
         seen = self._tree.add(self._pid)
         if seen is None:
-            blind = "" if os.path.exists("/proc/self/stat") else "/proc is not mounted, by which processes are seen"
+            blind = "" if os.path.exists("/proc/self/stat") else "/proc is not mounted here: no process is seen"
             raise ProcessLookupError(errno.ESRCH, blind or f"process {self._pid} has ended")
         root = self._take_in(seen)
         if not self._attached:  # it waits to become the command
@@ -252,8 +252,8 @@ class Recorder:
                     self._journal.add(
                         "became", now, process=member.book.number, executable=member.executable, command=member.command
                     )
-            new = self._attached and member.book.flow is None  # what it did before is to be known, though it sleeps
-            if seen.ran or pid in unsettled or new:
+            # Attached to, what it read and wrote before is to be known though it sleeps.
+            if seen.ran or pid in unsettled or (self._attached and member.book.flow is None):
                 self._flow(member)
         accounts.settle()
         for member, at, code in self._waiting:  # only now is it known which of their children had ended before
