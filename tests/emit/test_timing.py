@@ -12,7 +12,12 @@ from pathlib import Path
 import pytest
 
 from bongsu.emit import span, task, timed
+from bongsu.emit.timing import MOST, OTHER_SPANS, OTHER_TASKS
+from bongsu.records import functions
+from bongsu.records.run_reading import Record
+from bongsu.runs import reporting
 from programs import SOURCES, Program
+from run_records import metadata
 
 BURN = """
 import time
@@ -387,6 +392,41 @@ print(inspect.signature(plain), inspect.signature(coroutine), typing.get_type_hi
 """)  # fmt: skip
     said = program.run()
     assert said.replace("'", "") == "(a: int, *rest: str, b: float = 2.0) -> bool|(a: int) -> bool|<class float>\n"
+
+
+def test_names_without_end_share_a_row(tmp_path: Path) -> None:
+    """A span or task that is named anew at each step takes no room after the first thousand; nothing is uncounted."""
+    program = Program(tmp_path, """
+import gc
+from bongsu.emit import span, task, timed
+@timed
+def work(): pass
+def step(number):
+    with span(f"step {number}"): pass
+    with span("whole", task=f"part {number % 7}"): pass
+    with task(f"epoch {number}"): work()
+for number in range(2000): step(number)
+gc.collect(); before = len(gc.get_objects())
+for number in range(2000, 5000): step(number)
+step(7)
+gc.collect(); print(len(gc.get_objects()) - before)
+""")  # fmt: skip
+    assert int(program.run()) < 100
+    made = program.functions()
+    spans = {name: stat for name, stat in made.stats.items() if name.startswith(("step", "other spans"))}
+    assert len(spans) == MOST, "step 0 ... step 998, and the others; another name is whole's"
+    assert (spans["step 7"].count, spans["other spans"].count) == (2, 5001 - MOST)
+    assert sum(stat.count for name, stat in made.stats.items() if name.startswith("whole [part")) == 5001
+    tasks = {stat.task: stat.count for name, stat in made.stats.items() if name.startswith("work")}
+    assert len(tasks) == MOST - 7 + 1
+    assert (tasks["epoch 7"], sum(tasks.values())) == (2, 5001)
+    assert (functions.OTHER_SPANS, functions.OTHER_TASKS) == (OTHER_SPANS, OTHER_TASKS)
+    said = [event.text for event in reporting.made_of(metadata(), Record(), made).events]
+    assert (
+        f"{5001 - MOST} spans have no row of their own: their process had too many names, and they are among the other spans"
+        in said
+    )
+    assert any(text.startswith(f"{tasks['other tasks']} calls in tasks have no row of their own") for text in said)
 
 
 def test_a_function_that_is_made_at_each_call_takes_no_room(tmp_path: Path) -> None:

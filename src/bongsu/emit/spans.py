@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bongsu.emit.ledger import LOCAL, Row, Spec, State, Table, after, clock, enter, read
-from bongsu.emit.timing import SWITCH, spec_of
+from bongsu.emit.timing import OTHER_TASKS, SWITCH, TASKS, spec_of, told_apart
 
 TYPE_CHECKING = False  # as typing's, which takes long to import
 if TYPE_CHECKING:
@@ -142,4 +142,4 @@ def span(name: str, task: str | None = None) -> Span | Nothing:
 
 def task(name: str) -> Task | Nothing:
     """What is called within is charged to a task."""
-    return Task(str(name)) if SWITCH.on else _NOTHING
+    return Task(told_apart(str(name), TASKS, OTHER_TASKS)) if SWITCH.on else _NOTHING

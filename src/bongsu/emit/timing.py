@@ -48,6 +48,10 @@ def folder() -> str:
     return "" if os.environ.get("BONGSU_EMIT") == "off" else os.environ.get("BONGSU_RUN_DIR", "")
 
 
+MOST = 1000  # names of spans, and of tasks, that a process tells apart
+OTHER_SPANS, OTHER_TASKS = "other spans", "other tasks"
+TASKS: set[str] = set()
+_spans: set[str] = set()
 _specs: dict[tuple[str, str, str | None, bool], Spec] = {}
 SWITCH = Switch(on=bool(folder()), exact=os.environ.get("BONGSU_EMIT") == "exact")
 
@@ -104,8 +108,23 @@ def spec_of(name: str, kind: str, task: str | None, *, exact: bool = False) -> S
     key = (name, kind, task, exact)
     spec = _specs.get(key)
     if spec is None:
-        spec = _specs[key] = Spec(name, kind, task, exact or SWITCH.exact)
+        if kind == "span":  # a program may make their names as it goes
+            told = told_apart(name, _spans, OTHER_SPANS), task and told_apart(task, TASKS, OTHER_TASKS)
+            key = (told[0], kind, told[1], exact)
+            if key in _specs:
+                return _specs[key]
+        spec = _specs[key] = Spec(key[0], kind, key[2], exact or SWITCH.exact)
     return spec
+
+
+def told_apart(name: str, known: set[str], other: str) -> str:
+    """A name as it is told; of those after the first MOST the one that they share: each would take room for good."""
+    if name in known:
+        return name
+    if len(known) >= MOST:
+        return other
+    known.add(name)
+    return name
 
 
 def name_of(function: Any) -> str:

@@ -12,6 +12,7 @@ from bongsu.records import segment
 SCHEMA = 1
 _NUMBERS = ("count", "running", "errors")
 _EVER = 1e12  # s; more is no time
+OTHER_SPANS, OTHER_TASKS = "other spans", "other tasks"  # what `bongsu.emit` calls those of too many names
 
 
 class StillRunning(NamedTuple):

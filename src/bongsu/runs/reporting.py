@@ -160,9 +160,23 @@ def _of_functions(timed: functions.Functions) -> Iterator[Event]:
         )
         text = f"{lines} torn or damaged and left out"
         yield Event(at_seconds=0.0, what="torn", text=text)
+    yield from _of_too_many_names(timed)
     if timed.faults:
         times = "once" if timed.faults == 1 else f"{timed.faults} times"
         yield Event(at_seconds=0.0, what="error", text=f"timing of functions failed {times} in the program")
+
+
+def _of_too_many_names(timed: functions.Functions) -> Iterator[Event]:
+    """What is in the rows of all further names: a program that makes names as it goes has no end of them."""
+    spans = sum(
+        stat.count + stat.running for name, stat in timed.stats.items()
+        if stat.kind == "span" and name.removesuffix(f" [{stat.task}]") == functions.OTHER_SPANS
+    )  # fmt: skip
+    calls = sum(stat.count + stat.running for stat in timed.stats.values() if stat.task == functions.OTHER_TASKS)
+    for count, what, row in ((spans, "spans", functions.OTHER_SPANS), (calls, "calls in tasks", functions.OTHER_TASKS)):
+        if count:
+            text = f"{count} {what} have no row of their own: their process had too many names, and they are among the {row}"
+            yield Event(at_seconds=0.0, what="left out", text=text)
 
 
 def _sizes(folder: str) -> dict[str, int]:
