@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
+
+from bongsu.emit import recorder
 from bongsu.records.functions import read
 from programs import SOURCES, Program
 
@@ -76,3 +81,21 @@ def test_relative_paths_are_meant_from_where_the_program_is(tmp_path: Path) -> N
     said = program.run("app.py", env={**clean, "PYTHONPATH": "sources", "BONGSU_RUNS_DIR": "here"}).strip().split("|")
     assert said[1:] == ["", "True"]
     assert os.path.dirname(said[0]) == str(tmp_path / "here")
+
+
+def test_what_is_installed_does_not_come_before_the_standard_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A recorder that finds us anyway is not given the directory of installed packages: some are called as modules of it."""
+    seen: list[str] = []
+
+    def popen(_argv: list[str], *, env: dict[str, str], **_more: object) -> Any:
+        seen.append(env["PYTHONPATH"])
+        return SimpleNamespace(pid=1)
+
+    monkeypatch.setattr("subprocess.Popen", popen)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    for sources in ("/venv/lib/python3/site-packages", "/checkout/src"):
+        monkeypatch.setattr(recorder, "_SOURCES", sources)
+        recorder._spawn([], 1)
+    assert seen == [str(tmp_path), f"/checkout/src:{tmp_path}"]

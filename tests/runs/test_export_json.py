@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,15 @@ def test_what_is_no_report_is_said(tmp_path: Path, text: str, said: str) -> None
         export_json.read(str(tmp_path / "x.json"))
     assert "x.json" in str(complaint.value)
     assert "\n" not in str(complaint.value)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """Nobody may ever write into one; it is refused, as a directory is."""
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "folder.json").mkdir()
+    for name in ("pipe.json", "folder.json"):
+        with pytest.raises(BadInput, match="this is not a file"):
+            export_json.read(str(tmp_path / name))
 
 
 def test_a_report_cut_at_any_byte_is_refused(tmp_path: Path) -> None:

@@ -105,7 +105,13 @@ def _spawn(argv: list[str], writing: int) -> int:
 
     path = os.environ.get("PYTHONPATH", "")
     if path:  # an empty entry is this directory
-        path = os.pathsep.join([_SOURCES, *map(os.path.abspath, path.split(os.pathsep))])
+        places = [os.path.abspath(place) for place in path.split(os.pathsep)]
+        if os.path.basename(_SOURCES) not in {
+            "site-packages",
+            "dist-packages",
+        }:  # found anyway, after the standard library
+            places.insert(0, _SOURCES)
+        path = os.pathsep.join(places)
     process = subprocess.Popen(
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         pass_fds=(writing,), start_new_session=True, cwd="/", env={**os.environ, "PYTHONPATH": path},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,7 +14,7 @@ from bongsu.model.message import Message
 from bongsu.model.run import RunReport
 from bongsu.model.utf8 import valid_text
 from bongsu.records.run_folder import check_schema
-from bongsu.records.segment import decoded
+from bongsu.records.segment import NotPlain, decoded, plain
 
 #: The order of the keys; a reader finds what matters first.
 KEYS = ("schema", "metadata", "summary", "function_stats", "monitor", "events", "processes", "samples")
@@ -60,10 +59,10 @@ def read(path: str) -> RunReport:
         BadInput: it holds none, or one of a newer version.
     """
     try:
-        with open(path, "rb") as file:
-            if not os.path.isfile(path):
-                raise BadInput(Message("{path}: this is not a file", path=path))
+        with plain(path) as file:
             data = file.read(_MOST_BYTES)
+    except NotPlain:
+        raise BadInput(Message("{path}: this is not a file", path=path)) from None
     except OSError as error:
         raise BadInput(
             Message("{path}: it cannot be read: {reason}", path=path, reason=(error.strerror or "").lower())
