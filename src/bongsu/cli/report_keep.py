@@ -59,7 +59,11 @@ def recover(ctx: click.Context, runs: tuple[str, ...], everything: bool) -> int:
             done = recovered(folder)
         except (BongsuError, OSError) as error:
             problems += 1
-            reason = str(error) if isinstance(error, BongsuError) else f"{error.filename or folder}: {(error.strerror or '').lower()}"
+            reason = (
+                str(error)
+                if isinstance(error, BongsuError)
+                else f"{error.filename or folder}: {(error.strerror or '').lower()}"
+            )
             click.echo(f"bongsu: {printable(reason)}", err=True)
             continue
         click.echo(printable(f"{done.id}: {done.state}: {done.text}"))
