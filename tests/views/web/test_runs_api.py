@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -80,16 +81,30 @@ def test_a_run_has_charts_tables_and_the_residual_in_words() -> None:
 
 
 def test_a_last_reading_that_follows_at_once_is_no_peak() -> None:
-    """What processes leave behind when they end is counted over the stretch before, and lies within what is drawn."""
-    report = sleeping()
-    samples = tuple(Point(at_seconds=at, voluntary_switches=n) for at, n in ((1.0, 0), (2.0, 10), (2.00049, 110)))
-    report = msgspec.structs.replace(
-        report, samples=samples, summary=msgspec.structs.replace(report.summary, wall_seconds=2.0004)
-    )
-    told = visit(Shelf([report])).get("/api/run", params={"id": report.metadata.id}).json()
-    switches = next(panel for panel in told["panels"] if panel["name"] == "run-switches")
-    assert switches["series"][0]["values"] == [0.0, 10.0, pytest.approx(110, rel=0.01)]
+    """What is read a moment after the reading before it is drawn over the stretch before, and lies within the run."""
+    told = _drawn(tuple(Point(at_seconds=at, read_bytes=n) for at, n in ((1.0, 0), (2.0, 10), (2.00049, 110))))
+    reads = next(panel for panel in told["panels"] if panel["name"] == "run-io")
+    assert reads["series"][0]["values"] == [0.0, 10.0, pytest.approx(110, rel=0.01)]
     assert told["times"][-1] <= told["start"] + told["seconds"]
+
+
+@pytest.mark.parametrize(("state", "last"), [("ended", None), ("running", 1000.0)])
+def test_what_no_reading_met_is_no_rate_of_the_last_one(state: str, last: float | None) -> None:
+    """The switches of processes that lived between readings are known at the end alone: a sum, drawn at no moment."""
+    told = _drawn(
+        tuple(Point(at_seconds=at, voluntary_switches=n) for at, n in ((1.0, 0), (2.0, 10), (3.0, 1010))), state
+    )
+    switches = next(panel for panel in told["panels"] if panel["name"] == "run-switches")
+    assert switches["series"][0]["values"] == [0.0, 10.0, last]
+
+
+def _drawn(samples: tuple[Point, ...], state: str = "ended") -> Any:
+    report = sleeping()
+    report = msgspec.structs.replace(
+        report, samples=samples, metadata=msgspec.structs.replace(report.metadata, state=state),
+        summary=msgspec.structs.replace(report.summary, wall_seconds=samples[-1].at_seconds - 0.00009),
+    )  # fmt: skip
+    return visit(Shelf([report])).get("/api/run", params={"id": report.metadata.id}).json()
 
 
 def test_functions_are_told_with_their_error() -> None:

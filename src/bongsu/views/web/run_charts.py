@@ -19,6 +19,9 @@ class _Line(NamedTuple):
     legend: Message
     of: Of
     adds_up: bool = False  # drawn as what is added per second
+    ends_whole: bool = (
+        False  # the last reading of a run has all that processes did which no reading met: that is no rate
+    )
 
 
 class _Panel(NamedTuple):
@@ -60,10 +63,10 @@ _PANELS = (
     ),
     _Panel(
         "switches", Message("Context switches"), Unit.PER_SECOND,
-        Message("Voluntary: a thread waited for something. Involuntary: another one was given its core."),
+        Message("Of processes that were seen. Voluntary: a thread waited for something. Involuntary: another one got its core."),
         (
-            _Line(Message("voluntary"), lambda p: p.voluntary_switches, adds_up=True),
-            _Line(Message("involuntary"), lambda p: p.involuntary_switches, adds_up=True),
+            _Line(Message("voluntary"), lambda p: p.voluntary_switches, adds_up=True, ends_whole=True),
+            _Line(Message("involuntary"), lambda p: p.involuntary_switches, adds_up=True, ends_whole=True),
         ),
     ),
 )  # fmt: skip
@@ -90,7 +93,7 @@ def panels(report: RunReport, since: float, until: float, points: int) -> dict[s
                 "series": [
                     {"key": str(place), "legend": str(line.legend), **_folded(values, first, parts)}
                     for place, line in enumerate(panel.lines)
-                    for values in (_values(samples, line, report.metadata.interval_seconds),)
+                    for values in (_values(report, line),)
                     if any(value is not None for value in values)
                 ],
             }
@@ -99,11 +102,14 @@ def panels(report: RunReport, since: float, until: float, points: int) -> dict[s
     }  # fmt: skip
 
 
-def _values(samples: Sequence[Point], line: _Line, interval: float) -> Values:
+def _values(report: RunReport, line: _Line) -> Values:
     """One value for each sample; what adds up, as what was added per second since the one before that is known."""
+    samples, interval = report.samples, report.metadata.interval_seconds
     known = [line.of(point) for point in samples]
     if not line.adds_up:
         return _held(known)
+    if line.ends_whole and report.metadata.state == "ended" and len(known) > 1:
+        known[-1] = None
     found: Values = [None] * len(known)
     places = [-1, *(n for n, value in enumerate(known) if value is not None)]
     for turn, (before, now) in enumerate(pairwise(places)):
