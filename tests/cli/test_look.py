@@ -323,6 +323,14 @@ def test_top_in_a_pipe_repeats_where_an_interval_is_given() -> None:
         assert process.stderr.read() == ""
 
 
+def test_top_once_is_one_page() -> None:
+    """-1, as other tops have it: one page, though --interval would print more."""
+    done = subprocess.run(
+        [*ARGV, "top", "-1", "--interval", "0.2"], capture_output=True, text=True, env=environment(), check=True
+    )
+    assert done.stdout.count("PROGRAM") == 1
+
+
 @pytest.mark.parametrize("words", [("collect", "--format", "table"), ("status", "--watch", "0.1"), ("status",)])
 def test_a_table_whose_reader_leaves_ends_quietly(words: tuple[str, ...]) -> None:
     """`bongsu collect --format table | head -1` says nothing and gives 141, as what is not drawn by Rich does."""

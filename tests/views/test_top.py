@@ -48,7 +48,7 @@ def gather(*, owners):
     if fail:
         raise RuntimeError("gather broke")
     return gatherer.gather()
-sys.exit(run_top(gather, interval=0.2, repeat="--repeat" in sys.argv))
+sys.exit(run_top(gather, interval=0.2, repeat="--repeat" in sys.argv, once="--once" in sys.argv))
 """
 
 # Shows made-up processes of owners of every kind; the first argument is what they are grouped by.
@@ -388,6 +388,14 @@ def test_a_dumb_terminal_gets_a_plain_table() -> None:
     with top(TERM="dumb") as terminal:
         assert terminal.ended() == 0
         assert b"PROGRAM" in terminal.raw
+        assert b"\x1b" not in terminal.raw
+
+
+def test_once_is_one_plain_table_in_a_terminal_too() -> None:
+    """--once ends by itself, whatever it stands before, and though an interval is given."""
+    with top("--once", "--repeat") as terminal:
+        assert terminal.ended() == 0
+        assert terminal.raw.count(b"PROGRAM") == 1
         assert b"\x1b" not in terminal.raw
 
 

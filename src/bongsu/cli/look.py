@@ -85,8 +85,8 @@ TOP = """Show processes live, what they use and who they belong to.
 Keys: `c` `m` `i` sort by CPU, memory, disk use; `o` shows owners (Slurm jobs, pods, containers, units, users) against
 their limits and Enter the processes of one; `G` shows the processes on GPUs; `/` filters, also by job, pod, namespace,
 container, unit and user; `M` shows only yours; `V` only the GPUs that CUDA_VISIBLE_DEVICES names; `T` draws the tree,
-`k` sends a signal after asking, `?` lists all keys, `q` leaves. When the output is no terminal, one plain page is
-printed, or with --interval one after another.
+`k` sends a signal after asking, `?` lists all keys, `q` leaves. With --once, and when the output is no terminal, one
+plain page is printed; into a file or a pipe --interval prints one after another.
 
 \b
 Examples:
@@ -135,11 +135,12 @@ SORTS = ("cpu", "memory", "io", "threads", "pid", "user")
 @click.option("--user", metavar="NAME", default="", help="Only the processes of this user (a name or a number).")
 @click.option("--tree", is_flag=True, help="Children below their parents.")
 @click.option("--arguments", is_flag=True, help="Read arguments too; what looks like a secret is masked.")
+@click.option("--once", "-1", is_flag=True, help="Print one page and end.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object with processes and owners, and end.")
 @click.pass_context
 def top(
     ctx: click.Context, interval: str, sort: str, by: str, words: str, on_gpus: bool, only_visible: bool, mine: bool,
-    user: str, tree: bool, arguments: bool, as_json: bool,
+    user: str, tree: bool, arguments: bool, once: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Hand the terminal to the live view, or print once."""
     from bongsu.cli import wire
@@ -177,6 +178,7 @@ def top(
     return run_top(
         gather,
         interval=seconds,
+        once=once,
         order=order,
         by=By(by),
         on_gpus=on_gpus,

@@ -37,6 +37,7 @@ def run_top(
     *,
     interval: float = 2.0,
     repeat: bool = False,
+    once: bool = False,
     order: Order = Order(),  # noqa: B008  it is frozen, so all may share it
     by: By = By.NONE,
     on_gpus: bool = False,
@@ -50,15 +51,16 @@ def run_top(
     ``gather`` is called every ``interval`` seconds in a thread of its own, so that a slow reading
     does not hold up the keys. Where the output is no terminal, or one that cannot move its cursor
     (TERM=dumb), one plain table is written, or with ``repeat`` one each interval until the reader
-    leaves. ``only_visible`` leaves out the GPUs that the environment, ``given``, hides from CUDA. ``may_signal`` is False where the processes shown are not those that our own numbers
-    mean (another ``--procfs``).
+    leaves; with ``once`` one table in a terminal too. ``only_visible`` leaves out the GPUs that the environment,
+    ``given``, hides from CUDA. ``may_signal`` is False where the processes shown are not those that our own
+    numbers mean (another ``--procfs``).
     """
     file = output or sys.stdout
     console = Terminal(file=file)
-    keyboard = None if not console.is_terminal or console.is_dumb_terminal else _keyboard()
+    keyboard = None if once or not console.is_terminal or console.is_dumb_terminal else _keyboard()
     if keyboard is None:
         listing = Listing(order, by, on_gpus=on_gpus, only=given if only_visible else None, ascii_only=True)
-        return _plain(gather, interval, file, listing, repeat=repeat, console=console)
+        return _plain(gather, interval, file, listing, repeat=repeat and not once, console=console)
     ascii_only = not console.encoding.lower().startswith("utf")
     listing = Listing(order, by, on_gpus=on_gpus, ascii_only=ascii_only)
     view = _Top(gather, interval, console, keyboard, listing, given, may_signal=may_signal)
