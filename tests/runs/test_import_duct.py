@@ -95,6 +95,15 @@ def test_processes_come_and_go(tmp_path: Path) -> None:
     assert all(row.cpu_seconds is None for row in report.processes)
 
 
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """What is not a file is none of con-duct's: one who opened a pipe would wait for its writer."""
+    prefix = _logged(tmp_path)
+    os.remove(f"{prefix}usage.jsonl")
+    os.mkfifo(f"{prefix}usage.jsonl")
+    with pytest.raises(BadInput, match="no such file"):
+        import_duct(prefix, str(tmp_path / "runs"))
+
+
 def test_a_signal_is_named(tmp_path: Path) -> None:
     """Con-duct writes 128 + the signal."""
     report = opened(Found(import_duct(_logged(tmp_path, exit_code=137), str(tmp_path / "runs")).folder))

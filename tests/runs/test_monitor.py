@@ -182,9 +182,8 @@ def test_the_command_survives_a_monitor_that_is_killed_at_any_moment(runs: Path,
             assert read(str(folder / "record.seg")).damaged == 0
 
 
-def test_a_disk_that_fills_up_does_not_end_the_command(tmp_path: Path) -> None:
-    """What cannot be written is said at the end; the exit code is the command's."""
-    script = "dd if=/dev/zero of=/mnt/fill bs=4k 2>/dev/null; sleep 0.5; rm /mnt/fill; sleep 0.3; exit 6"
+def _on_a_small_disk(script: str) -> subprocess.CompletedProcess[str]:
+    """A script recorded on a disk of 256 KiB, /mnt to it alone."""
     done = subprocess.run(
         ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=256k none /mnt && exec "$@"', "sh", *ARGV, "run",
          "--runs-dir", "/mnt/runs", "--interval", "50ms", "sh", "-c", script],
@@ -192,21 +191,22 @@ def test_a_disk_that_fills_up_does_not_end_the_command(tmp_path: Path) -> None:
     )  # fmt: skip
     if "unshare" in done.stderr or "mount" in done.stderr:
         pytest.skip("only root can make a full disk")
+    return done
+
+
+def test_a_disk_that_fills_up_does_not_end_the_command() -> None:
+    """What cannot be written is said at the end; the exit code is the command's."""
+    script = "dd if=/dev/zero of=/mnt/fill bs=4k 2>/dev/null; sleep 0.5; rm /mnt/fill; sleep 0.3; exit 6"
+    done = _on_a_small_disk(script)
     assert done.returncode == 6, done.stderr
     assert "Traceback" not in done.stderr
     assert "exit code 6" in done.stderr
 
 
-def test_on_a_full_disk_the_summary_is_said_all_the_same(tmp_path: Path) -> None:
+def test_on_a_full_disk_the_summary_is_said_all_the_same() -> None:
     """What is known is said, and what could not be kept; the exit code is the command's."""
     script = "dd if=/dev/zero of=/mnt/fill bs=4k 2>/dev/null; exit 6"
-    done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=256k none /mnt && exec "$@"', "sh", *ARGV, "run",
-         "--runs-dir", "/mnt/runs", "--interval", "50ms", "sh", "-c", script],
-        capture_output=True, text=True, check=False, timeout=60, env=environment(),
-    )  # fmt: skip
-    if "unshare" in done.stderr or "mount" in done.stderr:
-        pytest.skip("only root can make a full disk")
+    done = _on_a_small_disk(script)
     assert done.returncode == 6, done.stderr
     assert re.search(r"^bongsu: sh took .*\n  CPU ", done.stderr, re.MULTILINE), done.stderr
     assert re.search(

@@ -30,9 +30,8 @@ def attend(plan: Plan, recorder: Recorder, signals: Signals, pidfd: int) -> tupl
     poll = select.poll()
     for fd in (signals.fileno(), pidfd):
         poll.register(fd, select.POLLIN)
-    readings.safely(
-        recorder.sample
-    )  # what it and its children did before is not the run's, nor must they last an interval
+    # What it and its children did before is not the run's, nor must they last an interval.
+    readings.safely(recorder.sample)
     left = ""
     while not left:
         ready = {fd for fd, _ in poll.poll(readings.patience())}

@@ -20,7 +20,7 @@ from bongsu.model.errors import BadInput
 from bongsu.model.message import Message
 from bongsu.model.run import Metadata
 from bongsu.records import run_folder
-from bongsu.records.segment import Segment
+from bongsu.records.segment import NotPlain, Segment, plain
 from bongsu.runs.columns import COLUMNS
 from bongsu.runs.member import redacted
 from bongsu.runs.reporting import conclude
@@ -140,9 +140,9 @@ def import_duct(prefix: str, directory: str) -> run_folder.Made:
 
 def _read(path: str) -> bytes:
     try:
-        with open(path, "rb") as file:
+        with plain(path) as file:
             return file.read()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, NotPlain):
         raise BadInput(
             Message("{path}: there is no such file; give the PREFIX of con-duct's logs, as its -p was", path=path)
         ) from None
