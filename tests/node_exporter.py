@@ -13,6 +13,8 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from random import SystemRandom
 
 from bongsu.model.batch import Sample
 from bongsu.model.contract import Collector
@@ -20,6 +22,10 @@ from bongsu.model.errors import NoData
 from bongsu.model.metric import Kind
 
 PROGRAM = "/usr/bin/prometheus-node-exporter"
+_LONG = 100.0  # s; for a machine that is busy with other things
+_LOWEST_PORT = 11_000
+_GIVEN = Path("/proc/sys/net/ipv4/ip_local_port_range")  # ports that the kernel gives
+_DRAW = SystemRandom()
 _SAMPLE = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)$")
 _LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
 _TYPES = {Kind.GAUGE: "gauge", Kind.COUNTER: "counter", Kind.UNTYPED: "untyped", Kind.INFO: "gauge"}
@@ -64,10 +70,19 @@ def parse(text: str) -> Exposed:
 
 
 def free_port() -> int:
-    """A port that nothing listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nothing listens on, and that nobody is given before it is used.
+
+    It lies below those that the kernel gives to who asks for any port or connects from one, and is drawn, so that
+    tests that run beside each other do not take the same.
+    """
+    first = int(_GIVEN.read_text().split()[0])
+    while True:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", _DRAW.randrange(_LOWEST_PORT, first) if first > 2 * _LOWEST_PORT else 0))
+            except OSError:
+                continue  # taken
+            return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager
@@ -84,16 +99,17 @@ def serving(collectors: Iterable[str], flags: Sequence[str] = ()) -> Iterator[Ca
     ) as process:
 
         def scrape_once() -> Exposed:
-            for _ in range(200):
+            until = time.monotonic() + _LONG
+            while time.monotonic() < until:
                 try:
-                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=_LONG) as answer:
                         return parse(answer.read().decode())
                 except OSError:
                     if process.poll() is not None:
                         assert process.stderr
                         raise AssertionError(process.stderr.read().decode()) from None
                     time.sleep(0.02)
-            raise AssertionError("node_exporter did not answer within 4 s")
+            raise AssertionError(f"node_exporter did not answer within {_LONG:g} s")
 
         try:
             yield scrape_once

@@ -22,7 +22,7 @@ def environment(**more: str) -> dict[str, str]:
 def bongsu(*arguments: str, env: Mapping[str, str] | None = None, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """One finished run."""
     return subprocess.run(
-        [*ARGV, *arguments], capture_output=True, text=True, check=False, timeout=60, input=stdin,
+        [*ARGV, *arguments], capture_output=True, text=True, check=False, timeout=150, input=stdin,
         env=environment(**(env or {})),
     )  # fmt: skip
 
@@ -57,7 +57,7 @@ def end(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> tuple[i
     """Send a signal; the exit code and the seconds it took."""
     started = time.monotonic()
     process.send_signal(number)
-    code = process.wait(20)
+    code = process.wait(120)
     return code, time.monotonic() - started
 
 

@@ -19,6 +19,7 @@ _CHILD = "import sys; sys.path.insert(0, sys.argv.pop(1)); import worker_child; 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _LENGTH = 4
 _START_SECONDS = 5.0  # a bare interpreter needs 20 ms; a machine on its knees needs longer
+_END_SECONDS = 1.0  # one that was killed, or has closed its answers, needs 1 ms; as above
 
 
 class Failed(NamedTuple):
@@ -306,7 +307,7 @@ class _Child:
                 os.close(fd)
             self.kill()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(0 if self.silent_since else 0.1)
+                self._process.wait(0 if self.silent_since else _END_SECONDS)
             _reap()
 
     def _write(self, data: bytes) -> None:
@@ -325,7 +326,7 @@ class _Child:
 
     def _how_it_ended(self) -> str:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(0.1)
+            self._process.wait(_END_SECONDS)
         code = self._process.returncode
         if code is None:
             return "it closed its answers"
