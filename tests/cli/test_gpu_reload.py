@@ -8,16 +8,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from bongsu.agent import Setup
 from bongsu.cli.serve import Builder
 from bongsu.cli.settings_file import load
 from bongsu.sources.nvml.reader import reader_of
-from bongsu.sources.nvml.scenario import Device, Process, Scenario, Use, Xid
+from bongsu.sources.nvml.scenario import Device, Fault, Process, Scenario, Use, Xid
 from fake_nvml.machine import FakeNvml
 
 XID, ENERGY = "gpu_xid_errors_total", "gpu_process_energy_joules_total"
 OWNER, DROPPED = "gpu_workload_energy_joules_total", "gpu_exporter_series_dropped_total"
+UP = "bongsu_source_up"
 LONG = 60.0  # s
 
 
@@ -93,6 +95,25 @@ def test_counters_go_on_over_a_reload(
         before = after
     fake.play(_scenario(first, time.time() - fake.start + 0.2))
     assert agent.until(lambda now: now.get(XID, 0.0) > 1)[XID] == 2
+
+
+def test_a_driver_that_went_is_a_failure_after_a_reload_too(
+    agent: Agent, fake_nvml: Callable[..., FakeNvml], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was here and is gone is down, with its reason, as long as the agent lives; it is not said that none was here."""
+    fake = fake_nvml(_scenario())
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(fake.folder))
+    agent.reload("gpu: on, gpu_process: on")
+    agent.until(lambda now: now.get(UP) == 1)
+    fake.play(replace(_scenario(), errors=(Fault(call="*", error="NVML_ERROR_DRIVER_NOT_LOADED"),)))
+    agent.until(lambda now: now[UP] == 0)
+    agent.reload("gpu: {count: 1}, gpu_process: {command_lines: on}")
+    assert agent.until(lambda now: UP in now)[UP] == 0
+    assert agent.setup is not None
+    for outcome in agent.setup.gatherer.gather().outcomes:
+        if outcome.collector.startswith("gpu"):
+            assert outcome.no_data is None
+            assert "DRIVER_NOT_LOADED" in str(outcome.error)
 
 
 def test_a_made_up_machine_goes_on_over_a_reload_and_another_begins_anew(agent: Agent, tmp_path: Path) -> None:

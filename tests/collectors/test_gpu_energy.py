@@ -143,3 +143,33 @@ def test_a_clock_that_is_set_back_stops_nothing(meter: Meter) -> None:
     assert (meter.of(1), meter.rest()) == ({SOLE: 100}, (0, 150))
     meter.look(1402, 260, member(1))
     assert (meter.of(1), meter.rest()) == ({SOLE: 110}, (0, 150))
+
+
+def test_a_look_that_leaves_a_device_out_loses_nothing_of_it(meter: Meter) -> None:
+    """After a reload with other devices, one last look of those of before comes between: all that was used is told."""
+    both = member(1), Member(process(2, 1), Unit("1", uuid(1), uuid(1), None), (2, 20), None, NOBODY, "")
+    other = (uuid(1), (2, 20))
+
+    def look_at_both(at: float, joules: float) -> None:
+        meter.energy.take(look((device(energy=joules), device(1, energy=joules)), at=at), both)
+
+    look_at_both(1, 0)
+    look_at_both(2, 100)
+    meter.look(3, 130, both[0])
+    assert meter.energy.of_process[other] == {SOLE: 100}
+    look_at_both(3, 130)  # the same look, of which the other device was not counted yet
+    assert meter.energy.of_process[other] == {SOLE: 130}
+    meter.look(4, 150, both[0])
+    look_at_both(5, 170)
+    assert meter.energy.of_process[other] == {SOLE: 170}
+    assert meter.of(1) == {SOLE: 170}
+
+
+def test_a_counter_that_cannot_be_read_for_a_while_loses_nothing(meter: Meter) -> None:
+    """What was used meanwhile is told as soon as it can be read again, and as nobody's: who was there was not followed."""
+    meter.look(1, 0, member(1))
+    meter.look(2, LOST, member(1))
+    meter.look(3, 100, member(1))
+    assert (meter.of(1), meter.rest()) == ({}, (0, 100))
+    meter.look(4, 150, member(1))
+    assert (meter.of(1), meter.rest()) == ({SOLE: 50}, (0, 100))

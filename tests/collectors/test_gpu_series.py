@@ -221,6 +221,26 @@ def test_a_driver_that_fails_is_an_error_with_its_cure() -> None:
     assert {str(absence.cure) for absence in absences} == {"turn it off and on"}
 
 
+def test_what_was_here_is_a_failure_for_a_collector_that_is_made_anew() -> None:
+    """A reload makes collectors anew: the driver that went before it stays a failure, and each GPU keeps its last values."""
+    before, reader = of(look(gpu(0), gpu(1)))
+    read(before)
+    reader.next = look(error=Gap(Why.MISSING, "nvmlInit_v2", "NVML_ERROR_DRIVER_NOT_LOADED"))
+    anew = GpuCollector(MACHINE, reader, devices="1")
+    with pytest.raises(NotKnown, match="DRIVER_NOT_LOADED"):
+        list(anew.collect())
+    samples, absences = read(anew)
+    assert samples["bongsu_source_up", ("nvml",)] == 0
+    assert {absence.labels[:2] for absence in absences} == {("1", B)}  # the other is not wanted any more
+    memory = next(each for each in absences if each.spec.name == "gpu_memory_total_bytes")
+    assert memory.last is not None
+    assert memory.why is Why.MISSING
+    reader.next = look(gpu(0))
+    samples, _ = read(GpuCollector(MACHINE, reader))
+    assert samples["gpu_up", ("0", A)] == 1
+    assert samples["gpu_up", ("1", B)] == 0
+
+
 def test_a_driver_without_gpus_is_no_error() -> None:
     """Its module is loaded and no card is there."""
     collector, _ = of(look())

@@ -98,6 +98,21 @@ def test_ended_processes_are_their_owners_where_one_was_seen() -> None:
     assert found["gpu_ended_processes_total"] == {("0", uuid(0)): 2}  # the number was another's by then
 
 
+def test_a_look_that_leaves_a_device_out_counts_no_ended_process_twice() -> None:
+    """The driver repeats what it told: after a look at other devices alone, as at a reload, each is still counted once."""
+    workloads, energy = Workloads(), Energy()
+
+    def count(at: float, *devices: int, ended: tuple[Ended, ...]) -> float:
+        snapshot = look([device(index) for index in devices], at=at, ended=ended)
+        found = workloads.take(snapshot, (), energy)
+        return sum(sample.value for sample in found if sample.spec.name == "gpu_ended_processes_total")
+
+    assert count(100, 0, 1, ended=()) == 0
+    assert count(101, 0, 1, ended=(finished(7, 100),)) == 1
+    assert count(102, 1, ended=()) == 0
+    assert count(103, 0, 1, ended=(finished(7, 100), finished(8, 102))) == 2
+
+
 def test_owners_beyond_the_budget_are_one() -> None:
     """Those that hold most memory are shown; the others, and what they used while folded, are of kind other."""
     owners = Owners(most=1)

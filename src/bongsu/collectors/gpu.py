@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
 
 from bongsu.collectors import gpu_dcgm, gpu_dcgm_file
 from bongsu.collectors import gpu_values as values
 from bongsu.collectors.gpu_allocation import holders_of
+from bongsu.collectors.gpu_counted import Reader
 from bongsu.collectors.gpu_device import Device
-from bongsu.collectors.gpu_gaps import cure, reason
+from bongsu.collectors.gpu_gaps import FRESH_SECONDS, cure, reason
+from bongsu.collectors.gpu_known import known_of
 from bongsu.collectors.gpu_none import WhyNone
 from bongsu.collectors.gpu_selection import Selection
 from bongsu.model.batch import Absence, Sample, Why
@@ -23,16 +24,9 @@ from bongsu.sources.nvml.reading import Gap, Gpu, Snapshot, Xid
 from bongsu.sources.procfs import uname
 from bongsu.sources.root import Machine
 
-_FRESH = 5.0  # s; what is older is no reading of now
 _SOURCE = ("nvml",)
 
 OwnerOf = Callable[[str], Owner | None]  # whose the whole device of a UUID is
-
-
-class Reader(Protocol):
-    """Who looks at the GPUs; see sources.nvml.reader."""
-
-    def read(self) -> Snapshot: ...  # noqa: D102  the class docstring says it
 
 
 class GpuCollector:
@@ -66,7 +60,7 @@ class GpuCollector:
         self._aliases = _aliases(profile, fields)
         self._hostname = ""
         self._count = count
-        self._devices: dict[str, Device] = {}
+        self._known = known_of(self._reader)
         self._why_none = WhyNone(machine)
 
     def collect(self) -> Iterator[Sample | Absence]:
@@ -76,12 +70,17 @@ class GpuCollector:
             NoData: there is no GPU, driver or package to read it; says which.
             NotKnown: the driver fails or hangs.
         """
+        with self._known.lock:
+            yield from self._look()
+
+    def _look(self) -> Iterator[Sample | Absence]:
         look = self._reader.read()
+        self._known.see(look)
         if self._count:
             yield Sample(values.EXPECTED, (), self._count)
         if look.error is not None:
             yield from self._failed(look, look.error)
-        elif look.stale_seconds > _FRESH:
+        elif look.stale_seconds > FRESH_SECONDS:
             yield from self._hanging(look)
         else:
             yield Sample(values.SOURCE_UP, _SOURCE, 1.0)
@@ -101,21 +100,27 @@ class GpuCollector:
             identity = gpu.uuid or str(gpu.index)  # one that was lost before we came tells no UUID
             listed.add(identity)
             answering += gpu.failed is None
-            device = self._devices.get(identity)
+            device = self._known.devices.get(identity)
             if device is None or device.base[0] != str(gpu.index):
-                device = self._devices[identity] = Device(gpu)
+                device = self._known.devices[identity] = Device(gpu)
             owner = self._owner_of(gpu.uuid)
             yield from device.series(gpu, versions, xids[gpu.uuid], owner, look.time)
             if self._aliases is not None:
                 yield from self._aliases.of(gpu, self._host(), look.driver_version, xids[gpu.uuid], owner)
-        for identity, device in self._devices.items():
+        for identity, device in self._wanted():
             if identity not in listed:
                 yield from device.unlisted()
         yield from self._lacking(look.gpus, answering)
         if self._aliases is not None:
             yield from self._aliases.unread()
-        if not look.gpus and not self._devices:
+        if not look.gpus and not self._known.any:
             raise NoData(Message("NVIDIA's driver is here and lists no GPU"))
+
+    def _wanted(self) -> Iterator[tuple[str, Device]]:
+        """All that were ever here, of those that are to be read."""
+        for identity, device in self._known.devices.items():
+            if self._selection.wants(*device.base):
+                yield identity, device
 
     def _host(self) -> str:
         if not self._hostname:
@@ -142,7 +147,7 @@ class GpuCollector:
     def _failed(self, look: Snapshot, error: Gap) -> Iterator[Sample | Absence]:
         because = look.finding or reason(error)
         helps = look.cure or cure(error)
-        none = self._why_none.of(error, because, helps) if error.why is Why.MISSING and not self._devices else None
+        none = self._why_none.of(error, because, helps) if error.why is Why.MISSING and not self._known.any else None
         if none is None or none.cure is not None:
             yield Sample(values.SOURCE_UP, _SOURCE, 0.0)  # a machine without GPUs has no such source
         yield from self._unknown(error.why, because, helps)
@@ -159,7 +164,7 @@ class GpuCollector:
         raise NotKnown(Message("{what}; {cure}", what=because, cure=helps))
 
     def _unknown(self, why: Why, because: Message, helps: Message | None) -> Iterator[Absence]:
-        for device in self._devices.values():
+        for _, device in self._wanted():
             yield from device.unknown(why, because, helps)
 
 

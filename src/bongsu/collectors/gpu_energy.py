@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from bongsu.collectors.gpu_member import Identity, Member
-from bongsu.sources.nvml.reading import Gap, Snapshot
+from bongsu.sources.nvml.reading import Gap, Gpu, Snapshot
 
 SOLE = "sole"  # the device had no other process: all that it used
 SM_SHARE = "sm_share"  # by the share of time in which a kernel of the process ran
@@ -17,49 +18,60 @@ _LONGEST_SECONDS = 600.0  # between two looks; over more, what processes do now 
 Key = tuple[str, Identity]  # device, process
 
 
+class _Last(NamedTuple):
+    """When the counter of a device was read last."""
+
+    time: float  # Unix s
+    joules: float
+    there: frozenset[Identity] | None  # None where that is not known
+
+
 class Energy:
-    """Joules since the agent first looked, for each process that is there now. One thread may use it."""
+    """Joules since the agent first looked, for each process that is there now. One thread may use it.
+
+    A device that a look leaves out is as it was: who looks may want others, and asks for this one again later.
+    """
 
     def __init__(self) -> None:
         self.of_process: dict[Key, dict[str, float]] = {}  # by method
         self.unattributed: dict[str, dict[str, float]] = {}  # device → IDLE or UNKNOWN → joules
         self.gains: list[tuple[Key, str, float]] = []  # of the newest look: who, by which method, joules
-        self._counted: dict[str, float] = {}  # by device, as its own counter stood
-        self._there: dict[str, frozenset[Identity]] = {}
-        self._time = 0.0
+        self._last: dict[str, _Last] = {}  # by device
 
     def take(self, snapshot: Snapshot, members: Sequence[Member]) -> None:
-        """Book what each device used since the last look."""
+        """Book what each device used since the last look at it."""
         self.gains = []
         by_device: dict[str, dict[Identity, list[Member]]] = {gpu.uuid: {} for gpu in snapshot.gpus}
         for member in members:
             by_device[member.unit.device].setdefault(member.identity, []).append(member)
-        if snapshot.time != self._time:  # the same look again tells nothing new
-            self._book(snapshot, by_device)
         silent = {uuid for uuid, _ in snapshot.processes_gaps}  # who is there is not known for the moment
-        alive = {(device, identity) for device, there in by_device.items() for identity in there}
-        self.of_process = {key: joules for key, joules in self.of_process.items() if key in alive or key[0] in silent}
-
-    def _book(self, snapshot: Snapshot, by_device: Mapping[str, Mapping[Identity, Sequence[Member]]]) -> None:
-        since, self._time = snapshot.time - self._time, snapshot.time
-        listed = {gpu.uuid for gpu in snapshot.gpus} - {uuid for uuid, _ in snapshot.processes_gaps}
-        counted: dict[str, float] = {}
         for gpu in snapshot.gpus:
-            value = next((v.value for v in gpu.values if v.name == "gpu_energy_joules_total"), None)
-            if value is None or isinstance(value, Gap):
-                continue
-            counted[gpu.uuid] = value
-            used = value - self._counted.get(gpu.uuid, value)
-            rest = self.unattributed.setdefault(gpu.uuid, {IDLE: 0.0, UNKNOWN: 0.0})
-            if used <= 0:  # the first look, or the driver was loaded anew and counts from 0
-                continue
-            there, before = by_device[gpu.uuid], self._there.get(gpu.uuid)
-            if before is None or gpu.uuid not in listed or not 0 < since <= _LONGEST_SECONDS:  # or set back
-                rest[UNKNOWN] += used
-                continue
-            self._share(gpu.uuid, used, there, before, rest)
-        self._counted = counted
-        self._there = {uuid: frozenset(there) for uuid, there in by_device.items() if uuid in listed}
+            self._book(snapshot.time, gpu, by_device[gpu.uuid], listed=gpu.uuid not in silent)
+        listed = by_device.keys() - silent
+        self.of_process = {
+            (device, identity): joules
+            for (device, identity), joules in self.of_process.items()
+            if device not in listed or identity in by_device[device]
+        }
+
+    def _book(self, now: float, gpu: Gpu, there: Mapping[Identity, Sequence[Member]], *, listed: bool) -> None:
+        last = self._last.get(gpu.uuid)
+        if last is not None and last.time == now:  # the same look again tells nothing new
+            return
+        value = next((v.value for v in gpu.values if v.name == "gpu_energy_joules_total"), None)
+        if value is None or isinstance(value, Gap):
+            if last is not None:  # once it can be read again, who came and went meanwhile is not known
+                self._last[gpu.uuid] = last._replace(there=None)
+            return
+        self._last[gpu.uuid] = _Last(now, value, frozenset(there) if listed else None)
+        rest = self.unattributed.setdefault(gpu.uuid, {IDLE: 0.0, UNKNOWN: 0.0})
+        if last is None or value <= last.joules:  # the first look, or the driver was loaded anew and counts from 0
+            return
+        used = value - last.joules
+        if last.there is None or not listed or not 0 < now - last.time <= _LONGEST_SECONDS:  # or set back
+            rest[UNKNOWN] += used
+        else:
+            self._share(gpu.uuid, used, there, last.there, rest)
 
     def _share(
         self, device: str, used: float, there: Mapping[Identity, Sequence[Member]], before: frozenset[Identity],

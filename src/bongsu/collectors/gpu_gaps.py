@@ -7,6 +7,7 @@ from bongsu.model.message import Message
 from bongsu.model.metric import MetricSpec
 from bongsu.sources.nvml.reading import Gap
 
+FRESH_SECONDS = 5.0  # a look that is older is no reading of now
 ASLEEP = Message("the GPU is suspended, and not woken to be read")
 _RESET = Message("end what runs on it, then `nvidia-smi --gpu-reset -i GPU`, or reboot")
 _CURES = {

@@ -11,7 +11,8 @@ import msgspec
 from bongsu.collectors.gpu_allocation import ALLOCATION, Allocations
 from bongsu.collectors.gpu_budget import Budget, Rest
 from bongsu.collectors.gpu_counted import Reader, counted_of
-from bongsu.collectors.gpu_gaps import ASLEEP, absence, cure, reason
+from bongsu.collectors.gpu_gaps import ASLEEP, FRESH_SECONDS, absence, cure, reason
+from bongsu.collectors.gpu_known import known_of
 from bongsu.collectors.gpu_member import Member, Members, Unit, device_unit, instance_units
 from bongsu.collectors.gpu_none import WhyNone
 from bongsu.collectors.gpu_selection import Selection
@@ -100,17 +101,16 @@ _RATIOS = (
     (BANDWIDTH, "memory_bandwidth_ratio"), (ENCODER, "encoder_ratio"), (DECODER, "decoder_ratio"),
 )  # fmt: skip
 _GAPS = ((MEMORY, "memory_bytes"), (SM, "sm_ratio"), *_RATIOS)
-_FRESH = 5.0  # s; what is older is no reading of now
 _SERIES_EACH = 8  # of a process that has none of its own, about
 
 
 class GpuProcessCollector:
     """GPU processes: each process on each GPU, whose it is, and what it uses; by owner; and who holds which GPU.
 
-    ``devices`` are those whose processes are read, as `0,2` or by UUID; without it all. ``processes`` is the number of processes of each GPU that get series of their own: those that hold
-    most memory, the rest is summed. ``command_lines`` shows the command line, with what looks like a
-    secret masked, in place of the program's name. ``compat_labels`` adds the memory as a label of
-    gpu_process_info, which makes a new series each time it changes.
+    ``devices`` are those whose processes are read, as `0,2` or by UUID; without it all. ``processes`` is the number of
+    processes of each GPU that get series of their own: those that hold most memory, the rest is summed.
+    ``command_lines`` shows the command line, with what looks like a secret masked, in place of the program's name.
+    ``compat_labels`` adds the memory as a label of gpu_process_info, which makes a new series each time it changes.
 
     Raises:
         BadInput: an option cannot be used.
@@ -140,7 +140,7 @@ class GpuProcessCollector:
         self._budget = Budget(processes)
         self._counted = counted_of(self._reader)
         self._allocations = Allocations(machine)
-        self._had_gpus = False
+        self._known = known_of(self._reader)
         self._compat = compat_labels
         if compat_labels:
             self.specs = tuple(INFO_WITH_MEMORY if spec is INFO else spec for spec in self.specs)
@@ -157,12 +157,13 @@ class GpuProcessCollector:
             yield from self._look()
 
     def _look(self) -> Iterator[Sample | Absence | Table]:
-        snapshot = self._selected(self._reader.read())
+        whole = self._reader.read()
+        self._known.see(whole)
+        snapshot = self._selected(whole)
         if snapshot.error is not None:
             self._refuse(snapshot, snapshot.error)
-        self._had_gpus = self._had_gpus or bool(snapshot.gpus)
         members = self._members.take(snapshot)
-        hangs = snapshot.stale_seconds > _FRESH
+        hangs = snapshot.stale_seconds > FRESH_SECONDS
         yield Table("gpu_processes", tuple(member.row(figures=not hangs) for member in members))
         if hangs:
             yield from self._allocations.take(snapshot)
@@ -185,7 +186,7 @@ class GpuProcessCollector:
 
     def _refuse(self, snapshot: Snapshot, gap: Gap) -> None:
         because, helps = snapshot.finding or reason(gap), snapshot.cure or cure(gap)
-        if gap.why is Why.MISSING and not self._had_gpus:
+        if gap.why is Why.MISSING and not self._known.any:
             raise self._why_none.of(gap, because, helps)
         raise NotKnown(because if helps is None else Message("{what}; {cure}", what=because, cure=helps))
 
@@ -247,7 +248,7 @@ class GpuProcessCollector:
             yield Absence(TOTAL, (), Why.MISSING, ASLEEP)
         told: set[tuple[MetricSpec, str]] = set()
         for process in snapshot.processes:
-            if Gap not in _kinds(process):
+            if Gap not in _figure_types(process):
                 continue
             for spec, name in _GAPS:
                 value = getattr(process, name)
@@ -280,7 +281,7 @@ class GpuProcessCollector:
         )  # fmt: skip
 
 
-def _kinds(process: GpuProcess) -> tuple[type, ...]:
+def _figure_types(process: GpuProcess) -> tuple[type, ...]:
     return (
         type(process.memory_bytes), type(process.sm_ratio), type(process.memory_bandwidth_ratio),
         type(process.encoder_ratio), type(process.decoder_ratio),

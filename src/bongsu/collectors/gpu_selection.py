@@ -34,7 +34,11 @@ class Selection:
 
     def __contains__(self, gpu: Gpu) -> bool:
         """Whether this one is wanted."""
-        return not self._wanted or not self._wanted.isdisjoint(_names(gpu))
+        return self.wants(str(gpu.index), gpu.uuid)
+
+    def wants(self, index: str, uuid: str) -> bool:
+        """Whether one of this number and UUID is wanted."""
+        return not self._wanted or not self._wanted.isdisjoint((index, uuid.lower()))
 
     def lacking(self, gpus: Iterable[Gpu]) -> list[str]:
         """The names that none of these has, in order."""

@@ -105,7 +105,7 @@ class Workloads:
         self._rest_energy: dict[str, float] = {}
         self._rest_ended = 0
         self._past: dict[int, _Past] = {}
-        self._counted_ended: set[tuple[str, int, float]] | None = None
+        self._counted_ended: dict[str, set[tuple[int, float]]] = {}  # by device
         self._unknown_ended: dict[str, int] = {}
 
     def take(self, snapshot: Snapshot, members: Sequence[Member], energy: Energy) -> Iterator[Sample]:
@@ -152,19 +152,27 @@ class Workloads:
 
     def _count_ended(self, snapshot: Snapshot) -> None:
         """The driver keeps what it told of before, so each is counted when it is new; what ended before our time is not."""
-        told = {(one.uuid, one.pid, one.start_time): one for one in snapshot.ended}
-        if self._counted_ended is not None:
-            for identity, one in told.items():
-                if identity in self._counted_ended:
-                    continue
-                workload = self._all.get(key) if (key := self._whose(one)) is not None else None
-                if workload is None or key is None:
-                    self._unknown_ended[one.uuid] = self._unknown_ended.get(one.uuid, 0) + 1
-                    continue
-                workload.ended += 1
-                if key not in self._shown:
-                    self._rest_ended += 1
-        self._counted_ended = set(told)
+        told: dict[str, dict[tuple[int, float], Ended]] = {gpu.uuid: {} for gpu in snapshot.gpus}
+        for one in snapshot.ended:
+            if one.uuid in told:
+                told[one.uuid][one.pid, one.start_time] = one
+        for device, ended in told.items():
+            counted = self._counted_ended.get(device)
+            if counted is not None:
+                for identity, one in ended.items():
+                    if identity not in counted:
+                        self._count_one(one)
+            self._counted_ended[device] = set(ended)
+
+    def _count_one(self, ended: Ended) -> None:
+        key = self._whose(ended)
+        workload = None if key is None else self._all.get(key)
+        if workload is None:
+            self._unknown_ended[ended.uuid] = self._unknown_ended.get(ended.uuid, 0) + 1
+            return
+        workload.ended += 1
+        if key not in self._shown:
+            self._rest_ended += 1
 
     def _whose(self, ended: Ended) -> Key | None:
         """The owner of the process with this number that was there when the driver first met it."""
