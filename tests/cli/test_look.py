@@ -257,6 +257,12 @@ def test_top_in_a_pipe_is_one_page() -> None:
     assert max(len(line) for line in done.stdout.splitlines()) <= 140
 
 
+def test_top_in_a_pipe_says_why_it_has_no_processes() -> None:
+    """A table without lines is not left without a word."""
+    text = bongsu("top", "--no-collector.process").stdout.rstrip()
+    assert text.endswith("the collector `process` is off: there are no processes to show")
+
+
 def test_top_groups_in_a_pipe() -> None:
     """--by owner prints who uses what; only the user that was asked for; what nobody has is an empty table."""
     done = bongsu("top", "--by", "owner", "--user", str(os.getuid()))

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from bongsu.sources.nvml.reader import Reader
     from bongsu.sources.nvml.reading import Snapshot
 
-WINDOW = 1.0  # seconds between the two looks that a share of time is made of
-PATIENCE = 30.0  # seconds; a driver that nothing keeps loaded wakes eight GPUs first, and who asks once can wait
+_WINDOW_SECONDS = 1.0  # between the two looks that a share of time is made of
+_PATIENCE_SECONDS = 30.0  # a driver that nothing keeps loaded wakes eight GPUs first, and who asks once can wait
 
 HELP = """Check this machine: a list of questions, each answered ok, warning, failed or not known, and an exit code.
 
@@ -108,9 +108,9 @@ def _look(settings: Loaded) -> GpuReadings:
     # The collector knows what of GPUs a machine without a driver has, and how many there should be.
     gatherer = wire.gatherer(settings, wire.collectors(settings, machine, only=("gpu",), even_off=True), slower=False)
     reader = reader_of(machine)
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + _PATIENCE_SECONDS
     before = _answer(reader, until)
-    time.sleep(WINDOW)
+    time.sleep(_WINDOW_SECONDS)
     batch = gatherer.gather()
     now = _answer(reader, until)  # the look that the collector just had
     expected = next((int(sample.value) for sample in batch.samples if sample.spec is EXPECTED), 0)

@@ -27,7 +27,6 @@ Examples:
   bongsu explain settings              all keys of bongsu.yaml
   bongsu explain settings --json       their JSON Schema, for an editor
 """
-_MOST_SERIES = 12  # shown of one metric
 # Modules beside the readers that read nothing themselves: how files are come by, what travels, what is done with it.
 _NO_SOURCE = (".root", ".counts", ".worker", ".nvml.reading", ".redact")
 Facts = dict[str, Any]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 TOP_COLLECTORS = (
     "uname", "stat", "cpu", "loadavg", "meminfo", "pressure", "netdev", "diskstats", "process", "gpu", "gpu_process",
 )  # fmt: skip
-WINDOW = 1.0  # seconds between the two readings that rates are made of
+_WINDOW_SECONDS = 1.0  # between the two readings that rates are made of
 
 STATUS = """Show this machine on one page: load, memory, disks, network, temperatures, the largest processes, who uses it.
 
@@ -69,7 +69,7 @@ def status(ctx: click.Context, watch: str | None, as_json: bool) -> int:
     rates = Rates()
     before = gatherer.gather()
     rates.take(before)
-    due = before.monotonic + WINDOW
+    due = before.monotonic + _WINDOW_SECONDS
     since = before.monotonic
     while True:
         time.sleep(max(0.0, due - time.monotonic()))
@@ -168,7 +168,7 @@ def top(
         from bongsu.views.process_json import process_json
 
         before = gather(owners=True)
-        time.sleep(WINDOW)
+        time.sleep(_WINDOW_SECONDS)
         click.echo(process_json(before, gather(owners=True), order, given if only_visible else None))
         return 0
     from bongsu.views.groups import By

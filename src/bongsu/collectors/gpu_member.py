@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import msgspec
+
 from bongsu.model.gpu import GpuProcessRow
 from bongsu.model.owner import By, Evidence, Owner, OwnerKind
 from bongsu.owners.numbered import Numbered
@@ -74,20 +76,17 @@ class Member:
     def row(self, *, figures: bool = True) -> GpuProcessRow:
         """For people; without ``figures`` only who it is."""
         process, seen = self.process, self.seen
-        if not figures:
-            return GpuProcessRow(
-                pid=process.pid, start_ticks=seen.process.start_ticks if seen is not None else None,
-                start_time=self.start_time, user=self.owner.user,
-                owner=self.owner, command=self.command, gpu=self.unit.gpu, uuid=self.unit.uuid, kinds=process.kinds,
-            )  # fmt: skip
-        memory = self.memory
-        return GpuProcessRow(
+        row = GpuProcessRow(
             pid=process.pid, start_ticks=seen.process.start_ticks if seen is not None else None,
             start_time=self.start_time, user=self.owner.user, owner=self.owner,
             command=self.command, gpu=self.unit.gpu, uuid=self.unit.uuid, kinds=process.kinds,
-            memory_bytes=None if memory is None else int(memory), memory_ratio=self.memory_ratio, sm_ratio=self.sm,
-            memory_bandwidth_ratio=_number(process.memory_bandwidth_ratio), encoder_ratio=_number(process.encoder_ratio),
-            decoder_ratio=_number(process.decoder_ratio),
+        )  # fmt: skip
+        if not figures:
+            return row
+        return msgspec.structs.replace(
+            row, memory_bytes=None if self.memory is None else int(self.memory), memory_ratio=self.memory_ratio,
+            sm_ratio=self.sm, memory_bandwidth_ratio=_number(process.memory_bandwidth_ratio),
+            encoder_ratio=_number(process.encoder_ratio), decoder_ratio=_number(process.decoder_ratio),
         )  # fmt: skip
 
 

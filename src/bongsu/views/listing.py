@@ -18,8 +18,12 @@ from bongsu.views.gpu_visible import CudaEnvironment, Visible
 from bongsu.views.groups import By, Group
 from bongsu.views.header import Readings
 from bongsu.views.owner_uses import owner_uses
+from bongsu.views.printable import printable
 from bongsu.views.processes import Entry, Order
 from bongsu.views.rates import Rates
+
+_ALL = ("processes", "process", "processes")  # table, collector, what people call it
+_ON_GPUS = (gpu_entries.TABLE, gpu_entries.COLLECTOR, "processes on GPUs")
 
 
 class Listing:
@@ -69,6 +73,17 @@ class Listing:
     def visible(self) -> Visible | None:
         """The GPUs that are shown; None where all are."""
         return None if self.only is None else self.readings.visible()
+
+    @property
+    def lacking(self) -> str:
+        """Why there is nothing to list, where what it is made of was not read; else empty."""
+        table, collector, what = _ON_GPUS if self.on_gpus else _ALL
+        if self.batch is None or self.batch.table(table) is not None:
+            return ""
+        for outcome in self.batch.outcomes:
+            if outcome.collector == collector:
+                return printable(outcome.error or outcome.no_data or "")
+        return f"the collector `{collector}` is off: there are no {what} to show"
 
     def arrange(self) -> None:
         """Make the lines anew."""

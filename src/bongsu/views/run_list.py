@@ -13,7 +13,6 @@ from bongsu.views.units import UNKNOWN, bytes_text, seconds_text, when_text
 _GAP = "  "
 _TITLES = ("run", "started", "took", "CPU", "memory", "end", "command")
 _RIGHT = frozenset({2, 3, 4})
-_COMMAND = 6
 _GIVE = ((1, 0), (6, 12), (4, 0), (6, 0), (3, 0))  # column, least cells or 0 to leave it out; numbers are never cut
 _STATES = {"running": "running", "lost": "lost", "unreadable": "unreadable", "newer": "newer version"}
 _LONGEST = 1000  # characters of a command that are looked at

@@ -5,22 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 from dataclasses import replace
 from typing import IO
 
 from rich.console import Console
 from rich.text import Text
 
-from bongsu.model.batch import Batch
 from bongsu.model.errors import BongsuError
 from bongsu.model.process import ProcessRow
 from bongsu.sources.pidfd import send_signal
-from bongsu.views import gpu_entries, keys, processes
-from bongsu.views.feed import FIRST_SECONDS, Feed, Gather
+from bongsu.views import keys, processes
+from bongsu.views.feed import Feed, Gather
 from bongsu.views.gpu_visible import NOT_SET, VARIABLE, CudaEnvironment
 from bongsu.views.groups import By
-from bongsu.views.header import header, plain_header
+from bongsu.views.header import header
 from bongsu.views.listing import Listing
 from bongsu.views.printable import printable
 from bongsu.views.processes import Order
@@ -28,6 +26,7 @@ from bongsu.views.ruled import Sort
 from bongsu.views.screen import Screen
 from bongsu.views.terminal import Terminal
 from bongsu.views.top_help import KEYS
+from bongsu.views.top_plain import print_tables
 
 _ESCAPE_WAIT_SECONDS = 0.05  # a terminal sends the rest of a key's sequence sooner
 
@@ -60,7 +59,8 @@ def run_top(
     keyboard = None if once or not console.is_terminal or console.is_dumb_terminal else _keyboard()
     if keyboard is None:
         listing = Listing(order, by, on_gpus=on_gpus, only=given if only_visible else None, ascii_only=True)
-        return _plain(gather, interval, file, listing, repeat=repeat and not once, console=console)
+        width = console.width if console.is_terminal else None
+        return print_tables(gather, interval, listing, file, width, repeat=repeat and not once)
     ascii_only = not console.encoding.lower().startswith("utf")
     listing = Listing(order, by, on_gpus=on_gpus, ascii_only=ascii_only)
     view = _Top(gather, interval, console, keyboard, listing, given, may_signal=may_signal)
@@ -311,58 +311,7 @@ class _Top:
 
     def _problem(self) -> str:
         visible = self._list.visible
-        if visible is not None and visible.problem:
-            return visible.problem
-        if self._list.on_gpus:
-            return _missing(self._list.batch, gpu_entries.TABLE, gpu_entries.COLLECTOR, "processes on GPUs")
-        return _missing(self._list.batch, "processes", "process", "processes")
-
-
-def _missing(batch: Batch | None, table: str, collector: str, what: str) -> str:
-    """Why there is no such table, if there is none."""
-    if batch is None or batch.table(table) is not None:
-        return ""
-    for outcome in batch.outcomes:
-        if outcome.collector == collector:
-            return printable(outcome.error or outcome.no_data or "")
-    return f"the collector `{collector}` is off: there are no {what} to show"
-
-
-def _hidden(listing: Listing) -> list[str]:
-    """Which GPUs are left out, if any are, and what is wrong with the words that say so."""
-    only, visible = listing.only, listing.visible
-    if only is None or visible is None:
-        return []
-    if only.value is None:
-        return [NOT_SET]
-    return [visible.problem or printable(f"only {VARIABLE}={only.value}")]
-
-
-def _plain(gather: Gather, interval: float, file: IO[str], listing: Listing, *, repeat: bool, console: Console) -> int:
-    listing.take(gather(owners=listing.needs_owners))
-    pause = min(FIRST_SECONDS, interval)
-    width = console.width if console.is_terminal else None
-    try:
-        while True:
-            time.sleep(pause)
-            pause = interval
-            batch = gather(owners=listing.needs_owners)
-            listing.take(batch)
-            lines = [*plain_header(listing.readings), *_hidden(listing), "", *listing.plain(width), ""]
-            if listing.on_gpus and (
-                why := _missing(batch, gpu_entries.TABLE, gpu_entries.COLLECTOR, "processes on GPUs")
-            ):
-                lines[-1:] = [why, ""]
-            file.write("\n".join(lines))
-            file.flush()
-            if not repeat:
-                return 0
-            file.write("\n")
-    except BrokenPipeError:  # `| head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())  # so that closing it at the end is no error
-        return 0
-    except KeyboardInterrupt:
-        return 0
+        return (visible.problem if visible is not None else "") or self._list.lacking
 
 
 def _keyboard() -> int | None:
