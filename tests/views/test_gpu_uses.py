@@ -7,13 +7,14 @@ import io
 import pytest
 from rich.console import Console
 
-from bongsu.collectors import gpu_process
+from bongsu.collectors import gpu_process, gpu_values
 from bongsu.collectors.gpu import GpuCollector
-from bongsu.model.batch import Absence, Batch, Outcome, Part, Sample, Why
+from bongsu.model.batch import Absence, Batch, Outcome, Part, Sample, Table, Why
 from bongsu.model.message import Message
 from bongsu.model.summary import Summary
-from bongsu.sources.nvml.reading import Snapshot
+from bongsu.sources.nvml.reading import Gap, Snapshot
 from bongsu.sources.root import Machine
+from bongsu.views import gpu_entries
 from bongsu.views.rates import Rates
 from bongsu.views.status import draw
 from bongsu.views.summary import summary
@@ -123,3 +124,49 @@ def test_two_collectors_of_one_driver_say_a_thing_once() -> None:
     assert [(gap.collector, gap.reason) for gap in both.absent] == [("gpu", "no GPU here")]
     one = _told(Outcome("gpu", 0.0, 0.0), Outcome("gpu_process", 0.0, 0.0, error=Message("it broke")))
     assert [problem.text for problem in one.problems] == ["gpu_process could not be read: it broke"]
+
+
+def _refused(index: int, error: str, why: Why = Why.FORBIDDEN) -> Absence:
+    labels = (str(index), f"GPU-{index}")
+    return Absence(
+        gpu_process.COUNT, labels, why, Message("the driver says {error}", error=error), Message("run as root")
+    )
+
+
+def test_processes_that_may_not_be_listed_are_no_empty_gpus() -> None:
+    """Each reason once with its GPUs, the first of a GPU only; of one that does not answer, nothing beyond that."""
+    silent = Sample(gpu_values.UP, ("4", "GPU-4"), 0.0)
+    gaps = (
+        *(_refused(index, "no") for index in (0, 1, 2)),
+        _refused(2, "later"),
+        _refused(3, "E", Why.FAILED),
+        _refused(4, "no"),
+    )
+    parts = (
+        Part("gpu", 1.0, 1.0, (silent,), (), (), Outcome("gpu", 0.0, 0.0)),
+        Part("gpu_process", 1.0, 1.0, (), gaps, (Table(gpu_entries.TABLE, ()),), Outcome("gpu_process", 0.0, 0.0)),
+    )
+    machine = summary(Batch(1.0, 1.0, parts), Rates(), 1.0)
+    said = [gap.reason for gap in machine.absent]
+    assert said == [
+        "processes on GPU 0-2 cannot be listed: the driver says no",
+        "processes on GPU 3 cannot be listed: the driver says E",
+    ]
+    assert "Not all of gpu_process: processes on GPU 0-2 cannot be listed: the driver says no; run as root" in drawn(
+        machine, 200
+    )
+
+
+def test_figures_that_the_driver_refuses_are_said() -> None:
+    """What fails or is not allowed stands once for all GPUs; what a model does not offer is no news."""
+    failing = Gap(Why.FAILED, "nvmlDeviceGetPowerUsage", "NVML_ERROR_UNKNOWN")
+    figures: Given = {
+        **WELL,
+        "gpu_power_watts": failing,
+        "gpu_power_limit_watts": failing,
+        "gpu_utilization_ratio": UNSUPPORTED,
+    }
+    machine = of(look(gpu(0, figures), gpu(1, figures)))
+    (gap,) = machine.absent
+    assert (gap.collector, gap.failed, gap.partly) == ("gpu", False, True)
+    assert gap.reason.startswith("GPU 0-1: gpu_power_watts and 1 more: the driver failed (nvmlDeviceGetPowerUsage: ")

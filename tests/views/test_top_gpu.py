@@ -15,9 +15,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bongsu.collectors import gpu_values
-from bongsu.model.batch import Batch, Outcome, Part, Sample, Table
+from bongsu.collectors import gpu_process, gpu_values
+from bongsu.model.batch import Absence, Batch, Outcome, Part, Sample, Table, Why
 from bongsu.model.gpu import GpuProcessRow
+from bongsu.model.message import Message
 from bongsu.model.metric import MetricSpec
 from bongsu.model.owner import Owner, OwnerKind
 from bongsu.model.process import ProcessRow
@@ -29,6 +30,7 @@ from bongsu.views.gpu_entries import OnGpu, entries
 from bongsu.views.gpu_lines import gpu_lines
 from bongsu.views.gpu_past import GpuPast
 from bongsu.views.gpu_uses import gpu_uses
+from bongsu.views.listing import Listing
 from bongsu.views.processes import Order
 from bongsu.views.ruled import Sort
 from bongsu.views.top_help import KEYS
@@ -294,6 +296,22 @@ def test_a_pipe_gets_the_table_or_the_reason() -> None:
         .stdout.rstrip()
         .endswith("the collector `gpu_process` is off: there are no processes on GPUs to show")
     )
+
+
+def test_a_list_that_is_not_whole_says_so() -> None:
+    """A GPU whose processes the driver may not tell has no empty table: why stands with it, and is no line of the screen's."""
+    told, part = batch(on_gpu(5)), batch(on_gpu(5)).parts[0]
+    refused = Absence(
+        gpu_process.COUNT, ("7", "GPU-7"), Why.FORBIDDEN, Message("not\x1b[2J allowed"), Message("be root")
+    )
+    listing = Listing(Order(), on_gpus=True)
+    listing.take(told)
+    assert listing.lacking == ""
+    listing.take(Batch(1000.0, 1.0, (msgspec.structs.replace(part, absences=(refused,)),)))
+    assert len(listing) == 1
+    assert listing.lacking.startswith("processes on GPU 7 cannot be listed: not")
+    assert listing.lacking.endswith("allowed; be root")
+    assert "\x1b" not in listing.lacking
 
 
 def test_json_has_gpus_and_their_processes() -> None:

@@ -175,12 +175,13 @@ class GpuUse(msgspec.Struct, frozen=True):
 
 
 class Absent(msgspec.Struct, frozen=True):
-    """What a collector could not give: nothing here, or (``failed``) it could not be read."""
+    """What a collector could not give: nothing here, or (``failed``) it could not be read; with ``partly`` it gave the rest."""
 
     collector: str
     reason: str
     cure: str | None
     failed: bool
+    partly: bool = False
 
 
 class Problem(msgspec.Struct, frozen=True):

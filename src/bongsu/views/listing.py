@@ -15,6 +15,7 @@ from bongsu.views.gpu_groups import GpuGroup
 from bongsu.views.gpu_past import GpuPast
 from bongsu.views.gpu_power import GpuPower
 from bongsu.views.gpu_visible import CudaEnvironment, Visible
+from bongsu.views.gpu_withheld import unlisted
 from bongsu.views.groups import By, Group
 from bongsu.views.header import Readings
 from bongsu.views.owner_uses import owner_uses
@@ -76,14 +77,23 @@ class Listing:
 
     @property
     def lacking(self) -> str:
-        """Why there is nothing to list, where what it is made of was not read; else empty."""
+        """Why there is nothing to list, or not all, where what it is made of was not read; else empty."""
         table, collector, what = _ON_GPUS if self.on_gpus else _ALL
-        if self.batch is None or self.batch.table(table) is not None:
+        if self.batch is None:
             return ""
+        if self.batch.table(table) is not None:
+            return self._unlisted if self.on_gpus else ""
         for outcome in self.batch.outcomes:
             if outcome.collector == collector:
                 return printable(outcome.error or outcome.no_data or "")
         return f"the collector `{collector}` is off: there are no {what} to show"
+
+    @property
+    def _unlisted(self) -> str:
+        """On which GPUs the driver does not tell the processes; those that do not answer stand above as such."""
+        part = None if self.batch is None else gpu_entries.part_of(self.batch)
+        said = [] if part is None else [f"{one.said}; {one.cure}" if one.cure else one.said for one in unlisted(part)]
+        return printable("; ".join(said))
 
     def arrange(self) -> None:
         """Make the lines anew."""

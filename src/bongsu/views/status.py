@@ -268,7 +268,7 @@ def _absent(machine: Summary) -> list[Text]:
     lines = []
     for gap in machine.absent:
         if not gap.failed:
-            text = Text(f"No {gap.collector}: ", style="dim")
+            text = Text(f"{'Not all of' if gap.partly else 'No'} {gap.collector}: ", style="dim")
             text.append(printable(f"{gap.reason}; {gap.cure}" if gap.cure else gap.reason))
             lines.append(text)
     return lines

@@ -41,6 +41,7 @@ from bongsu.model.summary import (
     Temperature,
 )  # fmt: skip
 from bongsu.views.gpu_uses import gpu_uses
+from bongsu.views.gpu_withheld import withheld
 from bongsu.views.owner_uses import owner_uses
 from bongsu.views.problems import problems
 from bongsu.views.rates import NO_RATES, Rates
@@ -238,7 +239,8 @@ def _absent(batch: Batch) -> tuple[Absent, ...]:
     for absence in batch.absences:
         if absence.spec.name == gpu_process.INFO.name:  # processes on GPUs that cannot be seen from here
             cure = None if absence.cure is None else str(absence.cure)
-            found.append(Absent("gpu_process", str(absence.reason), cure, failed=False))
+            found.append(Absent("gpu_process", str(absence.reason), cure, failed=False, partly=True))
+    found += (Absent(one.collector, one.said, one.cure, failed=False, partly=True) for one in withheld(batch))
     return tuple(found)
 
 
