@@ -27,6 +27,7 @@ from bongsu.pipeline import Gatherer
 from cli.command import complaint, end, environment, running
 from node_exporter import free_port
 
+LONG = 60.0  # s; what is waited for comes much sooner, but for a busy machine
 SPEC = MetricSpec("bongsu_test_beats", Kind.GAUGE, "Beats.")
 
 
@@ -79,38 +80,103 @@ class Quiet:
         self.state = "stopped"
 
 
+def _ended_soon(begun: Callable[[], Agent], *, whole: bool) -> bool:
+    """Whether an agent ended within two seconds once of ten times, all of it or not: a busy machine only makes it longer."""
+    for _ in range(10):
+        agent = begun()
+        started = time.monotonic()
+        if agent.stop() is whole and time.monotonic() - started < 2.0:
+            return True
+    return False
+
+
+def _comes(true: Callable[[], bool]) -> bool:
+    """Whether it comes true, however busy the machine is."""
+    until = time.monotonic() + LONG
+    while not true() and time.monotonic() < until:
+        time.sleep(0.01)
+    return true()
+
+
 def _setup(*sinks: Log, interval: float = 0.05, collector: Beat | None = None, **more: object) -> Setup:
     return Setup(Gatherer([collector or Beat()], deadline=30), sinks, interval, **more)  # type: ignore[arg-type]  # options are handed through
 
 
-def test_ticks_lie_on_a_grid_that_does_not_drift() -> None:
-    """Readings that take time do not push the next ones later: each begins at a multiple of the interval."""
-    log = Log()
+class Hands:
+    """Moves the agent's clock itself, so that a busy machine moves it no further: each wait ends ``late`` s after its time."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, late: float, rounds: int) -> None:
+        self.now = 1000.0
+        self.ended = threading.Event()  # when there were so many rounds
+        self._late, self._rounds = late, rounds
+        monkeypatch.setattr("bongsu.agent.time", self)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def put_on(self, agent: Agent) -> None:
+        hands = self
+
+        class Passed(threading.Event):
+            def wait(self, timeout: float | None = None) -> bool:
+                hands._rounds -= 1
+                if timeout is None or not hands._rounds:
+                    hands.ended.set()
+                    return super().wait()  # until the end
+                hands.now += max(0.0, timeout) + hands._late
+                return self.is_set()
+
+        agent._changed = Passed()
+
+
+def test_ticks_lie_on_a_grid_that_does_not_drift(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readings that take time, and waits that end late, do not push the next ones later: each is due at a multiple of the interval."""
     began: list[float] = []
+    hands = Hands(monkeypatch, late=0.004, rounds=50)
 
     def work() -> None:
-        began.append(time.monotonic())
-        time.sleep(0.03)
+        began.append(hands.now)
+        hands.now += 0.03
 
-    agent = Agent(lambda _: _setup(log, interval=0.1, collector=Beat(work)))
+    agent = Agent(lambda _: _setup(Log(), interval=0.1, collector=Beat(work)))
+    hands.put_on(agent)
     agent.start()
-    time.sleep(1.5)
-    assert agent.stop()
-    offsets = [abs((t - began[0]) / 0.1 - round((t - began[0]) / 0.1)) for t in began]
-    assert len(offsets) >= 10
-    assert sum(offset < 0.15 for offset in offsets) >= 0.7 * len(offsets), offsets
-    assert agent.counts.ticks >= 10
-
-
-def test_missed_ticks_are_left_out_and_counted() -> None:
-    """A reading of three intervals costs the ticks in between; they are not made up for."""
-    log = Log()
-    agent = Agent(lambda _: _setup(log, interval=0.05, collector=Beat(lambda: time.sleep(0.16))))
-    agent.start()
-    time.sleep(1.0)
+    assert hands.ended.wait(60)
     agent.stop()
-    assert 3 <= agent.counts.ticks <= 6
-    assert agent.counts.missed >= 2 * agent.counts.ticks
+    assert began == pytest.approx([1000.0, *(1000.0 + n * 0.1 + 0.004 for n in range(1, 50))])
+    assert (agent.counts.ticks, agent.counts.missed) == (50, 0)
+
+
+def test_missed_ticks_are_left_out_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reading of three intervals costs the ticks in between; they are not made up for."""
+    began: list[float] = []
+    hands = Hands(monkeypatch, late=0.001, rounds=20)
+
+    def work() -> None:
+        began.append(hands.now)
+        hands.now += 0.16
+
+    agent = Agent(lambda _: _setup(Log(), interval=0.05, collector=Beat(work)))
+    hands.put_on(agent)
+    agent.start()
+    assert hands.ended.wait(60)
+    agent.stop()
+    assert began == pytest.approx([1000.0, *(1000.0 + n * 0.2 + 0.001 for n in range(1, 20))])
+    assert (agent.counts.ticks, agent.counts.missed) == (20, 60)
+
+
+def test_ticks_come_by_the_real_clock() -> None:
+    """None comes before its time."""
+    began: list[float] = []
+    log = Log()
+    agent = Agent(lambda _: _setup(log, interval=0.1, collector=Beat(lambda: began.append(time.monotonic()))))
+    agent.start()
+    until = time.monotonic() + 60
+    while len(began) < 6 and time.monotonic() < until:
+        time.sleep(0.01)
+    agent.stop()
+    assert len(began) >= 6
+    assert all(at - began[0] > 0.1 * place - 0.09 for place, at in enumerate(began))
 
 
 def test_without_sinks_nothing_is_read_between_requests() -> None:
@@ -127,60 +193,75 @@ def test_without_sinks_nothing_is_read_between_requests() -> None:
 
 def test_the_end_does_not_wait_for_a_collector_that_hangs() -> None:
     """Sinks are closed and the agent has ended within two seconds while a collector hangs."""
-    hanging = threading.Event()
-    log = Log()
-    agent = Agent(lambda _: _setup(log, collector=Beat(lambda: hanging.wait(20))))
-    agent.start()
-    time.sleep(0.2)
-    started = time.monotonic()
-    assert agent.stop()
-    assert time.monotonic() - started < 2.0
-    assert log.closed == 1
-    assert log.times == []
+    hanging, taken = threading.Event(), threading.Event()
+    logs: list[Log] = []
+
+    def hang() -> None:
+        taken.set()
+        hanging.wait()
+
+    def begun() -> Agent:
+        taken.clear()
+        logs.append(Log())
+        agent = Agent(lambda _: _setup(logs[-1], collector=Beat(hang)))
+        agent.start()
+        assert taken.wait(LONG)
+        return agent
+
+    assert _ended_soon(begun, whole=True)
+    assert _comes(lambda: all(log.closed == 1 for log in logs))
+    assert not any(log.times for log in logs)
     hanging.set()
     time.sleep(0.1)
-    assert log.times == [], "a sink was written to after it was closed"
+    assert not any(log.times for log in logs), "a sink was written to after it was closed"
+
+
+class Stuck(Log):
+    """A sink that does not come back before it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken, self.release = threading.Event(), threading.Event()
+
+    def write(self, batch: Batch) -> None:  # noqa: ARG002  it never looks
+        self.taken.set()
+        self.release.wait()
 
 
 def test_the_end_does_not_wait_for_a_sink_that_hangs() -> None:
     """A sink that does not return is left behind, and the agent says so."""
-    release = threading.Event()
+    sinks: list[Stuck] = []
 
-    class Stuck(Log):
-        def write(self, batch: Batch) -> None:  # noqa: ARG002  it never looks
-            release.wait(20)
+    def begun() -> Agent:
+        sinks.append(Stuck())
+        agent = Agent(lambda _: _setup(sinks[-1]))
+        agent.start()
+        assert sinks[-1].taken.wait(LONG)
+        return agent
 
-    agent = Agent(lambda _: _setup(Stuck()))
-    agent.start()
-    time.sleep(0.2)
-    started = time.monotonic()
-    assert not agent.stop()
-    assert time.monotonic() - started < 2.0
-    release.set()
+    assert _ended_soon(begun, whole=False)
+    for sink in sinks:
+        sink.release.set()
 
 
 def test_a_sink_that_hangs_does_not_make_the_agent_deaf(caplog: pytest.LogCaptureFixture) -> None:
     """A reload then gives up in a moment and says why; what was built for it is let go, and the end still comes."""
-    release, taken = threading.Event(), threading.Event()
-
-    class Stuck(Log):
-        def write(self, batch: Batch) -> None:  # noqa: ARG002  it never looks
-            taken.set()
-            release.wait()
-
-    fresh = Log()
-    setups = [_setup(Stuck()), _setup(fresh)]
+    stuck, fresh = Stuck(), Log()
+    setups = [_setup(stuck), _setup(fresh)]
     agent = Agent(lambda before: setups[0] if before is None else setups[1])
     agent.start()
-    assert taken.wait(5)
-    started = time.monotonic()
-    assert not agent.reload()
-    assert time.monotonic() - started < 2.5
+    assert stuck.taken.wait(LONG)
+    seconds: list[float] = []
+    while len(seconds) < 10 and not (seconds and seconds[-1] < 2.5):  # a busy machine only makes it longer
+        started = time.monotonic()
+        assert not agent.reload()
+        seconds.append(time.monotonic() - started)
+    assert min(seconds) < 2.5
     assert "a sink has not taken its batch" in caplog.text
     assert agent.setup is setups[0]
-    assert fresh.closed
+    assert _comes(lambda: bool(fresh.closed))
     assert not agent.stop()
-    release.set()
+    stuck.release.set()
 
 
 def test_a_round_that_fails_does_not_stop_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,7 +272,7 @@ def test_a_round_that_fails_does_not_stop_the_clock(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(setup.gatherer, "gather", lambda: real() if next(calls) else 1 / 0)
     agent = Agent(lambda _: setup)
     agent.start()
-    assert log.wrote.wait(5)
+    assert log.wrote.wait(LONG)
     agent.stop()
 
 
@@ -203,9 +284,9 @@ def test_a_reload_changes_over_and_closes_what_is_no_longer_used() -> None:
     ])  # fmt: skip
     agent = Agent(lambda _: next(setups))
     agent.start()
-    assert first.wrote.wait(5)
+    assert first.wrote.wait(LONG)
     assert agent.reload()
-    assert second.wrote.wait(5)
+    assert second.wrote.wait(LONG)
     assert (first.closed, second.closed, kept.closed) == (1, 0, 0)
     assert agent.server is servers[0]
     assert servers[0].state == "started"
@@ -228,7 +309,7 @@ def test_a_bad_reload_keeps_what_runs(caplog: pytest.LogCaptureFixture) -> None:
     agent.start()
     assert not agent.reload()
     log.wrote.clear()
-    assert log.wrote.wait(5)
+    assert log.wrote.wait(LONG)
     assert log.closed == 0
     assert (agent.counts.reloads, agent.counts.refused_reloads) == (0, 1)
     assert [r.getMessage() for r in caplog.records] == ["reload refused, the old settings stay: bongsu.yaml:1: no"]
@@ -273,11 +354,18 @@ def test_word_to_systemd_is_one_datagram(tmp_path: Path, monkeypatch: pytest.Mon
     notify("READY=1")
 
 
+def _patient(folder: Path, settings: str = "") -> Path:
+    """Settings by which no collector is late, so that nothing is said of one."""
+    path = folder / "bongsu.yaml"
+    path.write_text(f"deadline: 60\n{settings}")
+    return path
+
+
 def _get(url: str) -> str:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + LONG
     while True:
         try:
-            with urllib.request.urlopen(url, timeout=10) as answer:
+            with urllib.request.urlopen(url, timeout=LONG) as answer:
                 return str(answer.read().decode())
         except urllib.error.URLError as error:
             if isinstance(error, urllib.error.HTTPError):
@@ -290,17 +378,25 @@ def _get(url: str) -> str:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_command_serves_and_ends_quietly(number: int, tmp_path: Path) -> None:
     """`bongsu agent` says where it is, answers /metrics, and ends within two seconds of a signal with code 0."""
-    with running("agent", "--port", "0", env={"XDG_STATE_HOME": str(tmp_path)}) as process:
-        assert process.stdout
-        url = process.stdout.readline().split()[-1]
-        text = _get(url)
-        assert "\nnode_load1 " in text
-        assert "bongsu_agent_interval_seconds 15" in text
-        code, seconds = end(process, number)
-        assert process.stderr
-        assert (code, process.stderr.read()) == (0, "")
-        assert seconds < 2.0
-    assert not list(tmp_path.iterdir()), "on loopback there is no token to keep"
+    home = tmp_path / "home"
+    home.mkdir()
+    took: list[float] = []
+    while len(took) < 5 and not (took and took[-1] < 2.0):  # a busy machine only makes it longer
+        with running(
+            "agent", "--port", "0", "-c", str(_patient(tmp_path)), env={"XDG_STATE_HOME": str(home)}
+        ) as process:
+            assert process.stdout
+            url = process.stdout.readline().split()[-1]
+            text = _get(url)
+            assert "\nnode_load1 " in text
+            assert "bongsu_agent_interval_seconds 15" in text
+            code, seconds = end(process, number)
+            took.append(seconds)
+            assert process.stderr
+            said = process.stderr.read()
+            assert seconds >= 2.0 or (code, said) == (0, "")
+    assert min(took) < 2.0
+    assert not list(home.iterdir()), "on loopback there is no token to keep"
 
 
 def test_the_headless_agent_loads_nothing_of_the_page() -> None:
@@ -313,13 +409,16 @@ def test_the_headless_agent_loads_nothing_of_the_page() -> None:
         "    print('LOADED', *sorted({m.partition('.')[0] for m in sys.modules} & set(sys.argv[1].split(','))))\n"
         "    return was(self)\n"
         "a.Agent.stop = stop\n"
-        "threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()\n"
+        "run = a.Agent.run\n"
+        "def ended(self, started=None):\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"  # heeded from now on
+        "a.Agent.run = lambda self, started=None: run(self, lambda: ended(self))\n"
         "from bongsu.cli.main import main\n"
         "main(['agent', '--port', '0'])\n"
     )
     unwanted = "uvicorn,starlette,anyio,numpy,rich,yaml,asyncio,ssl,email,pygments,multiprocessing"
     done = subprocess.run(
-        [sys.executable, "-c", code, unwanted], capture_output=True, text=True, check=False, timeout=30,
+        [sys.executable, "-c", code, unwanted], capture_output=True, text=True, check=False, timeout=150,
         env=environment(),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -329,8 +428,7 @@ def test_the_headless_agent_loads_nothing_of_the_page() -> None:
 def test_sighup_reloads_and_a_bad_file_is_refused_in_one_line(tmp_path: Path) -> None:
     """SIGHUP reads the settings again: a good file takes effect, a bad one is named in one line and changes nothing."""
     port, other = free_port(), free_port()
-    settings = tmp_path / "bongsu.yaml"
-    settings.write_text(f"port: {port}\ncollectors: {{meminfo: off}}\n")
+    settings = _patient(tmp_path, f"port: {port}\ncollectors: {{meminfo: off}}\n")
     with running("agent", "-c", str(settings)) as process:
         assert process.stdout
         assert process.stderr
@@ -341,7 +439,7 @@ def test_sighup_reloads_and_a_bad_file_is_refused_in_one_line(tmp_path: Path) ->
             f"bongsu: error: reload refused, the old settings stay: {settings}:2: this is not YAML"
         )
         assert "node_load1" in _get(f"http://127.0.0.1:{port}/metrics")
-        settings.write_text(f"port: {other}\n")
+        _patient(tmp_path, f"port: {other}\n")
         process.send_signal(signal.SIGHUP)
         assert process.stderr.readline() == "bongsu: settings reloaded\n"
         text = _get(f"http://127.0.0.1:{other}/metrics")
@@ -349,35 +447,39 @@ def test_sighup_reloads_and_a_bad_file_is_refused_in_one_line(tmp_path: Path) ->
         assert 'bongsu_agent_reloads_total{outcome="done"} 1' in text
         assert 'bongsu_agent_reloads_total{outcome="refused"} 1' in text
         with pytest.raises(OSError, match="refused"):
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5)
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=LONG)
         assert end(process)[0] == 0
 
 
 def test_refused_reloads_leave_nothing_open(tmp_path: Path) -> None:
     """What was made for a setup that is then refused, its files among it, is closed again."""
-    settings = tmp_path / "bongsu.yaml"
     sinks = f"sinks: {{jsonl: {{path: {tmp_path}/out.jsonl}}}}\n"
     port = free_port()
-    settings.write_text(f"port: {port}\n{sinks}")
+    settings = _patient(tmp_path, f"port: {port}\n{sinks}")
     with socket.socket() as taken, running("agent", "-c", str(settings)) as process:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         assert process.stderr
         url = f"http://127.0.0.1:{port}/metrics"
         _get(url)
-        settings.write_text(f"port: {taken.getsockname()[1]}\n{sinks}")
+        _patient(tmp_path, f"port: {taken.getsockname()[1]}\n{sinks}")
 
-        def refused() -> int:
+        def refused() -> None:
             process.send_signal(signal.SIGHUP)
             assert process.stderr
             assert "another program listens there" in process.stderr.readline()
             _get(url)
-            time.sleep(0.2)  # the connection is closed, and what is let go in a thread of its own
+
+        def open_files() -> int:
             return sum(1 for _ in Path(f"/proc/{process.pid}/fd").iterdir())
 
         refused()
-        first = refused()
-        assert [refused() for _ in range(10)][-1] <= first
+        refused()
+        time.sleep(1.0)  # the connection is closed, and what is let go in a thread of its own
+        first = open_files()
+        for _ in range(10):
+            refused()
+        assert _comes(lambda: open_files() <= first)
         assert end(process)[0] == 0
 
 
@@ -386,7 +488,7 @@ def test_systemd_is_told_ready_reloading_watchdog_and_stopping(tmp_path: Path) -
     address = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(address)
-        listening.settimeout(10)
+        listening.settimeout(LONG)
         with running("agent", "--port", "0", env={"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "400000"}) as process:
             assert listening.recv(200) == b"READY=1"
             assert listening.recv(200) == b"WATCHDOG=1"
@@ -398,7 +500,7 @@ def test_systemd_is_told_ready_reloading_watchdog_and_stopping(tmp_path: Path) -
             process.send_signal(signal.SIGTERM)
             while said[-1] != b"STOPPING=1":
                 said.append(listening.recv(200))
-            assert process.wait(5) == 0
+            assert process.wait(LONG) == 0
 
 
 def test_a_taken_port_is_one_line() -> None:
@@ -420,11 +522,11 @@ def test_beyond_loopback_the_headless_agent_asks_for_the_token(tmp_path: Path) -
             _get(url)
         token = (tmp_path / "token").read_text().strip()
         asked = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
-        with urllib.request.urlopen(asked, timeout=10) as answer:
+        with urllib.request.urlopen(asked, timeout=LONG) as answer:
             assert b"node_load1" in answer.read()
         full_name = {"Host": "node7.cluster.example:9420"}  # as a Prometheus may call it
         asked = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}", **full_name})
-        with urllib.request.urlopen(asked, timeout=10) as answer:
+        with urllib.request.urlopen(asked, timeout=LONG) as answer:
             assert b"node_load1" in answer.read()
         assert end(process)[0] == 0
 
@@ -436,7 +538,7 @@ def test_a_foreign_name_is_refused_where_nothing_is_asked_for() -> None:
         url = process.stdout.readline().strip()
         asked = urllib.request.Request(url, headers={"Host": "evil.example", "Authorization": "Bearer x"})
         with pytest.raises(urllib.error.HTTPError, match="421"):
-            urllib.request.urlopen(asked, timeout=10)
+            urllib.request.urlopen(asked, timeout=LONG)
         end(process)
 
 
@@ -453,7 +555,7 @@ def test_with_users_any_name_of_the_machine_will_do(tmp_path: Path) -> None:
                 url, headers={"Host": "node7.cluster.example", "Authorization": f"Basic {secret}"}
             )
             try:
-                with urllib.request.urlopen(asked, timeout=10) as answer:
+                with urllib.request.urlopen(asked, timeout=LONG) as answer:
                     assert answer.status == status
             except urllib.error.HTTPError as error:
                 assert error.code == status  # noqa: PT017  both answers are looked at in one place
@@ -486,12 +588,12 @@ def test_a_token_that_nobody_could_read_is_refused(tmp_path: Path) -> None:
 def test_clock_driven_sinks_are_fed_and_closed(tmp_path: Path) -> None:
     """`sinks: jsonl` in the settings: lines appear at the interval, and the file ends with a whole line."""
     pytest.importorskip("bongsu.sinks.jsonl")
-    settings = tmp_path / "bongsu.yaml"
-    settings.write_text(f"interval: 200ms\nsinks: {{jsonl: {{path: {tmp_path}/out.jsonl}}}}\n")
+    out = tmp_path / "out.jsonl"
+    settings = _patient(tmp_path, f"interval: 200ms\nsinks: {{jsonl: {{path: {out}}}}}\n")
     with running("agent", "--port", "0", "-c", str(settings)) as process:
-        time.sleep(2.0)
+        assert _comes(lambda: out.exists() and out.read_bytes().count(b"\n") >= 3)
         assert end(process)[0] == 0
-    lines = (tmp_path / "out.jsonl").read_text().splitlines()
+    lines = out.read_text().splitlines()
     assert len(lines) >= 3
     for line in lines:
         json.loads(line)
@@ -516,10 +618,11 @@ def test_what_begins_to_fail_is_logged_once_and_so_is_its_end(caplog: pytest.Log
     agent = Agent(lambda _: _setup(log, interval=0.02, collector=Beat(collect)))
     with caplog.at_level("INFO", "bongsu"):
         agent.start()
-        time.sleep(0.3)
+        assert _comes(lambda: agent.counts.ticks > 5)
         failing.clear()
-        assert log.wrote.wait(5)
-        time.sleep(0.1)
+        assert _comes(lambda: len(caplog.records) >= 4)
+        done = agent.counts.ticks
+        assert _comes(lambda: agent.counts.ticks > done + 5)
         agent.stop()
     assert sorted(r.getMessage() for r in caplog.records) == [
         "collector beat fails: cannot be understood: no", "collector beat works again",

@@ -123,22 +123,22 @@ def test_a_hung_collector_costs_one_deadline_once(may_block: bool) -> None:
     release = threading.Event()
     hung = Fake("hung", release.wait, may_block=may_block)
     after = Fake("after")
-    gatherer = Gatherer([hung, after], deadline=0.2)
+    gatherer = Gatherer([hung, after], deadline=2)
     started = time.monotonic()
     first = gatherer.gather()
-    assert 0.15 < time.monotonic() - started < 2
+    assert 2 <= time.monotonic() - started < 4
     assert _values(first) == {"after": 1}
-    assert "no answer within 0.2 s" in _outcome(first, "hung")
+    assert "no answer within 2 s" in _outcome(first, "hung")
     started = time.monotonic()
     for _ in range(5):
         again = gatherer.gather()
-    assert time.monotonic() - started < 0.15
+    assert time.monotonic() - started < 2
     assert hung.calls == 1, "it must not be asked again while it hangs"
     assert _values(again) == {"after": 6}
     assert _self(again, health.TIMEOUTS, "hung") == 1
     assert _self(again, health.SUCCESS, "hung") == 0
     release.set()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while _values(gatherer.gather()).get("hung") is None:
         assert time.monotonic() < deadline, "it answered, so it must be asked again"
         time.sleep(0.01)
@@ -149,7 +149,7 @@ def test_two_hung_collectors_do_not_stop_the_third() -> None:
     """Each hung collector is left behind in turn, with its own lane; no lane is made for it again."""
     release = threading.Event()
     before = set(threading.enumerate())
-    gatherer = Gatherer([Fake("h1", release.wait), Fake("h2", release.wait), Fake("ok")], deadline=0.1)
+    gatherer = Gatherer([Fake("h1", release.wait), Fake("h2", release.wait), Fake("ok")], deadline=4)
     for n in range(1, 4):
         assert _values(gatherer.gather()) == {"ok": n}
     assert len(set(threading.enumerate()) - before) == 3
@@ -158,13 +158,17 @@ def test_two_hung_collectors_do_not_stop_the_third() -> None:
 
 
 def test_many_that_hang_at_once_cost_two_deadlines() -> None:
-    """A lock in the kernel that is never given back hangs all its readers; the scrape still comes in time."""
+    """A lock in the kernel that is never given back hangs all its readers; the scrape still comes in time, with the others."""
     release = threading.Event()
     hung = [Fake(f"h{n}", release.wait, may_block=n % 2 == 0) for n in range(8)]
-    gatherer = Gatherer([*hung, Fake("ok"), Fake("fine", may_block=True)], deadline=0.3)
+    deadline = 4.0
+    takes = deadline / 2 / 10 / 2  # half of what each of ten is given at least; halved eight times, a deadline is less
+    assert takes > deadline / 2**8
+    fine = Fake("fine", lambda: time.sleep(takes), may_block=True)
+    gatherer = Gatherer([*hung, Fake("ok"), fine], deadline=deadline)
     started = time.monotonic()
     batch = gatherer.gather()
-    assert time.monotonic() - started < 2 * 0.3 + 0.3
+    assert time.monotonic() - started < 3 * deadline, "all that hang, one after the other, are 8 deadlines"
     assert _values(batch) == {"ok": 1, "fine": 1}
     assert [_self(batch, health.TIMEOUTS, fake.name) for fake in hung] == [1] * 8
     release.set()
@@ -180,7 +184,8 @@ def test_who_hangs_is_judged_and_given_up_in_one_step() -> None:
     assert lane.wait(0.05) is late
     release.set()
     assert lane._thread is not None
-    lane._thread.join(5)
+    lane._thread.join(60)
+    assert not lane._thread.is_alive()
     assert following.calls == 0
 
 
@@ -197,7 +202,7 @@ def test_a_reader_that_comes_after_the_end_leaves_no_thread() -> None:
     gatherer = Gatherer([Fake("a"), Fake("b", may_block=True)])
     gatherer.close()
     assert _values(gatherer.gather()) == {"a": 1, "b": 1}
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while set(threading.enumerate()) - before:
         assert time.monotonic() < end, "a lane was left behind"
         time.sleep(0.01)

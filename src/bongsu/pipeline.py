@@ -25,7 +25,8 @@ class Gatherer:
     answered at its deadline keeps its lane; the others go on in a new one, and it is asked again
     only when it has come back. Those that may block have a lane of their own from the start.
     What hangs one driver hangs all its readers: each further one that hangs in the same gather is
-    waited for half as long, so that together they cost no more than two deadlines.
+    waited for shorter, so that together they cost no more than two deadlines; none is given less than its
+    even share of half a deadline, since one that comes after many that hang may well be fine.
 
     ``every`` gives, by collector name, seconds for which a part stays good enough even for a tick.
     """
@@ -105,7 +106,7 @@ class Gatherer:
         active = {blocks: self._lane(blocks) for blocks, queue in queues.items() if queue}
         for blocks, lane in active.items():
             lane.start_on(queues[blocks])
-        patience = self.deadline
+        patience, halved = self.deadline, self.deadline / 2
         for blocks in active:
             while (hung := self._lanes[blocks].wait(patience)) is not None:
                 lane = self._lanes.pop(blocks)
@@ -113,7 +114,8 @@ class Gatherer:
                 self._counts[hung.name].timeouts += 1
                 self._parts[hung.name] = self._late(hung)
                 self._keep(lane)
-                patience /= 2
+                halved /= 2  # summed up half a deadline; the shares are the other half
+                patience = halved + self.deadline / 2 / len(due)
                 self._lane(blocks).start_on(queues[blocks])
             self._keep(self._lanes[blocks])
 

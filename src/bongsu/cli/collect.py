@@ -53,7 +53,7 @@ def collect(
         raise click.UsageError(f"{given} and --textfile contradict each other; a textfile is in prometheus form", ctx)
     form = form or ("json" if as_json else "prometheus")
     settings = loaded(ctx)
-    wanted = wire.collectors(settings, wire.machine(settings), only=wire.known(names))
+    wanted = wire.collectors(settings, wire.machine(settings, once=True), only=wire.known(names))
     gatherer = wire.gatherer(settings, wanted)
     batch = gatherer.gather()
     gatherer.close()

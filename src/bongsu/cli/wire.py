@@ -16,6 +16,7 @@ from bongsu.model.errors import BadInput
 from bongsu.model.message import Message
 from bongsu.model.metric import MetricPattern, MetricSpec
 from bongsu.model.settings import Duration, Number
+from bongsu.owners.kubernetes import PATIENCE_SECONDS
 from bongsu.owners.resolver import configure
 from bongsu.pipeline import Gatherer
 from bongsu.sources.nvml.reader import read_by
@@ -41,6 +42,7 @@ class Keyword(NamedTuple):
     default: Any
 
 
+_ONCE_SECONDS = 2.0  # for the kubelet, where nobody looks again
 SHIPPED_SCENARIO = "shipped"  # what --demo plays without a file
 CLASSES: tuple[CollectorClass, ...] = COLLECTORS  # type: ignore[assignment]  # classes of one shape, not one base
 
@@ -65,15 +67,18 @@ def keywords(cls: CollectorClass) -> tuple[Keyword, ...]:
     )
 
 
-def machine(loaded: Loaded) -> Machine:
-    """The trees that the settings name, how owners of its processes are found, and GPUs that are played. Raises BadInput."""
+def machine(loaded: Loaded, *, once: bool = False) -> Machine:
+    """The trees that the settings name, how owners of its processes are found, and GPUs that are played. Raises BadInput.
+
+    ``once``: it is read one time, so that an answer which comes late would come too late.
+    """
     paths, origins = loaded.settings.paths, loaded.origins
     procfs, sysfs, rootfs = (
         origins.of(path) if origins.is_given(path) else f"--{path[-1]}"
         for path in (("paths", "procfs"), ("paths", "sysfs"), ("paths", "rootfs"))
     )
     found = Machine.at(paths.procfs, paths.sysfs, paths.rootfs, paths.udev, options=(procfs, sysfs, rootfs))
-    configure(found, loaded.settings.owners)
+    configure(found, loaded.settings.owners, _ONCE_SECONDS if once else PATIENCE_SECONDS)
     if loaded.settings.demo is not None:
         _play(loaded.settings.demo, origins.of(("demo",)), found)
     return found

@@ -14,6 +14,7 @@ from bongsu.sources.kubelet_client import Allocation, Kubelet, Pod
 from bongsu.sources.pod_logs import PodLogs, folded
 from bongsu.sources.root import Machine
 
+PATIENCE_SECONDS = 0.3  # for the kubelet; a late answer is taken at a later look
 _GOOD_FOR_SECONDS = 600.0  # a name is looked up anew after this: it cannot change, so a change is a lie
 _FIRST_PAUSE_SECONDS = 2.0  # a pod's processes are there moments before its name
 _LONGEST_PAUSE_SECONDS = 256.0
@@ -58,7 +59,9 @@ class PodNames:
     One thread at a time may use it.
     """
 
-    def __init__(self, machine: Machine, *, patience: float = 0.3, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, machine: Machine, *, patience: float = PATIENCE_SECONDS, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._clock = clock
         self._kubelet = Kubelet(machine.rootfs, patience=patience, clock=clock)
         self._logs = PodLogs(machine.rootfs, clock=clock)

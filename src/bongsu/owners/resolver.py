@@ -351,11 +351,16 @@ def _unknown(user: str, why: str) -> Placed:
 _SCHEDULED = {OwnerKind.SLURM, OwnerKind.POD}
 _KERNEL = Placed(Owner(OwnerKind.UNKNOWN, "kernel", "kernel", evidence=(Evidence(By.KERNEL, ""),)))
 _SETTINGS: weakref.WeakKeyDictionary[Machine, OwnerSettings] = weakref.WeakKeyDictionary()
+_PATIENCE: weakref.WeakKeyDictionary[Machine, float] = weakref.WeakKeyDictionary()
 
 
-def configure(machine: Machine, settings: OwnerSettings) -> None:
-    """Say how owners of this machine are found, before anybody asks `resolver_of`."""
+def configure(machine: Machine, settings: OwnerSettings, patience: float = kubernetes.PATIENCE_SECONDS) -> None:
+    """Say how owners of this machine are found, before anybody asks `resolver_of`.
+
+    A question to the kubelet waits ``patience`` seconds: long where nobody comes back for a late answer.
+    """
     _SETTINGS[machine] = settings
+    _PATIENCE[machine] = patience
 
 
 def settings_of(machine: Machine) -> OwnerSettings:
@@ -364,10 +369,10 @@ def settings_of(machine: Machine) -> OwnerSettings:
 
 
 def _configured(machine: Machine) -> Resolver:
-    settings = settings_of(machine)
+    settings, patience = settings_of(machine), _PATIENCE.get(machine, kubernetes.PATIENCE_SECONDS)
     return Resolver(
         machine,
-        pods=kubernetes.PodNames(machine) if settings.kubelet else None,
+        pods=kubernetes.PodNames(machine, patience=patience) if settings.kubelet else None,
         jobs=slurm.Jobs(machine, settings.environment),
     )
 
