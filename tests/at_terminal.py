@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import os
 import pty
@@ -14,7 +15,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
-GENEROUS = 60.0  # s; for a machine that is busy with other things
+GENEROUS = 120.0  # s; for a machine that is busy with other things
 
 
 class Terminal:
@@ -24,6 +25,7 @@ class Terminal:
         self.fd = fd
         self.pid = pid
         self.seen = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a letter may come in two pieces
         self._from = 0
 
     def type(self, text: str) -> None:
@@ -45,7 +47,7 @@ class Terminal:
                 data = os.read(self.fd, 65536)
             if not data:
                 raise AssertionError(f"ended without {pattern!r}: {self.seen[self._from :]!r}")
-            self.seen += data.decode("utf-8", "replace")
+            self.seen += self._decoder.decode(data)
 
     def press(self, key: str, pattern: str) -> None:
         """Press a key now and then until something new is on the screen: who has the terminal changes at no certain time.
@@ -57,7 +59,7 @@ class Terminal:
             self.type(key)
             again = time.monotonic() + 1.0
             while select.select([self.fd], [], [], max(0.0, again - time.monotonic()))[0]:
-                self.seen += os.read(self.fd, 65536).decode("utf-8", "replace")
+                self.seen += self._decoder.decode(os.read(self.fd, 65536))
                 found = re.compile(pattern).search(self.seen, self._from)
                 if found:
                     self._from = found.end()
@@ -77,11 +79,11 @@ def terminal(argv: Sequence[str], env: Mapping[str, str]) -> Iterator[Terminal]:
         try:
             for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM, signal.SIGPIPE):
                 signal.signal(number, signal.SIG_DFL)
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))  # before the program can ask
             os.execvpe(argv[0], list(argv), dict(env))
         finally:
             os._exit(127)
     found = Terminal(fd, pid)
-    found.resize(24, 80)
     try:
         yield found
     finally:

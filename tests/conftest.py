@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from fake_nvml.machine import FakeNvml
 
 # In CI the same examples each time, so that a green change stays green; elsewhere new ones, which find new faults.
-hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
-hypothesis.settings.register_profile("here", deadline=None)  # tests hold no timings
+_SLOW = (hypothesis.HealthCheck.too_slow,)  # a machine that does other things too makes examples slowly
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=_SLOW)
+hypothesis.settings.register_profile("here", deadline=None, suppress_health_check=_SLOW)  # tests hold no timings
 if os.environ.get("CI"):
     hypothesis.settings.load_profile("ci")
 else:

@@ -94,7 +94,8 @@ class Prometheus:
         self._cleanup.callback(process.wait)
         self._cleanup.callback(process.kill)
         self.pid = process.pid
-        for _ in range(600):
+        end = time.monotonic() + 120  # for a machine that is busy with other things
+        while time.monotonic() < end:
             try:
                 if self._exchange("GET", "/-/ready")[0] == http.HTTPStatus.OK:
                     return self
@@ -153,7 +154,7 @@ class Prometheus:
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> tuple[int, bytes]:
         if self._connection is None:
-            self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+            self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
             self._connection.request(method, path, body or None, dict(headers or {}))
             answer = self._connection.getresponse()

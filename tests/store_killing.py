@@ -33,6 +33,8 @@ STEP = 10.0  # simulated seconds between two batches
 RAW_SECONDS = 6 * 3600.0
 MINUTES_SECONDS = 24 * 3600.0
 SLACK = 2 * 7_200_000  # of raw samples so many ms more may be gone: they go by blocks
+ENOUGH = 5000  # batches, so that all stages of a file's life were passed
+STAGES = {"sealing", "waiting", "compacting"}  # in which it must have been killed
 LATE_MERGED = 6 * 3_600_000  # the same of minutes
 
 
@@ -72,7 +74,7 @@ def compacted(path: str, _first: int, say: int) -> None:
         for word in compact.compact(connection):
             os.write(say, f"compacting: {word} -1\n".encode())
         os.write(say, b"waiting -1\n")
-        time.sleep(20)
+        time.sleep(300)
 
 
 def killed(path: str, first: int, seconds: float, work: Callable[[str, int, int], None]) -> tuple[str, int]:
@@ -91,7 +93,7 @@ def killed(path: str, first: int, seconds: float, work: Callable[[str, int, int]
         text = b""
         end: float | None = None
         while end is None or time.monotonic() < end:
-            left = 20.0 if end is None else max(0.0, end - time.monotonic())
+            left = 60.0 if end is None else max(0.0, end - time.monotonic())
             if not select.select([lines], [], [], left)[0]:
                 break
             if not (piece := lines.read(65536)):
@@ -190,15 +192,20 @@ def number_at(ts: float) -> int:
 
 
 def main(path: str, kills: int, seed: int) -> int:
-    """Kill so often; the exit status."""
+    """Kill so often, and on a slow machine until all stages of a file's life were passed; the exit status."""
     chance = random.Random(seed)
     first = 0
     ends: set[int] = set()
-    for count in range(kills):
+    passed: set[str] = set()
+    for count in range(10 * kills):
+        if count >= kills and first > ENOUGH and passed >= STAGES:
+            break
+        longer = 1 + count // kills
         if count % 5 == 4:
-            step, committed = killed(path, first, chance.random() * 0.03, compacted)
+            step, committed = killed(path, first, longer * chance.random() * 0.03, compacted)
         else:
-            step, committed = killed(path, first, chance.random() * 0.2, write)
+            step, committed = killed(path, first, longer * chance.random() * 0.2, write)
+        passed.add(step.partition(":")[0])
         found = samples(path)
         wrong = list(faults(path, found, committed, ends))
         newest = newest_batch(found[HEAT.name, (("room", "always"),)])

@@ -12,17 +12,21 @@ from live_page import TOKEN
 from live_page import Page as Server
 
 CHROMIUM = "/usr/bin/chromium"
+PATIENCE = 60_000  # ms within which a page has done what it does in one, on a machine that is busy with other things
 FLAGS = [
     "--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run",
     "--disable-quic", "--disable-gpu", "--disable-dev-shm-usage",
 ]  # fmt: skip
 
 
+expect.set_options(timeout=PATIENCE)
+
+
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """A browser until the end of the block."""
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=2 * PATIENCE)
         yield opened
         opened.close()
 
@@ -37,6 +41,7 @@ class Visit:
             viewport={"width": width, "height": 900},
             color_scheme="dark" if scheme == "dark" else "light",
         )
+        self.context.set_default_timeout(PATIENCE)
         self.page: Page = self.context.new_page()
         self.wrong: list[str] = []
         self.page.on("console", lambda m: self.wrong.append(m.text) if m.type in {"error", "warning"} else None)
@@ -60,7 +65,7 @@ class Visit:
 
     def live(self) -> None:
         """Wait until readings come."""
-        expect(self.page.locator("#state")).to_have_text("live", timeout=10_000)
+        expect(self.page.locator("#state")).to_have_text("live")
 
     def clean(self) -> None:
         """Nothing went wrong: no error in the console, nothing that the content policy refused, no dialog."""

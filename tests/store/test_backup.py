@@ -261,13 +261,15 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     source = store(tmp_path / "history.db", 3000)
     code = (
         "import sys\nfrom bongsu.store.moving import backup\nbackup._PAGES = 5\n"
-        "def tell(share):\n    print(share, flush=True)\n"
+        "left = int(sys.argv[3])\ndef tell(share):\n    global left\n    left -= 1\n    print(share, flush=True)\n"
+        "    if left < -10: sys.stdin.read()\n"  # so that it is not done before the signal comes
         "try:\n    backup.back_up(sys.argv[1], sys.argv[2], replace=False, progress=tell)\n"
         "except KeyboardInterrupt:\n    sys.exit(130)"
     )
     for wait in (0, 10, 300):
         with subprocess.Popen(
-            [sys.executable, "-c", code, source, tmp_path / "copy.db"], stdout=subprocess.PIPE,
+            [sys.executable, "-c", code, source, tmp_path / "copy.db", str(wait)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509  single-threaded child, set up as a shell would
         ) as process:  # fmt: skip
             assert process.stdout
@@ -276,7 +278,7 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
                 process.stdout.readline()
             process.send_signal(signal.SIGINT)
             reader.start()
-            assert process.wait(30) == 130
+            assert process.wait(60) == 130
             reader.join()
         assert [name for name in os.listdir(tmp_path) if "copy" in name] == [], wait
     assert count(source) == 3000

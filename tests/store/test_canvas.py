@@ -86,7 +86,9 @@ def _columns(values: st.SearchStrategy[float]) -> st.SearchStrategy[list[list[fl
     st.booleans(),
     st.integers(1, 200),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_all_at_once_is_as_one_by_one(
     tmp_path_factory: pytest.TempPathFactory, columns: list[list[float]], ended: set[int],
     gaps: list[int], lives: list[tuple[int, int]], sealed: tuple[int, int], merged: bool, points: int,

@@ -393,7 +393,9 @@ _NUMBERS = st.one_of(st.integers(0, 40).map(float), st.just(STALE))
     st.integers(3, 60),
     st.integers(0, 29),
 )
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_buckets_are_what_their_definition_says(
     tmp_path_factory: pytest.TempPathFactory, columns: Sequence[Sequence[float]], gaps: Sequence[int], fold: Fold,
     by: tuple[str, ...], points: int, cut: int,

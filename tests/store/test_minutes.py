@@ -53,7 +53,9 @@ def _fill(store: Store, samples: dict[int, list[Sample]]) -> None:
         store.hot(ts, *(([one], [value]) for one, value in values.items()))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.integers(0, 2**32))
 def test_buckets_are_those_of_the_plain_reading(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
     """Last, increase, lowest and highest rate; minimum, maximum and sum: over windows, unmerged, mixed and merged."""

@@ -209,7 +209,7 @@ def _taken(store: Store, step: str, samples: Given) -> None:
             pass
 
 
-_few = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_few = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @_few

@@ -154,7 +154,9 @@ def test_of_rows_of_one_time_the_last_to_arrive_counts(tmp_path: Path) -> None:
 
 
 @given(_STEPS, st.integers(0, 6), st.randoms(use_true_random=False))
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_whatever_was_stored_is_read_back(
     tmp_path_factory: pytest.TempPathFactory, steps: Sequence[tuple[str, object]], waiting: int, chance: random.Random
 ) -> None:
@@ -219,7 +221,9 @@ HOSTS += [labels("up", job="a"), labels("down", host="x")]
         max_size=3,
     )
 )  # fmt: skip
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_matchers_pick_what_each_series_says_alone(shared_hosts: Reader, matchers: list[Matcher]) -> None:
     """The index by labels gives the same as asking each series for itself."""
     import re

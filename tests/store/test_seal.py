@@ -144,7 +144,9 @@ def test_a_row_that_cannot_be_read_does_not_stop_the_rest(store: Store, caplog: 
     assert "is lost" in caplog.text
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     st.lists(
         st.tuples(

@@ -267,7 +267,7 @@ def test_the_thread_tries_again_by_itself(path: str) -> None:
 
 
 def _wait_until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not true():
         assert time.monotonic() < end, "it does not come about"
         time.sleep(0.01)

@@ -60,7 +60,7 @@ def kill(writer: Writer) -> None:
 
 
 def wait_until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not true():
         assert time.monotonic() < end, "it does not come about"
         time.sleep(0.005)

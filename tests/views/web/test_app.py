@@ -234,7 +234,7 @@ def test_a_form_that_does_not_come_is_not_waited_for(
         if pieces:
             return pieces.pop()
         if not leaves:
-            await asyncio.sleep(20)
+            await asyncio.sleep(60)
         return {"type": "http.disconnect"}
 
     async def send(event: MutableMapping[str, Any]) -> None:
@@ -257,7 +257,7 @@ def test_queries_hold_up_neither_the_page_nor_metrics() -> None:
 
     def answer(_request: http_message.Request) -> http_message.Response:
         running.append(1)
-        go.wait(20)
+        go.wait(60)
         return http_message.plain(200, "done")
 
     async def ask() -> None:

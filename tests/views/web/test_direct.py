@@ -18,6 +18,7 @@ from bongsu.views.web.access import Access
 from bongsu.views.web.workers import Workers
 from live_page import TOKEN, page
 
+LONG = 60.0  # seconds within which a machine that does much else has done a little thing
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 BEARER = {"authorization": f"Bearer {TOKEN}"}
 COOKIE = {"cookie": f"a=b; bongsu_PORT={Access(TOKEN).pass_value}"}
@@ -50,7 +51,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 @contextlib.contextmanager
 def connected(port: int) -> Iterator[socket.socket]:
     """A bare connection."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as opened:
+    with socket.create_connection(("127.0.0.1", port), timeout=LONG) as opened:
         yield opened
 
 
@@ -101,7 +102,7 @@ def test_both_ways_answer_alike(
     """Status, headers and body are those of the long way; what that one refuses does not take the short one."""
     said = []
     for way in ("short", "long"):
-        with page(api=echo) as running, httpx.Client(trust_env=False) as visitor:
+        with page(api=echo) as running, httpx.Client(trust_env=False, timeout=LONG) as visitor:
             if way == "long":
                 monkeypatch.setattr(direct.Direct, "understood", lambda *_: None)
             told = {name: value.replace("PORT", str(running.server.port)) for name, value in headers.items()}
@@ -117,7 +118,10 @@ def test_a_limit_of_requests_counts_each_once() -> None:
     """The web config's rate limit holds on the short way too."""
     left = [True] * 3
     access = Access(TOKEN, admits_one_more=lambda: bool(left and left.pop()))
-    with page(api=echo, access=access) as running, httpx.Client(trust_env=False, headers=BEARER) as visitor:
+    with (
+        page(api=echo, access=access) as running,
+        httpx.Client(trust_env=False, timeout=LONG, headers=BEARER) as visitor,
+    ):
         found = [visitor.get(f"{running.address}/api/v1/labels").status_code for _ in range(5)]
     assert found == [200, 200, 200, 429, 429]
 
@@ -181,7 +185,7 @@ def test_who_takes_nothing_is_answered_nothing_more() -> None:
     with page(api=counted) as running, connected(running.server.port) as opened:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         opened.sendall(head("GET", "/api/v1/12000000") * 3)
-        assert first.wait(20)
+        assert first.wait(LONG)
         time.sleep(0.5)  # in which the others would have begun
         assert len(begun) == 1
         assert [len(body) for _, body in answers(opened, 3)] == [12_000_000] * 3
@@ -212,18 +216,18 @@ def test_who_leaves_or_is_left_harms_nobody() -> None:
     def slow(request: http_message.Request) -> http_message.Response:
         if request.path.endswith("slow"):
             running_queries.release()
-            go.wait(20)
+            go.wait(LONG)
         return echo(request)
 
     with page(api=slow) as running:
         with connected(running.server.port) as gone:
             gone.sendall(head("GET", "/api/v1/slow"))
-            assert running_queries.acquire(timeout=20)
+            assert running_queries.acquire(timeout=LONG)
         with connected(running.server.port) as opened:
             opened.sendall(head("GET", "/api/v1/labels"))
             assert answers(opened, 1)[0][0] == 200
             opened.sendall(head("GET", "/api/v1/slow"))
-            assert running_queries.acquire(timeout=20)
+            assert running_queries.acquire(timeout=LONG)
             stopping = threading.Thread(target=running.server.stop)
             stopping.start()
             go.set()
@@ -239,7 +243,7 @@ def test_so_many_are_answered_at_a_time_and_so_many_wait() -> None:
 
     def slow(request: http_message.Request) -> http_message.Response:
         busy.append(1)
-        go.wait(20)
+        go.wait(LONG)
         return echo(request)
 
     workers = Workers(slow, at_once=2, waiting=3)
@@ -247,10 +251,10 @@ def test_so_many_are_answered_at_a_time_and_so_many_wait() -> None:
     finish: Callable[[object], None] = lambda _said: done.release()  # noqa: E731  a thing to pass on
     assert [workers.begin(asked, finish) for _ in range(7)] == [True] * 5 + [False] * 2
     go.set()
-    assert all(done.acquire(timeout=20) for _ in range(5))
+    assert all(done.acquire(timeout=LONG) for _ in range(5))
     assert len(busy) == 5
     assert workers.begin(asked, finish)
-    assert done.acquire(timeout=20)
+    assert done.acquire(timeout=LONG)
 
 
 def test_threads_that_have_nothing_to_do_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,9 +264,9 @@ def test_threads_that_have_nothing_to_do_end(monkeypatch: pytest.MonkeyPatch) ->
     workers = Workers(echo)
     before = set(threading.enumerate())
     assert workers.begin(http_message.Request("GET", "/api/v1/labels"), lambda _said: done.release())
-    assert done.acquire(timeout=20)
+    assert done.acquire(timeout=LONG)
     for thread in set(threading.enumerate()) - before:
-        thread.join(20)
+        thread.join(LONG)
     assert not [one for one in set(threading.enumerate()) - before if one.name == "bongsu-query"]
     assert workers.begin(http_message.Request("GET", "/api/v1/labels"), lambda _said: done.release())
-    assert done.acquire(timeout=20)
+    assert done.acquire(timeout=LONG)

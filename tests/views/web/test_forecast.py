@@ -110,11 +110,11 @@ def test_what_is_old_is_looked_for_meanwhile(monkeypatch: pytest.MonkeyPatch) ->
 
     forecasts = Forecasts(read)
     forecasts._look(LEFT)
-    assert done.acquire(timeout=5)
+    assert done.acquire(timeout=60)
     assert list(forecasts.known(LEFT)) == [("old",)]
-    assert done.acquire(timeout=5)
+    assert done.acquire(timeout=60)
     monkeypatch.setattr(forecast, "_STANDS_FOR", 60.0)
-    for _ in range(500):
+    for _ in range(6000):
         if list(forecasts.known(LEFT)) == [("new",)]:
             break
         threading.Event().wait(0.01)

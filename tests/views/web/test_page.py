@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from bongsu.views.web import stream
 from bongsu.views.web.access import Access
 from live_page import Page as Server
 from live_page import page, readings
-from visiting import CHROMIUM, Visit
+from node_exporter import free_port
+from visiting import CHROMIUM, PATIENCE, Visit
 
 SHOWN = "<img src=x onerror=alert(1)>\\x1b[31m\\n\"'&\\u202eevil"
 
@@ -31,7 +33,7 @@ def test_it_shows_the_machine_live(browser: Browser, server: Server, scheme: str
         expect(work.locator("tbody tr")).to_have_count(2)
         before = server.ticks
         cpu = visit.page.locator('tr:has(th[title="train.py"]) td.cpu')
-        expect(cpu).to_contain_text("%", timeout=5000)
+        expect(cpu).to_contain_text("%")
         first = visit.page.locator('[data-tile="work"] .spark').get_attribute("d")
         expect(visit.page.locator('[data-tile="work"] .spark')).not_to_have_attribute("d", first or "")
         assert server.ticks > before
@@ -55,8 +57,9 @@ def test_a_chart_says_itself_in_a_sentence(browser: Browser, server: Server) -> 
     """A canvas says nothing to a screen reader: its label does, and the table beneath holds the values."""
     with Visit(browser, server) as visit:
         visit.live()
-        label = visit.page.locator("#chart-heat .canvas").get_attribute("aria-label") or ""
-        assert label.startswith("Heat, chart of the last 15 min. Now: attic 40 °C, ")
+        drawing = visit.page.locator("#chart-heat .canvas")
+        said = re.compile("^Heat, chart of the last 15 min. Now: attic 40 °C, ")
+        expect(drawing).to_have_attribute("aria-label", said)
         expect(visit.page.locator("#chart-none .quiet").last).to_contain_text("Nothing to draw")
         visit.clean()
 
@@ -76,7 +79,7 @@ def test_hostile_names_are_text(browser: Browser, server: Server) -> None:
 
 def test_it_says_stale_when_the_server_goes_and_comes_back_by_itself(browser: Browser) -> None:
     """Never a frozen lie: the time of the newest reading is named, values are dimmed; a restart heals it."""
-    with page() as first:
+    with page(port=free_port()) as first:  # one that nobody else is given while it is away
         first.tick(3)
         with Visit(browser, first) as visit:
             first.tick()
@@ -87,13 +90,13 @@ def test_it_says_stale_when_the_server_goes_and_comes_back_by_itself(browser: Br
             port = first.server.port
             first.server.stop()
             state = visit.page.locator("#state")
-            expect(state).to_contain_text("stale since", timeout=5000)
+            expect(state).to_contain_text("stale since")
             expect(state).to_contain_text("the server does not answer")
             expect(visit.page.locator("html")).to_have_attribute("data-state", "stale")
             with page(port=port) as second:
                 second.tick(2)
                 clock = second.tick_on(0.2)
-                expect(state).to_have_text("live", timeout=15_000)
+                expect(state).to_have_text("live")
                 second.hold()
                 clock.join()
 
@@ -107,7 +110,7 @@ def test_it_says_stale_when_readings_stop(browser: Browser) -> None:
             visit.live()
             running.hold()
             clock.join()
-            expect(visit.page.locator("#state")).to_contain_text("no new readings arrive", timeout=10_000)
+            expect(visit.page.locator("#state")).to_contain_text("no new readings arrive")
             running.tick()
             visit.live()
             visit.clean()
@@ -115,7 +118,7 @@ def test_it_says_stale_when_readings_stop(browser: Browser) -> None:
 
 def test_another_token_is_asked_for_in_words(browser: Browser) -> None:
     """A server that was started anew with another token says what to do, and the page keeps trying."""
-    with page() as first:
+    with page(port=free_port()) as first:
         first.tick(2)
         with Visit(browser, first) as visit:
             expect(visit.page.locator("#processes-count")).to_have_text("62")
@@ -123,9 +126,7 @@ def test_another_token_is_asked_for_in_words(browser: Browser) -> None:
             first.server.stop()
             with page(port=port, access=Access("another")) as second:
                 second.tick()
-                expect(visit.page.locator("#notice")).to_contain_text(
-                    "Open the address that it printed", timeout=15_000
-                )
+                expect(visit.page.locator("#notice")).to_contain_text("Open the address that it printed")
                 expect(visit.page.locator("#state")).to_contain_text("asks for its token")
 
 
@@ -151,7 +152,7 @@ def test_a_hidden_page_rests_and_catches_up(browser: Browser, server: Server) ->
         visit.live()
         hide = "h => { Object.defineProperty(document, 'hidden', {value: h, configurable: true}); document.dispatchEvent(new Event('visibilitychange')) }"
         visit.page.evaluate(hide, arg=True)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE / 1000
         while len(server.live.hub) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert len(server.live.hub) == 0
@@ -187,7 +188,7 @@ def test_a_new_device_appears_by_itself(browser: Browser) -> None:
             visit.live()
             expect(visit.page.locator("#chart-heat tbody tr")).to_have_count(1)
             rooms.append("cellar")
-            expect(visit.page.locator("#chart-heat tbody tr")).to_have_count(2, timeout=20_000)
+            expect(visit.page.locator("#chart-heat tbody tr")).to_have_count(2)
             visit.clean()
         running.hold()
         clock.join()
@@ -223,8 +224,15 @@ def test_the_keyboard_reaches_everything(browser: Browser, server: Server) -> No
 
 
 def test_the_first_paint_is_quick(browser: Browser, server: Server) -> None:
-    """The page is there before one wonders (the goal is half a second; a loaded machine gets more)."""
+    """The page is there before one wonders: it is painted though no answer about the machine has come yet."""
+    painted = "() => performance.getEntriesByName('first-contentful-paint').length"
     with Visit(browser, server) as visit:
         visit.live()
-        paint = visit.page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
-        assert paint < 2000
+        held: list[Route] = []
+        visit.page.route("**/api/**", lambda route: held.append(route))  # noqa: PLW0108  it looks at parameters
+        visit.page.reload(wait_until="commit")
+        visit.page.wait_for_function(painted)
+        expect(visit.page.get_by_role("link", name="Health")).to_be_visible()
+        expect(visit.page.locator("#state")).not_to_have_text("live")
+        for route in held:
+            route.continue_()

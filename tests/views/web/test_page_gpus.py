@@ -14,11 +14,11 @@ from playwright.sync_api import Browser, Dialog, Page, expect
 
 from cli.command import running
 from live_page import Page as Server
-from visiting import CHROMIUM, Visit
+from visiting import CHROMIUM, PATIENCE, Visit
 
 pytestmark = pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="there is no chromium here")
 
-SLOW = 30_000  # ms
+SLOW = PATIENCE
 NASTY = """
 devices:
   - {name: "<img src=x onerror=alert(1)>"}
@@ -41,6 +41,7 @@ def demo(browser: Browser, folder: Path, *more: str, width: int = 1400) -> Itera
         assert process.stdout
         address = process.stdout.readline().strip()
         context = browser.new_context(viewport={"width": width, "height": 900})
+        context.set_default_timeout(PATIENCE)
         page = context.new_page()
         wrong: list[str] = []
         page.on("console", lambda m: wrong.append(m.text) if m.type in {"error", "warning"} else None)

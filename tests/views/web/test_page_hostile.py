@@ -127,7 +127,7 @@ def test_what_takes_more_than_some_lines_is_scrolled_to_by_keys(browser: Browser
             visit.page.keyboard.press("Shift+Tab")
             expect(said).to_be_focused()
             visit.page.keyboard.press("End")
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 60
             while not said.evaluate("e => e.scrollTop + e.clientHeight >= e.scrollHeight - 1"):
                 assert time.monotonic() < deadline
                 time.sleep(0.05)

@@ -325,11 +325,7 @@ def test_a_section_that_is_come_to_stands_below_the_header(browser: Browser, ser
         expect(visit.page.locator("nav [aria-current]")).to_have_text("Processes")
         said = "document.querySelector('#processes h2').getBoundingClientRect().top"
         stays = "Math.max(...['.top', '.first'].map((n) => document.querySelector(n).offsetHeight))"
-        for _ in range(100):
-            if visit.page.evaluate(f"{said} >= {stays} && {said} < {stays} + 120"):
-                return
-            visit.page.wait_for_timeout(100)
-        pytest.fail("its heading is not there")
+        visit.page.wait_for_function(f"() => {said} >= {stays} && {said} < {stays} + 120")
 
 
 @in_browser
@@ -338,7 +334,7 @@ def test_drawings_of_a_row_stand_in_line(browser: Browser, server: Server) -> No
     with Visit(browser, server) as visit:
         visit.live()
         visit.page.locator("#chart-work figcaption p").evaluate("e => { e.textContent = 'many words '.repeat(30) }")
-        tops = [visit.page.locator(f"#chart-{name} canvas").bounding_box() for name in ("work", "heat")]
-        assert tops[0]
-        assert tops[1]
-        assert tops[0]["y"] == tops[1]["y"]
+        for name in ("work", "heat"):
+            expect(visit.page.locator(f"#chart-{name} canvas")).to_have_count(1)
+        tops = "['work', 'heat'].map((n) => document.querySelector(`#chart-${n} canvas`).getBoundingClientRect().top)"
+        visit.page.wait_for_function(f"() => {{ const [one, other] = {tops}; return one === other }}")

@@ -172,6 +172,7 @@ def test_each_kind_of_owner_is_a_row_against_its_limits(browser: Browser, owned:
     with Visit(browser, owned, width=1900, at="#owners") as visit:
         visit.live()
         expect(visit.page.locator("#owners-count")).to_have_text("8")
+        expect(visit.page.locator("#owners-table tbody th")).to_have_count(8)
         names = visit.page.locator("#owners-table tbody th").all_inner_texts()
         assert set(names) == {*NAMES, "job 41 prepare (bob)"}
         expect(visit.page.locator("#owners-table tbody th").first).to_have_text("job 42 train (alice)")

@@ -21,13 +21,13 @@ from live_page import page
 from run_reports import HOSTILE as HOSTILE_TEXT
 from run_reports import build, crowded, hostile, killed, lost, running, training
 from shelf import Shelf
-from visiting import CHROMIUM, Visit
+from visiting import CHROMIUM, PATIENCE, Visit
 
 pytestmark = pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="there is no chromium here")
 
 BUILD, TRAINING, KILLED, RUNNING, LOST, HOSTILE = (f"20260101-00000{n}-run-000{n}" for n in range(6))
 SHOWN = printable(HOSTILE_TEXT)
-SLOW = 20_000  # ms
+SLOW = PATIENCE
 
 
 def named(report: RunReport, run: str, **known: Any) -> RunReport:

@@ -21,13 +21,15 @@ from playwright.sync_api import Browser, Page, expect
 
 from live_page import Page as Server
 from node_exporter import free_port
-from visiting import CHROMIUM, Visit
+from visiting import CHROMIUM, PATIENCE, Visit
 
-pytestmark = pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="there is no chromium here")
+pytestmark = [
+    pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="there is no chromium here"),
+    pytest.mark.timeout(600),  # each waits more than once for what a busy machine does in its own time
+]
 
 HOUR = 3600.0
 TITLE = "CPU"  # of the chart of the board that stands for all
-PATIENCE = 40_000  # ms within which a page has found its server again on a machine that does much else
 # Runs `bongsu` with a wall clock that is off by the seconds in a file; the monotonic clock stays as it is, as it does
 # when a machine sleeps or its clock is set.
 OTHER_CLOCK = """
@@ -77,6 +79,7 @@ def clock_of(folder: Path) -> Callable[[float], None]:
 def opened(browser: Browser, address: str) -> Iterator[Page]:
     """The page, live."""
     context = browser.new_context(viewport={"width": 1400, "height": 900})
+    context.set_default_timeout(PATIENCE)
     shown = context.new_page()
     shown.goto(address)
     expect(shown.locator("#state")).to_have_text("live", timeout=PATIENCE)
@@ -199,19 +202,18 @@ def renderers() -> set[int]:
 @pytest.mark.parametrize("how", ["stopped", "frozen"])
 def test_a_page_that_slept_catches_up(browser: Browser, server: Server, how: str) -> None:
     """A suspended laptop or a frozen tab: whatever came meanwhile is there when it wakes, and it is live."""
-    before = renderers()
     with Visit(browser, server) as visit:
         visit.live()
         if how == "stopped":
-            mine = renderers() - before
+            mine = renderers()  # the one of this page, and one in waiting
             assert mine
             for pid in mine:
                 os.kill(pid, signal.SIGSTOP)
         else:
             wire = visit.context.new_cdp_session(visit.page)
             wire.send("Page.setWebLifecycleState", {"state": "frozen"})
-        ticks = server.ticks
-        wait_until(lambda: server.ticks > ticks + 30, "the clock stands")
+        fell, ticks = time.time(), server.ticks
+        wait_until(lambda: server.ticks > ticks + 30 and time.time() > fell + 6, "the clock stands")
         if how == "stopped":
             for pid in mine:
                 os.kill(pid, signal.SIGCONT)
@@ -220,5 +222,5 @@ def test_a_page_that_slept_catches_up(browser: Browser, server: Server, how: str
         woke = time.time()
         wait_until(lambda: newest(visit.page, "Heat") > woke, "the page did not catch up")
         visit.live()
-        slept = [at for at, _ in table(visit.page, "Heat") if woke - 4 < at < woke - 1]
+        slept = [at for at, _ in table(visit.page, "Heat") if fell + 1 < at < woke - 1]
         assert len(slept) >= 2  # read while it slept; the page keeps one a second

@@ -42,9 +42,12 @@ def row(shown: Page, name: str) -> Locator:
     return rows(shown).filter(has=shown.get_by_role("button", name=name, exact=True))
 
 
-def many(count: int) -> Batch:
-    """One look at a machine with so many processes."""
-    found = tuple(process(1000 + i, f"rank-{i:04}", user=f"user{i % 7}", cpu_seconds=float(i)) for i in range(count))
+def many(count: int, threads: int = 1) -> Batch:
+    """One look at a machine with so many processes, of so many threads each."""
+    found = tuple(
+        process(1000 + i, f"rank-{i:04}", user=f"user{i % 7}", cpu_seconds=float(i), threads=threads)
+        for i in range(count)
+    )
     now, at = time.time(), time.monotonic()
     only = part({}, 0, collector="process", tables=(Table("processes", found),))
     return Batch(now, at, (msgspec.structs.replace(only, time=now, monotonic=at),))
@@ -185,11 +188,16 @@ def test_groups_are_in_the_address(browser: Browser, server: Server) -> None:
 def test_the_order_rests_under_the_keyboard(browser: Browser) -> None:
     """Who is about to open a row does not see it jump away: values go on, and the order again when one leaves."""
     busy = [8]
+    spent = dict.fromkeys(range(1, 20), 0.0)
+    last = time.monotonic()
 
-    def turning(tick: int) -> Batch:
-        table = Table("processes", tuple(
-            process(pid, f"p{pid}", cpu_seconds=tick * (0.1 if pid in busy else 0.001)) for pid in range(1, 20)))  # fmt: skip
+    def turning(_tick: int) -> Batch:
+        nonlocal last
         now, at = time.time(), time.monotonic()
+        for pid in spent:
+            spent[pid] += (at - last) * (0.5 if pid in busy else 0.005)
+        last = at
+        table = Table("processes", tuple(process(pid, f"p{pid}", cpu_seconds=spent[pid]) for pid in spent))
         only = msgspec.structs.replace(part({}, 0, collector="process", tables=(table,)), time=now, monotonic=at)
         return Batch(now, at, (only,))
 
@@ -204,7 +212,7 @@ def test_the_order_rests_under_the_keyboard(browser: Browser) -> None:
             rows(visit.page).first.get_by_role("button").focus()
             expect(visit.page.locator("#processes-count")).to_contain_text("order rests")
             busy[:] = [9]
-            expect(row(visit.page, "p8").locator("td.cpu")).to_have_text("0.5 %", timeout=10_000)
+            expect(row(visit.page, "p8").locator("td.cpu")).to_have_text("0.5 %")
             expect(rows(visit.page).first).to_contain_text("p8")
             expect(visit.page.locator("#processes-table button:focus")).to_have_text("p8")
             visit.page.locator("#processes-search").focus()
@@ -297,7 +305,7 @@ def test_a_question_that_fails_is_told_in_words(browser: Browser, status: int, b
 
 def test_thousands_of_processes_stay_smooth(browser: Browser) -> None:
     """Only what is seen is drawn, whichever part of it; one more look at 2 000 processes takes a fraction of a second."""
-    with page(make=lambda _: many(2300)) as running:
+    with page(make=lambda tick: many(2300, tick + 1)) as running:
         running.tick()
         time.sleep(0.05)
         running.tick()
@@ -321,13 +329,18 @@ def test_thousands_of_processes_stay_smooth(browser: Browser) -> None:
             expect(visit.page.locator("#processes-table button:focus")).to_have_text("rank-0300")
             visit.page.keyboard.press("End")
             expect(visit.page.locator("#processes-table button:focus")).to_have_text("rank-2299")
-            visit.page.evaluate(
-                "window.tasks = []; new PerformanceObserver(l => tasks.push(...l.getEntries().map(e => e.duration))).observe({type: 'longtask'})"
-            )
+            wire = visit.context.new_cdp_session(visit.page)
+            wire.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+            def worked() -> float:  # CPU seconds of the page's thread: other programs are none of its fault
+                metrics = wire.send("Performance.getMetrics")["metrics"]
+                return float(next(one["value"] for one in metrics if one["name"] == "TaskDuration"))
+
+            before = worked()
             for _ in range(5):
                 running.tick()
-                time.sleep(0.4)
-            assert max(visit.page.evaluate("tasks"), default=0) < 400  # a shared machine; 25 ms on a quiet one
+                expect(rows(visit.page).last.locator("td.threads")).to_have_text(str(running.ticks))
+            assert worked() - before < 5 * 0.4  # 25 ms a look on a quiet machine
             visit.clean()
 
 
@@ -340,10 +353,15 @@ def test_what_nobody_looks_at_costs_nothing(browser: Browser, server: Server) ->
                             "document.querySelector('#processes-table'), {subtree: true, childList: true, characterData: true})")  # fmt: skip
         visit.page.set_viewport_size({"width": 1400, "height": 300})
         visit.page.evaluate("scrollTo(0, 0)")
-        visit.page.wait_for_timeout(500)
-        visit.page.evaluate("changes = 0")
-        visit.page.wait_for_timeout(1500)
-        assert visit.page.evaluate("changes") == 0
+        deadline = time.monotonic() + 60
+        while True:  # soon the table rests, while the page goes on
+            visit.page.evaluate("changes = 0")
+            drawn = visit.page.evaluate("document.querySelector('.spark').getAttribute('d')")
+            visit.page.wait_for_timeout(1500)
+            visit.page.wait_for_function("d => document.querySelector('.spark').getAttribute('d') !== d", arg=drawn)
+            if visit.page.evaluate("changes") == 0:
+                break
+            assert time.monotonic() < deadline
         visit.page.locator("#processes-scroll").scroll_into_view_if_needed()
         visit.page.wait_for_function("() => changes > 0")
         visit.clean()

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Locator, Route, expect
 from bongsu.model.batch import Batch
 from live_page import Page as Server
 from live_page import page, readings
+from node_exporter import free_port
 from visiting import CHROMIUM, Visit
 
 PAST = 50  # seconds that were read before a test begins
@@ -28,7 +29,7 @@ def watched() -> Iterator[Server]:
 
     def make(tick: int) -> Batch:
         batch = readings(tick)
-        late = min(0.0, began + tick - batch.time)
+        late = min(0.0, began + tick - batch.time) if tick < PAST else 0.0
         parts = tuple(msgspec.structs.replace(p, time=p.time + late, monotonic=p.monotonic + late) for p in batch.parts)
         return Batch(batch.time + late, batch.monotonic + late, parts)
 
@@ -88,12 +89,13 @@ def drawn(visit: Visit, name: str = "heat") -> int:
 
 def test_a_drag_zooms_and_a_double_click_goes_back(browser: Browser, server: Server) -> None:
     """What was dragged over is shown and asked for, to the second; two zooms need two double-clicks back to live."""
+    began = time.time() - PAST
     with Visit(browser, server) as visit:
         visit.live()
         with visit.page.expect_response("**/api/board?from=*") as caught:
             across(visit, 0.3, 0.8)
         start, end = moved_to(visit)
-        assert 22 <= end - start <= 38
+        assert 22 <= end - start <= 0.5 * (time.time() - began) + 8  # the chart grows while the machine is watched
         times = caught.value.json()["times"]
         assert start <= times[0]
         assert times[-1] <= end
@@ -225,7 +227,7 @@ def test_one_line_stands_over_all_charts(browser: Browser, server: Server) -> No
         expect(heat).not_to_have_attribute("data-at", "now")
         assert work.get_attribute("data-at") == heat.get_attribute("data-at")
         expect(visit.page.locator(".moment:visible")).to_have_count(1)
-        expect(heat.locator(".moment")).to_have_text(re.compile(r"^\d\d:\d\d:\d\d$"))
+        expect(heat.locator(".moment")).to_have_text(re.compile(r"^(?:\w+ \w+ )?\d\d:\d\d:\d\d$"))
         lines = [
             visit.page.locator(f"#chart-{name} .u-cursor-x").evaluate("e => e.style.transform")
             for name in ("heat", "work")
@@ -362,7 +364,7 @@ def test_many_lines_are_a_heat_map(browser: Browser, server: Server) -> None:
 
 def test_a_server_that_comes_back_finds_the_view_as_it_was(browser: Browser) -> None:
     """A paused page tells that the server went, and is the same paused page when it is there again."""
-    with page() as first:
+    with page(port=free_port()) as first:  # one that nobody else is given while it is away
         first.tick(3)
         clock = first.tick_on(0.2)
         start = int(time.time()) - 60
@@ -373,11 +375,11 @@ def test_a_server_that_comes_back_finds_the_view_as_it_was(browser: Browser) -> 
             clock.join()
             port = first.server.port
             first.server.stop()
-            expect(state).to_contain_text("stale since", timeout=5000)
+            expect(state).to_contain_text("stale since")
             with page(port=port) as second:
                 second.tick(2)
                 clock = second.tick_on(0.2)
-                expect(state).to_contain_text("paused at ", timeout=15_000)
+                expect(state).to_contain_text("paused at ")
                 assert asked(visit) == (start, start + 59)
                 visit.page.get_by_role("button", name="Back to live").click()
                 visit.live()

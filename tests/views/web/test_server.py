@@ -50,7 +50,7 @@ def test_tls_takes_up_a_renewed_certificate(tmp_path: Path) -> None:
         running.tick()
         address = running.address.replace("http:", "https:")
         context = ssl.create_default_context(cafile=cert)
-        answer = httpx.get(f"{address}/?token={TOKEN}", verify=context, trust_env=False)
+        answer = httpx.get(f"{address}/?token={TOKEN}", verify=context, trust_env=False, timeout=60)
         assert answer.status_code == 303
         assert "Secure" in answer.headers["set-cookie"]
         assert subject(running.server.port) == "first"
@@ -82,7 +82,7 @@ def test_only_clients_with_the_right_certificate_get_through(tmp_path: Path) -> 
             context = ssl.create_default_context(cafile=cert)
             if chain:
                 context.load_cert_chain(*chain)
-            return httpx.get(f"{address}/api/status", verify=context, trust_env=False).status_code
+            return httpx.get(f"{address}/api/status", verify=context, trust_env=False, timeout=60).status_code
 
         assert ask(friend, friend_key) == 200
         for chain in ((stranger, stranger_key), ()):
@@ -119,7 +119,7 @@ def test_connections_that_ask_nothing_give_way(monkeypatch: pytest.MonkeyPatch) 
     with page() as running, contextlib.ExitStack() as held:
 
         def connect(sent: bytes) -> socket.socket:
-            opened = socket.create_connection(("127.0.0.1", running.server.port), timeout=10)
+            opened = socket.create_connection(("127.0.0.1", running.server.port), timeout=60)
             held.enter_context(opened).sendall(sent)
             return opened
 

@@ -203,6 +203,9 @@ class WebServer:
     async def _answer(self) -> None:
         asyncio.get_running_loop().set_exception_handler(_complain)
         await self._server.serve(sockets=[self._listener])
+        for known in list(self._server.server_state.connections):  # who has not taken the last of his answer
+            known.transport.abort()
+        await asyncio.sleep(0)  # in which they close their sockets
 
     def _answering(self) -> set[int]:
         """The descriptors of the connections whose request is being answered, the streams among them."""
