@@ -310,14 +310,14 @@ _VALUES = st.recursive(
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_any_bytes_are_settings_or_one_line(tmp_path: Path, content: bytes) -> None:
     """No content of a file leads to anything but settings or one line."""
     _judge(_write(tmp_path, content))
 
 
 @given(st.dictionaries(_KEYS, _VALUES, max_size=4))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_any_tree_is_settings_or_one_line(tmp_path: Path, tree: dict[str, object]) -> None:
     """Whatever stands below the right keys, the answer is settings or one line."""
     _judge(_write(tmp_path, yaml.safe_dump(tree, allow_unicode=True)))

@@ -101,7 +101,9 @@ HOSTILE = st.one_of(
 
 
 @pytest.mark.parametrize("name", CASES)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data())
 def test_whatever_a_file_holds_only_expected_errors_come_out(tmp_path: Path, name: str, data: st.DataObject) -> None:
     """ValueError or OSError, or samples with finite numbers and labels that are text; nothing else."""

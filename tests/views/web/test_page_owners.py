@@ -42,6 +42,7 @@ USER = Owner(OwnerKind.USER, "1000", "alice", user="alice")
 UNKNOWN = Owner(OwnerKind.UNKNOWN, "", evidence=(Evidence(By.NOTHING, "its user may not be read"),))
 EVIL = Owner(OwnerKind.UNIT, HOSTILE, user=HOSTILE, evidence=(Evidence(By.CGROUP, HOSTILE),))
 GONE = Owner(OwnerKind.SLURM, "41", "prepare", user="bob")
+AHEAD = 600  # seconds of history yet to come, so that it has not ended when a slow machine asks
 BASES = (("slurm", "42"), ("unit", HOSTILE), ("slurm", "7"))  # in the history; the last ends there
 NAMES = {
     "job 42 train (alice)", "pod ml/trainer-0", "container web (docker)", "unit ollama.service", "user alice", "unknown",
@@ -117,14 +118,14 @@ def owned(kept: Writer) -> Iterator[Server]:
 
 @pytest.fixture
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Writer]:
-    """A history of a job, of one called like markup, and of one that ended a minute ago."""
+    """A history of a job, of one called like markup, which go on, and of one that ended a minute ago."""
     writer = Writer(
         str(tmp_path_factory.mktemp("kept") / "history.db"),
         labels={"job": "bongsu", "instance": "here"},
         threaded=False,
     )
     now = time.time()
-    for second in range(-120, 1, 2):
+    for second in range(-120, AHEAD, 2):
         values: dict[tuple[MetricSpec, tuple[str, ...]], float] = {}
         for base in BASES if second < -60 else BASES[:2]:
             values |= {

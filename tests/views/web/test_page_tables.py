@@ -27,6 +27,7 @@ from live_page import Page as Server
 from readings import HEAT, Values, part
 from visiting import CHROMIUM, Visit
 
+AHEAD = 600  # seconds of history yet to come, so that it has not ended when a slow machine asks
 SHOWN = "<img src=x onerror=alert(1)>\\x1b[31m\\n\"'&\\u202eevil"
 
 pytestmark = pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="there is no chromium here")
@@ -55,10 +56,10 @@ def many(count: int, threads: int = 1) -> Batch:
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Iterator[Writer]:
-    """A history of two programs over the last two minutes."""
+    """A history of two programs since two minutes ago, which goes on."""
     writer = Writer(str(tmp_path / "history.db"), labels={"job": "bongsu", "instance": "here"}, threaded=False)
     now = time.time()
-    for second in range(-120, 1, 2):
+    for second in range(-120, AHEAD, 2):
         values: dict[tuple[MetricSpec, tuple[str, ...]], float] = {}
         for user, name in (("alice", "train.py"), (HOSTILE, HOSTILE)):
             key = (user, name, "program")
