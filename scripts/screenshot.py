@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
+from terminal_pictures import TRAINING
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 CHROMIUM = "/usr/bin/chromium"
@@ -38,7 +39,6 @@ PICTURES: tuple[Picture, ...] = (
 )
 GPUS: tuple[Picture, ...] = (("up-gpus", 1400, 1000, "light", "#gpus"),)
 RUN: Picture = ("up-run", 1400, 1500, "light", "")
-RECORDED = "for n in 1 2 3 4 5 6 7 8; do (head -c 20000000 /dev/urandom | sha256sum) & gzip -c < $0 > /dev/null; wait; sleep 0.5; done"
 
 
 def work(folder: Path, until: float) -> None:
@@ -77,11 +77,13 @@ def shoot(url: str, seconds: float, pictures: Sequence[Picture] = PICTURES, chro
 
 
 def record(runs: Path) -> None:
-    """Record a command that starts many others, for the picture of its page."""
-    program = runs.parent / "dataset"
-    program.write_bytes(os.urandom(30 << 20))
-    argv = [sys.executable, "-m", "bongsu", "run", "--quiet", "--tag", "example", "--runs-dir", str(runs), "--"]
-    subprocess.run([*argv, "sh", "-c", RECORDED, program.name], check=True, stdout=subprocess.DEVNULL, cwd=runs.parent)
+    """Record a training with its loaders, for the picture of its page."""
+    (runs.parent / "train.py").write_text(TRAINING)
+    argv = [sys.executable, "-m", "bongsu", "run", "--quiet", "--tag", "example", "--interval", "0.5"]
+    argv += ["--functions", "train:load", "--runs-dir", str(runs), "--", Path(sys.executable).name, "train.py"]
+    # The interpreter itself, and not a script that starts many others to find it.
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    subprocess.run(argv, check=True, cwd=runs.parent, env=os.environ | {"PATH": path})
 
 
 @contextmanager
@@ -109,7 +111,7 @@ def main() -> int:
             time.sleep(seconds)
             shoot(url, seconds)
             record(folder / "runs")
-            run = next(one for one in os.listdir(folder / "runs") if "-sh-" in one)
+            run = next(one for one in os.listdir(folder / "runs") if "-python" in one)
             name, width, height, theme, _ = RUN
             shoot(url, seconds, [(name, width, height, theme, f"&run={run}")])
         with serving(folder, "--demo") as url:

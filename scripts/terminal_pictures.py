@@ -27,8 +27,8 @@ WIDTH = 96
 INSIDE = "BONGSU_PICTURES_INSIDE"
 PROGRAMS = {  # name → what it does with itself
     "train": "data = bytearray(300 << 20)\nwhile True: sum(i * i for i in range(10000))",
-    "dataloader": "import time\nwhile True: sum(i * i for i in range(20000)); time.sleep(0.004)",
-    "checkpoint": "import os, time\nwhile True:\n  open('ck', 'wb').write(os.urandom(8 << 20)); time.sleep(1)",
+    "loader": "import time\nwhile True: sum(i * i for i in range(20000)); time.sleep(0.004)",
+    "saver": "import os, time\nwhile True:\n  open('ck', 'wb').write(os.urandom(8 << 20)); time.sleep(1)",
 }
 
 TRAINING = """
