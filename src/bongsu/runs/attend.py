@@ -48,7 +48,7 @@ def attend(plan: Plan, recorder: Recorder, signals: Signals, pidfd: int) -> tupl
             break
         readings.take()
     readings.note(*(("ended", f"process {plan.attach}") if left == "ended" else ("detached", left)))
-    readings.safely(lambda: recorder.finish(None, "", None))
+    readings.safely(lambda: recorder.finish(None, ""))
     return enforcement.exit_code, readings.trouble
 
 

@@ -27,8 +27,8 @@ from bongsu.runs.plan import Plan
 from bongsu.sources.perf_event import NoCounter, TaskClock
 
 ORDER: tuple[str, ...] = ("cgroup", "perf", "wait4", "sampled")
-_SURELY: Final = 1.01
-_TICKS: Final = 2 / os.sysconf("SC_CLK_TCK")
+_SURELY: Final = 1.01  # times another way's seconds, and
+_TWO_TICKS_SECONDS: Final = 2 / os.sysconf("SC_CLK_TCK")  # more: what is above that is more than rounding
 
 
 class Answer(NamedTuple):
@@ -124,7 +124,7 @@ def choose(sources: dict[str, float]) -> Answer:
     for way, seconds in ordered.items():
         need = 0.0 if not best else ordered[best]
         if best and not (best == "perf" and way == "wait4"):
-            need = need * _SURELY + _TICKS
+            need = need * _SURELY + _TWO_TICKS_SECONDS
         if not best or seconds > need:
             best = way
     return Answer(ordered[best] if best else None, best, ordered)

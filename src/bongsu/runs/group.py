@@ -116,13 +116,6 @@ class Group:
         current, peak = self._number("memory.usage_in_bytes"), self._number("memory.max_usage_in_bytes")
         return Memory(stat.get("total_rss"), stat.get("total_cache"), current, peak)
 
-    def pids(self) -> list[int]:
-        """The processes in it and in groups below it, without the keeper."""
-        found: list[int] = []
-        for folder, _, _ in os.walk(self._cpu):
-            found += _pids(folder)
-        return [pid for pid in found if pid != self.keeper]
-
     def close(self) -> None:
         """Give the group up: who is still in it goes back to where the run was started, and it is removed.
 

@@ -156,8 +156,8 @@ class Recorder:
         self._accounts.reaped(member.book, total, (used.ru_nvcsw, used.ru_nivcsw))
         self._waiting.append((member, now, os.waitstatus_to_exitcode(status)))
 
-    def finish(self, exit_code: int | None, signal_name: str, used: struct_rusage | None) -> None:  # noqa: ARG002  `reaped` was given it
-        """The command has ended (and was reaped, where it was our child): the last sample and the end of the record."""
+    def finish(self, exit_code: int | None, signal_name: str) -> None:
+        """The command has ended (`reaped` was told, where it was our child): the last sample and the end of the record."""
         ended_at = self._ended_at or self._journal.now()  # the last reading is not the command's
         now = max(ended_at, self._punctuality.last_at or 0.0)
         self._last = True

@@ -53,7 +53,7 @@ class Watch:
         self._readings = Readings(recorder, plan.interval_seconds, self._enforcement)
         self._capture = capture
         self._of_terminal: set[int] = set()
-        self._ended: tuple[int, str, Any] | None = None  # exit code, signal's name, rusage
+        self._ended: tuple[int, str] | None = None  # exit code, signal's name
         self._leaving = False
         self._continued = False  # with the signals just read, so that what stopped before is no news
         self._poll = select.poll()
@@ -89,13 +89,13 @@ class Watch:
                 self._heed(received)
             self._readings.take()
         assert self._ended is not None
-        code, name, used = self._ended
+        code, name = self._ended
         code = self._enforcement.exit_code or code if failed is None else failed
         if signal.SIGINT in self._of_terminal and name == "SIGINT":
             self.interrupted = signal.SIGINT
         if self._capture is not None:
             self._capture.leave()
-        self._readings.safely(lambda: self._recorder.finish(code, name, used))
+        self._readings.safely(lambda: self._recorder.finish(code, name))
         return code
 
     def _listen(self, ready: list[tuple[int, int]]) -> None:
@@ -170,7 +170,7 @@ class Watch:
             self._note_end(pid, status, used)
             if pid == self._pid:
                 code = os.waitstatus_to_exitcode(status)
-                self._ended = (code, "", used) if code >= 0 else (128 - code, _name(-code), used)
+                self._ended = (code, "") if code >= 0 else (128 - code, _name(-code))
 
     def _note_death(self, pid: int) -> None:
         self._readings.safely(lambda: self._recorder.died(pid))
