@@ -277,6 +277,25 @@ def test_fewer_gpus_than_expected_are_a_finding() -> None:
     assert str(finding.reason) == "1 of 2 GPUs answer"
 
 
+def test_gpus_that_are_not_read_count_all_the_same() -> None:
+    """Four should be there and two are read, as where someone else watches the rest: that is no finding; nor is a suspended one."""
+    collector = GpuCollector(MACHINE, Looks(look(gpu(0), gpu(1, values=(), asleep=True))), count=2, devices="0")
+    samples, absences = read(collector)
+    assert (samples["gpu_answering", ()], absences) == (2, [])
+    collector = GpuCollector(MACHINE, Looks(look(gpu(0), gpu(1, values=(), failed=LOST))), count=2, devices="0")
+    samples, absences = read(collector)
+    assert samples["gpu_answering", ()] == 1
+    assert [str(absence.reason) for absence in absences] == ["1 of 2 GPUs answer"]
+
+
+def test_of_a_driver_that_fails_no_gpu_answers() -> None:
+    """So a rule on the two numbers fires for it too; where nothing is expected neither number is there."""
+    failing = Looks(Snapshot(time=1.0, error=Gap(Why.FAILED, "nvmlInit", "NVML_ERROR_UNKNOWN")))
+    samples, _ = read(GpuCollector(MACHINE, failing, count=4))
+    assert (samples["gpu_expected", ()], samples["gpu_answering", ()]) == (4, 0)
+    assert {name for name, _ in read(GpuCollector(MACHINE, failing))[0]} == {"bongsu_source_up"}
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

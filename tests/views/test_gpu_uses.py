@@ -82,6 +82,7 @@ def test_as_many_gpus_as_expected_are_no_problem() -> None:
     """Nothing is said without an expectation either."""
     for count in (0, 2):
         assert of(look(gpu(0, WELL), gpu(1, WELL)), count=count).problems == ()
+    assert of(look(gpu(0, WELL), gpu(1, WELL)), count=2, devices="0").problems == (), "nor of those that are not read"
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100])

@@ -32,9 +32,9 @@ OwnerOf = Callable[[str], Owner | None]  # whose the whole device of a UUID is
 class GpuCollector:
     """GPUs of NVIDIA: use, memory, temperature, power, clocks, links, errors, instances (MIG).
 
-    ``devices`` are those to read, as `0,2` or by UUID; without it all. ``count`` is how many there should be:
-    with fewer, that is said; 0 is no expectation. ``profile`` dcgm adds the readings under dcgm-exporter's names and
-    units; ``fields``, a CSV file in its format, does too and selects which.
+    ``devices`` are those to read, as `0,2` or by UUID; without it all. ``count`` is how many the machine should have,
+    read or not: with fewer, that is said; 0 is no expectation. ``profile`` dcgm adds the readings under dcgm-exporter's
+    names and units; ``fields``, a CSV file in its format, does too and selects which.
 
     Raises:
         BadInput: an option cannot be used.
@@ -77,7 +77,7 @@ class GpuCollector:
         look = self._reader.read()
         self._known.see(look)
         if self._count:
-            yield Sample(values.EXPECTED, (), self._count)
+            yield from self._counted(look)
         if look.error is not None:
             yield from self._failed(look, look.error)
         elif look.stale_seconds > FRESH_SECONDS:
@@ -87,19 +87,30 @@ class GpuCollector:
             yield Sample(values.SOURCE_STALE, _SOURCE, look.stale_seconds)
             yield from self._gpus(look)
 
+    def _counted(self, look: Snapshot) -> Iterator[Sample | Absence]:
+        """How many there should be and how many answer, whichever of them are read; a suspended one is there."""
+        told = look.error is None and look.stale_seconds <= FRESH_SECONDS
+        answering = sum(gpu.failed is None for gpu in look.gpus) if told else 0
+        yield Sample(values.EXPECTED, (), self._count)
+        yield Sample(values.ANSWERING, (), answering)
+        if told and answering < self._count:
+            yield Absence(
+                values.EXPECTED, (), Why.LOST,
+                Message("{answering} of {expected} GPUs answer", answering=answering, expected=self._count),
+                Message("see `nvidia-smi -L`, `lspci -d 10de:` and dmesg for the others"),
+            )  # fmt: skip
+
     def _gpus(self, look: Snapshot) -> Iterator[Sample | Absence]:
         xids: defaultdict[str, list[Xid]] = defaultdict(list)
         for xid in look.xids:
             xids[xid.uuid].append(xid)
         versions = (look.driver_version, look.cuda_version)
         listed: set[str] = set()
-        answering = 0
         for gpu in look.gpus:
             if gpu not in self._selection:
                 continue
             identity = gpu.uuid or str(gpu.index)  # one that was lost before we came tells no UUID
             listed.add(identity)
-            answering += gpu.failed is None
             device = self._known.devices.get(identity)
             if device is None or device.base[0] != str(gpu.index):
                 device = self._known.devices[identity] = Device(gpu)
@@ -110,7 +121,7 @@ class GpuCollector:
         for identity, device in self._wanted():
             if identity not in listed:
                 yield from device.unlisted()
-        yield from self._lacking(look.gpus, answering)
+        yield from self._lacking(look.gpus)
         if self._aliases is not None:
             yield from self._aliases.unread()
         if not look.gpus and not self._known.any:
@@ -128,20 +139,14 @@ class GpuCollector:
                 self._hostname = uname.names(self._machine.proc)[0]
         return self._hostname
 
-    def _lacking(self, gpus: Iterable[Gpu], answering: int) -> Iterator[Absence]:
-        """GPUs that were asked for, or counted on, and are not there."""
+    def _lacking(self, gpus: Iterable[Gpu]) -> Iterator[Absence]:
+        """GPUs that were asked for and are not there."""
         for name in self._selection.lacking(gpus):
             labels = (name, "") if name.isdigit() else ("", name)
             yield Absence(
                 values.UP, labels, Why.MISSING,
                 Message("{option}: the driver lists no GPU {name}", option="--collector.gpu.devices", name=name),
                 Message("see `nvidia-smi -L` for those that it lists"),
-            )  # fmt: skip
-        if answering < self._count:
-            yield Absence(
-                values.EXPECTED, (), Why.LOST,
-                Message("{answering} of {expected} GPUs answer", answering=answering, expected=self._count),
-                Message("see `nvidia-smi -L`, `lspci -d 10de:` and dmesg for the others"),
             )  # fmt: skip
 
     def _failed(self, look: Snapshot, error: Gap) -> Iterator[Sample | Absence]:

@@ -172,6 +172,11 @@ XID_LAST = _gauge(
 EXPECTED = MetricSpec(
     "gpu_expected", Kind.GAUGE, "GPUs that there should be, by --collector.gpu.count; absent without it."
 )
+ANSWERING = MetricSpec(
+    "gpu_answering", Kind.GAUGE,
+    "GPUs of the machine that answer, also those that --collector.gpu.devices leaves out: fewer than gpu_expected is a finding. "
+    "Absent without --collector.gpu.count.",
+)  # fmt: skip
 SOURCE_UP = MetricSpec(
     "bongsu_source_up",
     Kind.GAUGE,
@@ -184,5 +189,5 @@ SOURCE_STALE = MetricSpec(
 )  # fmt: skip
 OTHERS = (
     INFO, UP, MIG_MODE, MIG_INFO, MIG_SLICES, MIG_MEMORY_TOTAL, MIG_MEMORY_USED, OWNER_INFO, XID_ERRORS, XID_LAST,
-    EXPECTED, SOURCE_UP, SOURCE_STALE,
+    EXPECTED, ANSWERING, SOURCE_UP, SOURCE_STALE,
 )  # fmt: skip

@@ -215,3 +215,4 @@ class Summary(msgspec.Struct, frozen=True):
     gpus: tuple[GpuUse, ...] = ()
     gpus_expected: int | None = None
     demo: bool = False  # the GPUs are made up
+    gpus_answering: int | None = None  # of the machine, also those that are not read; where some are expected

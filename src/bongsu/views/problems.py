@@ -108,8 +108,8 @@ def _gpus(machine: Summary) -> Iterator[Problem]:
                         celsius=gpu.celsius, limit=gpu.slowdown_celsius),
                 Message("look at fans, filters and room temperature"),
             )  # fmt: skip
-    answering = sum(gpu.up is True for gpu in machine.gpus)
-    if machine.gpus_expected is not None and answering < machine.gpus_expected:
+    answering = machine.gpus_answering
+    if machine.gpus_expected is not None and answering is not None and answering < machine.gpus_expected:
         yield _problem(
             "gpu",
             Message("{answering} of {expected} GPUs answer", answering=answering, expected=machine.gpus_expected),

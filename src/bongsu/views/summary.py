@@ -66,6 +66,7 @@ def summary(batch: Batch, rates: Rates, window: float) -> Summary:
         _top(processes or [], by_cpu=False),
         None if owners is None else tuple(use for _, use in owners), _absent(batch), (),
         gpu_uses(batch, now.values), _whole(now.one(gpu_values.EXPECTED)), now.one(DEMO) is not None,
+        _whole(now.one(gpu_values.ANSWERING)),
     )  # fmt: skip
     return msgspec.structs.replace(found, problems=tuple(problems(found)))
 
