@@ -33,4 +33,4 @@ class Authority:
 
 
 def _openssl(*words: str) -> None:
-    subprocess.run(["openssl", *words], check=True, capture_output=True, timeout=30)
+    subprocess.run(["openssl", *words], check=True, capture_output=True, timeout=150)

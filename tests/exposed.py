@@ -83,5 +83,5 @@ def kinds_of(batch: Batch) -> dict[str, Kind]:
 
 def promtool(text: bytes) -> tuple[int, str]:
     """Exit code (0 good, 1 not the format, 3 lint) and complaints of `promtool check metrics`."""
-    done = subprocess.run([PROMTOOL, "check", "metrics"], input=text, capture_output=True, timeout=60, check=False)
+    done = subprocess.run([PROMTOOL, "check", "metrics"], input=text, capture_output=True, timeout=150, check=False)
     return done.returncode, (done.stdout + done.stderr).decode()

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import SystemRandom
+from typing import TypeVar
 
 from bongsu.model.batch import Sample
 from bongsu.model.contract import Collector
@@ -37,6 +38,7 @@ _UPSTREAM = {
 }
 _UNESCAPE = {"\\\\": "\\", '\\"': '"', "\\n": "\n"}
 
+T = TypeVar("T")
 Key = tuple[str, tuple[tuple[str, str], ...]]  # metric name, sorted (label, value) pairs without empty values
 
 
@@ -83,6 +85,14 @@ def free_port() -> int:
             except OSError:
                 continue  # taken
             return int(probe.getsockname()[1])
+
+
+def at_rest(difference: Callable[[], T]) -> T:
+    """The first look that finds no difference, else the last: what others change meanwhile differs in some looks, not in all."""
+    until = time.monotonic() + _LONG
+    while (found := difference()) and time.monotonic() < until:
+        time.sleep(0.1)
+    return found
 
 
 @contextlib.contextmanager

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import itertools
 import os
+import secrets
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 FILE_SYSTEM = Path("/sys/fs/cgroup")
 _NUMBERS = itertools.count()
+_OURS = secrets.token_hex(4)  # what an earlier run left behind may bear our pid
 
 
 class RealCgroup:
@@ -44,7 +46,7 @@ def remove(directory: Path) -> None:
         return
     for below in [entry for entry in directory.iterdir() if entry.is_dir()]:
         remove(below)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while True:
         try:
             directory.rmdir()
@@ -54,15 +56,16 @@ def remove(directory: Path) -> None:
         except OSError:
             if time.monotonic() > deadline:
                 raise
-            for pid in (directory / "cgroup.procs").read_text().split():
-                os.kill(int(pid), signal.SIGKILL)
+            with suppress(OSError):  # they end meanwhile
+                for pid in (directory / "cgroup.procs").read_text().split():
+                    os.kill(int(pid), signal.SIGKILL)
             time.sleep(0.02)
 
 
 @contextmanager
 def real_cgroup(*controllers: str, below: str = "") -> Iterator[RealCgroup]:
     """A new cgroup in these hierarchies, removed at the end; the test is skipped where none can be made."""
-    path = f"{below}/bongsu-test-{os.getpid()}-{next(_NUMBERS)}"
+    path = f"{below}/bongsu-test-{os.getpid()}-{_OURS}-{next(_NUMBERS)}"
     directories = {name: Path(f"{FILE_SYSTEM}/{name or 'unified'}{path}") for name in controllers}
     made = RealCgroup(path, directories)
     try:

@@ -123,9 +123,10 @@ def test_what_udev_writes_later_is_seen(tmp_path: Path) -> None:
 
 def test_equals_node_exporter_on_this_machine() -> None:
     """The same devices and columns; values within 5 %, as disks go on working."""
-    theirs = ne.scrape(["diskstats"])
-    mine = ne.ours([DiskstatsCollector(Machine.at())])
-    assert ne.differences(theirs, mine, tolerance=0.05, only="(?!node_disk_io_now)") == []
+    with ne.serving(["diskstats"]) as scrape:
+        collector, standing = DiskstatsCollector(Machine.at()), "(?!node_disk_io_now)"
+        differences = ne.at_rest(lambda: ne.differences(scrape(), ne.ours([collector]), tolerance=0.05, only=standing))
+    assert differences == []
     assert os.path.exists("/proc/diskstats")
 
 

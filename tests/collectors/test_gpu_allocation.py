@@ -44,9 +44,9 @@ def kubelet() -> Iterator[FakeKubelet]:
 
 
 def held(snapshot: Snapshot, machine: Machine | None = None, until: int = 0) -> set[tuple[str, ...]]:
-    """The label values of each sample; asked again until there are so many, or half a minute has passed."""
+    """The label values of each sample; asked again until there are so many, or a minute and a half has passed."""
     allocations = Allocations(machine or Machine.at())
-    end = time.monotonic() + 30
+    end = time.monotonic() + 90
     while True:
         samples = list(allocations.take(snapshot))
         assert all(len(sample.labels) == len(sample.spec.labels) and sample.value == 1 for sample in samples)

@@ -66,9 +66,9 @@ def test_ten_thousand_interfaces(tmp_path: Path) -> None:
 def test_equals_node_exporter_on_this_machine() -> None:
     """The same names and values, collected twice: from new descriptors and from kept ones."""
     collector = NetclassCollector(Machine.at())
-    theirs = ne.scrape(["netclass"])
-    for _ in range(2):
-        assert ne.differences(theirs, ne.ours([collector])) == []
+    with ne.serving(["netclass"]) as scrape:
+        for _ in range(2):
+            assert ne.at_rest(lambda: ne.differences(scrape(), ne.ours([collector]))) == []
 
 
 def test_changes_are_seen(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -48,10 +48,11 @@ def _states(root: Root) -> Counter[str]:
 def test_a_file_of_many_pages_is_read_to_its_end(connections: int, tmp_path: Path) -> None:
     """/proc/net/tcp gives a page at each read: all 601 sockets of the test are found, and each line is counted."""
     root = Root("/proc")
+    port = b":%04X " % connections
+    # The kernel may pass over a line, or tell it twice, where others close a socket between two pages.
+    assert ne.at_rest(lambda: root.read("net/tcp").count(port) - (2 * CONNECTIONS + 1)) == 0
     text = root.read("net/tcp")
     assert len(text) > 16 * 4096
-    port = b":%04X " % connections
-    assert text.count(port) == 2 * CONNECTIONS + 1
     assert sockets.read(root, "net/tcp").states[1] >= 2 * CONNECTIONS
     (tmp_path / "net").mkdir()
     (tmp_path / "net/tcp").write_bytes(text)  # others on this machine come and go, so the lines are held still
@@ -63,26 +64,38 @@ def test_states_equal_node_exporters_and_those_of_psutil(connections: int) -> No
     import psutil
 
     machine = Machine.at()
-    theirs = ne.scrape(["tcpstat"]).values
-    theirs_states = {key[1][0][1]: value for key, value in theirs.items() if key[0] == "node_tcp_connection_states"}
-    listed = Counter(connection.status for connection in psutil.net_connections("tcp"))
-    for collector in (TcpstatCollector(machine), _from_files(machine)):
+    passing = {
+        "time_wait",
+        "syn_sent",
+        "syn_recv",
+        "fin_wait1",
+        "fin_wait2",
+        "last_ack",
+        "closing",
+        "close",
+        "close_wait",
+    }
+
+    def differences(scrape: Callable[[], ne.Exposed], collector: TcpstatCollector) -> list[tuple[str, ...]]:
+        theirs = {
+            dict(key[1])["state"]: n for key, n in scrape().values.items() if key[0] == "node_tcp_connection_states"
+        }
         mine = ne.ours([collector])
         assert set(mine.types.items()) == {("node_tcp_connection_states", "gauge")}
         states = {key[1][0][1]: value for key, value in mine.values.items()}
+        listed = Counter(connection.status for connection in psutil.net_connections("tcp"))
         plain = _states(machine.proc)
         assert states["established"] >= 2 * (CONNECTIONS + 50)
+        found: list[tuple[str, ...]] = [(state,) for state in states.keys() - passing - theirs.keys()]
         for state, others in (("established", "ESTABLISHED"), ("listen", "LISTEN")):
-            assert states[state] == pytest.approx(theirs_states[state], abs=20)
-            assert states[state] == pytest.approx(listed[others], abs=20)
-            assert states[state] == pytest.approx(plain[state], abs=20)
-        assert states.keys() - {
-            "time_wait",
-            "syn_sent",
-            "fin_wait1",
-            "fin_wait2",
-            "last_ack",
-        } <= theirs_states.keys() | {"close_wait"}
+            counted = states[state]
+            compared = (theirs[state], listed[others], plain[state])
+            found += [(state, str(counted), str(other)) for other in compared if abs(counted - other) > 20]
+        return found
+
+    with ne.serving(["tcpstat"]) as scrape:
+        for collector in (TcpstatCollector(machine), _from_files(machine)):
+            assert ne.at_rest(lambda: differences(scrape, collector)) == []  # noqa: B023  it is called at once
 
 
 def _from_files(machine: Machine) -> TcpstatCollector:
@@ -97,15 +110,15 @@ def test_bytes_in_queues_are_counted_and_a_listeners_backlog_is_not(connections:
     machine = Machine.at()
     with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
         waiting = [socket.create_connection(listener.getsockname()) for _ in range(100)]
-        before = {name: _queued(collector) for name, collector in _two(machine).items()}
+        # What others have in their queues meanwhile is gone in some look.
+        assert ne.at_rest(lambda: [name for name, one in _two(machine).items() if _queued(one) >= 20_000]) == []
         for one in waiting:
             one.sendall(b"x" * 1000)
-        after = {name: _queued(collector) for name, collector in _two(machine).items()}
+        assert (
+            ne.at_rest(lambda: [n for n, one in _two(machine).items() if not 80_000 <= _queued(one) <= 140_000]) == []
+        )
         for one in waiting:
             one.close()
-    for name, received in after.items():
-        assert received - before[name] == pytest.approx(100_000, abs=20_000), name
-        assert before[name] < 20_000, name
 
 
 def _two(machine: Machine) -> dict[str, TcpstatCollector]:

@@ -15,9 +15,10 @@ from bongsu.sources.root import Machine
 
 def test_equals_node_exporter_on_this_machine() -> None:
     """All 17 values of the same kernel; what drifts while nothing keeps the clock, within a thousandth."""
-    mine = ne.ours([TimexCollector(Machine.at())])
-    assert ne.differences(ne.scrape(["timex"]), mine, tolerance=1e-3) == []
-    assert len(mine.values) == 17
+    with ne.serving(["timex"]) as scrape:
+        collector = TimexCollector(Machine.at())
+        assert ne.at_rest(lambda: ne.differences(scrape(), ne.ours([collector]), tolerance=1e-3)) == []
+    assert len(ne.ours([collector]).values) == 17
 
 
 def test_units_follow_the_kernels_bits(monkeypatch: pytest.MonkeyPatch) -> None:

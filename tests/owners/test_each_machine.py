@@ -14,7 +14,7 @@ def test_two_that_ask_at_once_get_the_same() -> None:
 
     def make(_: Machine) -> object:
         begun.release()
-        go.wait(10)
+        go.wait()
         return object()
 
     of, machine, got = one_for_each(make), Machine.at(), []

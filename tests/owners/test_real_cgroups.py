@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from bongsu.model.owner import By, Owner, OwnerKind
+from bongsu.owners import resolver as resolver_module
 from bongsu.owners.placement import Placed
 from bongsu.owners.resolver import Resolver
 from bongsu.sources.cgroup import UNIFIED
@@ -108,8 +109,9 @@ def test_a_forged_name_in_a_delegated_subtree_is_not_believed(made: Cgroups, res
     assert owner(Resolver(Machine.at()), pid).kind in {OwnerKind.POD, OwnerKind.SLURM, OwnerKind.CONTAINER}
 
 
-def test_a_process_that_is_moved_is_noticed(made: Cgroups, resolver: Resolver) -> None:
+def test_a_process_that_is_moved_is_noticed(made: Cgroups, resolver: Resolver, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that is adopted by a job just after its start belongs to it at the next look."""
+    monkeypatch.setattr(resolver_module, "_YOUNG_SECONDS", 600.0)  # however slow this machine is
     pid = made.sleeper("login.service")
     assert owner(resolver, pid).kind is OwnerKind.UNIT
     made.move(pid, "slurm/uid_1000/job_42/step_extern", made.first)
@@ -175,5 +177,5 @@ def test_a_hidden_process_has_no_owner(hidepid: int, answer: str) -> None:
             top,
             str(os.getpid()),
         ]
-        done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60)
+        done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=150)
     assert done.stdout == answer

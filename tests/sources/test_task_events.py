@@ -213,7 +213,7 @@ def test_a_name_that_is_not_utf8_is_kept() -> None:
 def test_too_many_cpus_and_no_room_are_answers(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each says what stands in the way, and no descriptor is left open."""
     pid, _ = held("true")
-    before = sorted(os.listdir("/proc/self/fd"))
+    before = set(os.listdir("/proc/self/fd"))
     with pytest.raises(NoCounter, match="33 CPUs") as none:
         TaskEvents.open(pid, cpus=range(33))
     assert none.value.kind == NOT_SUPPORTED
@@ -225,4 +225,4 @@ def test_too_many_cpus_and_no_room_are_answers(held: Held, monkeypatch: pytest.M
     with pytest.raises(NoCounter, match="perf_event_mlock_kb") as none:
         TaskEvents.open(pid)
     assert none.value.kind == NOT_PERMITTED
-    assert sorted(os.listdir("/proc/self/fd")) == before
+    assert set(os.listdir("/proc/self/fd")) <= before
