@@ -87,9 +87,8 @@ class Allocations:
                 others[who] = msgspec.structs.replace(owner, container="")
             else:
                 others[who] = owner
-            identity = f"{owner.id} in {owner.inside}" if owner.inside else owner.id
             labels = (
-                unit.gpu, unit.uuid, owner.kind.value, identity, owner.name, owner.namespace, within(owner)[2],
+                unit.gpu, unit.uuid, owner.kind.value, owner.label_id, owner.name, owner.namespace, within(owner)[2],
                 owner.user, source,
             )  # fmt: skip
             if labels not in given:

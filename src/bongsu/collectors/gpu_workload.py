@@ -90,9 +90,8 @@ class _Workload:
 
     def labels(self) -> tuple[str, ...]:
         owner = self.owner
-        identity = f"{owner.id} in {owner.inside}" if owner.inside else owner.id
         user = owner.user if len(self.users) <= 1 else ""  # processes of several
-        return (owner.kind.value, identity, owner.name, owner.namespace, user)
+        return (owner.kind.value, owner.label_id, owner.name, owner.namespace, user)
 
 
 class Workloads:

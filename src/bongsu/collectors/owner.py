@@ -211,8 +211,7 @@ class _Labels:
     __slots__ = ("_info", "_said", "base", "more")
 
     def __init__(self, owner: Owner) -> None:
-        # An id is one owner's only within what it lies in.
-        self.base = (owner.kind.value, f"{owner.id} in {owner.inside}" if owner.inside else owner.id)
+        self.base = (owner.kind.value, owner.label_id)
         self.more: dict[str, tuple[str, ...]] = {}
         self._said: tuple[object, ...] = ()
         self._info: tuple[str, ...] = ()

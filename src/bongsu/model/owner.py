@@ -62,3 +62,8 @@ class Owner(msgspec.Struct, frozen=True, gc=False):
     def key(self) -> tuple[OwnerKind, str, str]:
         """What use is summed over: the job, not its step; the pod, not its container."""
         return (self.kind, self.id, self.inside)
+
+    @property
+    def label_id(self) -> str:
+        """The label ``id`` of its series: with what it lies in, where ids are only unique there."""
+        return f"{self.id} in {self.inside}" if self.inside else self.id

@@ -18,9 +18,8 @@ INDEX = "index.json"
 SORTS = ("started", "wall", "cpu", "memory", "name")
 UNREADABLE, NEWER = "unreadable", "newer"  # states of a row beside those of a run
 
-_SETTLED_SECONDS = (
-    2.0  # a folder changed later than this before it was read may change again within one tick of the clock
-)
+# A folder that was changed later than this before it was read may change again within one tick of the clock.
+_SETTLED_SECONDS = 2.0
 
 
 class RunRow(msgspec.Struct, frozen=True, kw_only=True):

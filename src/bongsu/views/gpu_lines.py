@@ -76,14 +76,9 @@ def _slices(instances: Iterable[GpuInstance], width: int, *, ascii_only: bool) -
     text = Text()
     for place, part in enumerate(parts):
         share = (part.memory_total_bytes or 0.0) / whole if whole else 1 / len(parts)
-        ratio = (
-            part.memory_used_bytes / part.memory_total_bytes
-            if part.memory_total_bytes and part.memory_used_bytes is not None
-            else None
-        )
         if place:
             text.append("|", style="dim")
-        text.append_text(_bar(ratio, max(1, int(share * room)), ascii_only))
+        text.append_text(_bar(_full(part), max(1, int(share * room)), ascii_only))
     text.append(" " * max(0, width - text.cell_len))
     return text
 
@@ -116,12 +111,11 @@ def _together(gpus: Sequence[GpuUse], *, ascii_only: bool) -> Text:
     return line
 
 
-def _full(gpu: GpuUse) -> float | None:
-    return (
-        gpu.memory_used_bytes / gpu.memory_total_bytes
-        if gpu.memory_total_bytes and gpu.memory_used_bytes is not None
-        else None
-    )
+def _full(one: GpuUse | GpuInstance) -> float | None:
+    """How much of its memory is in use, 0 to 1."""
+    if not one.memory_total_bytes or one.memory_used_bytes is None:
+        return None
+    return one.memory_used_bytes / one.memory_total_bytes
 
 
 def _whole(value: float | None) -> str:

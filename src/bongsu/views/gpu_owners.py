@@ -134,7 +134,7 @@ def _owners(batch: Batch, part: Part) -> Iterator[Owner]:
 
 
 def _key(owner: Owner) -> _Key:
-    return owner.kind.value, f"{owner.id} in {owner.inside}" if owner.inside else owner.id
+    return owner.kind.value, owner.label_id
 
 
 def _placed(gpus: Iterable[str]) -> tuple[str, ...]:

@@ -92,7 +92,7 @@ class GpuPower:
 def _keys(rows: Iterable[GpuProcessRow], owner: Owner | None) -> Iterable[_Key]:
     """A process on two instances of a device has one share of it."""
     if owner is not None:
-        return [(_OWNERS, owner.kind.value, f"{owner.id} in {owner.inside}" if owner.inside else owner.id)]
+        return [(_OWNERS, owner.kind.value, owner.label_id)]
     return dict.fromkeys((_device(row), str(row.pid)) for row in rows)
 
 

@@ -8,6 +8,7 @@ from bongsu.collectors import gpu_values as values
 from bongsu.model.batch import Absence, Batch
 from bongsu.model.metric import MetricSpec
 from bongsu.model.summary import GpuInstance, GpuUse
+from bongsu.views.gpu_entries import place
 
 # Reasons that are trouble, in words. The limit of power is usual under full load, and an idle GPU is at rest.
 _HELD_DOWN = {
@@ -65,10 +66,7 @@ def _use(labels: tuple[str, ...], name: str, up: bool | None, why: Absence | Non
 
 
 def _instances(parent: str, now: _Values) -> Iterator[GpuInstance]:
-    def place(labels: tuple[str, ...]) -> tuple[int, ...]:
-        return tuple(int(part) for part in labels[0].split("_") if part.isdigit())
-
-    for labels in sorted(now.get(values.MIG_INFO, {}), key=place):
+    for labels in sorted(now.get(values.MIG_INFO, {}), key=lambda labels: place(labels[0])):
         index, uuid, of, gpu_instance, _, profile = labels
         if of != parent:
             continue

@@ -77,7 +77,7 @@ def part_with(name: str, batch: Batch) -> Part | None:
 
 def key_of(owner: Owner) -> str:
     """What an address calls it: its labels ``kind`` and ``id``."""
-    return printable(f"{owner.kind.value}/{_id(owner)}")
+    return printable(f"{owner.kind.value}/{owner.label_id}")
 
 
 def within(owner: Owner) -> str:
@@ -89,10 +89,6 @@ def within(owner: Owner) -> str:
 
 def _rows(part: Part) -> list[OwnerRow]:
     return [row for table in part.tables if table.name == "owners" for row in table.rows if isinstance(row, OwnerRow)]
-
-
-def _id(owner: Owner) -> str:
-    return f"{owner.id} in {owner.inside}" if owner.inside else owner.id
 
 
 def _told(row: OwnerRow, rates: OwnerRates, killed: float | None, ended: int | None) -> list[Any]:
@@ -119,7 +115,7 @@ def _evidence(owner: Owner) -> list[list[str]]:
 
 def _asked(owner: Owner) -> str | None:
     """The label ``id`` where the key does not show it as it is; "" where it is not UTF-8, so that no question can name it."""
-    name = _id(owner)
+    name = owner.label_id
     if name.isprintable():
         return None
     try:
