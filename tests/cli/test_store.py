@@ -70,7 +70,7 @@ def test_info_tells_of_gaps(tmp_path: Path) -> None:
     """When there was nothing, and for how long."""
     path = store(tmp_path / "a.db", lines("a", 10) + lines("a", 10, first=100))
     text = told("info", "--store", path, "--gap", "10m")
-    assert "raw: 1 times without any sample longer than 10 min" in text
+    assert "raw: 1 time without any sample longer than 10 min" in text
     assert "2023-11-14 22:22:15 to 2023-11-14 22:45:00  22 min 45 s" in text
     assert "without any sample" not in told("info", "--store", path, "--gap", "1h")
 
@@ -219,7 +219,7 @@ def test_our_own_readings_join_their_series(tmp_path: Path) -> None:
     settings.write_text(f"sinks:\n  jsonl:\n    path: {log}\n")
     with running("agent", "-c", str(settings), "--port", "0", "--interval", "0.2", "--collector.disable-defaults",
                  "--collector.loadavg", "--collector.stat") as agent:  # fmt: skip
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline and (not log.exists() or log.read_bytes().count(b"\n") < 3):
             time.sleep(0.05)
         end(agent)
@@ -282,7 +282,7 @@ def test_what_reads_works_while_it_is_written(tmp_path: Path) -> None:
     """`bongsu up` goes on while the history is looked at, checked, copied and exported."""
     with running("up", "--data-dir", str(tmp_path), "--port", "0", "--interval", "0.1", "-q") as up:
         path = tmp_path / "history.db"
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline and not has_samples(path):
             time.sleep(0.2)
         assert json.loads(told("info", "--json", "--store", path))["writer"] == up.pid
@@ -398,7 +398,7 @@ def test_ctrl_c_in_an_import_leaves_nothing(tmp_path: Path) -> None:
             assert process.poll() is None
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
+        assert process.wait(120) == 130
         assert process.stderr
         assert process.stderr.read() == ""
     assert take_stock(str(path)).series == 1

@@ -74,7 +74,8 @@ def _gaps(name: str, tier: TierStock, gap_seconds: float, console: Console) -> N
     if not tier.gaps:
         return
     console.print()
-    console.print(f"{name}: {len(tier.gaps)} times without any sample longer than {seconds_text(gap_seconds)}")
+    times = "1 time" if len(tier.gaps) == 1 else f"{len(tier.gaps)} times"
+    console.print(f"{name}: {times} without any sample longer than {seconds_text(gap_seconds)}")
     for gap in tier.gaps[-_MOST_GAPS:]:
         long = seconds_text((gap.before - gap.after) / 1000)
         console.print(f"  {utc_text(gap.after)} to {utc_text(gap.before)}  {long}")
