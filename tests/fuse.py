@@ -70,7 +70,7 @@ class Fuse:
         with contextlib.suppress(OSError):
             self.abort()
         _libc.umount2(self.where.encode(), _MNT_DETACH)
-        self._thread.join(5)
+        self._thread.join(60)
         os.close(self._fd)
         _libc.unshare(_CLONE_FS)  # threads begun meanwhile share our folder, and setns refuses that
         if _libc.setns(self._outside, _CLONE_NEWNS):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,6 +30,7 @@ Held = Callable[..., tuple[int, Callable[[], None]]]
 def held() -> Iterator[Held]:
     """Starts a command that waits to be let go: its pid, and what lets it go."""
     made: list[int] = []
+    pids: list[int] = []
 
     def start(*argv: str, files: tuple[int, ...] = ()) -> tuple[int, Callable[[], None]]:
         waiting, release = os.pipe()
@@ -41,6 +43,7 @@ def held() -> Iterator[Held]:
             os.execvp(argv[0], argv)
         os.close(waiting)
         made.append(release)
+        pids.append(pid)
 
         def go() -> None:
             made.remove(release)
@@ -51,6 +54,9 @@ def held() -> Iterator[Held]:
     yield start
     for release in made:
         os.close(release)
+    for pid in pids:
+        with suppress(ChildProcessError):  # the test has waited for it
+            os.waitpid(pid, 0)
 
 
 def _of(kind: type[Kind], happened: list[Happened]) -> list[Kind]:
