@@ -25,13 +25,14 @@ from bongsu.model.process import ProcessRow
 from bongsu.model.summary import GpuInstance, GpuUse
 from bongsu.sources.nvml.scenario import Device, Scenario, Use
 from bongsu.sources.nvml.scenario import Process as PlayedProcess
-from bongsu.views import gpu_processes
+from bongsu.views import gpu_entries, gpu_processes
 from bongsu.views.gpu_entries import OnGpu, entries
 from bongsu.views.gpu_lines import gpu_lines
 from bongsu.views.gpu_past import GpuPast
 from bongsu.views.gpu_uses import gpu_uses
 from bongsu.views.listing import Listing
 from bongsu.views.processes import Order
+from bongsu.views.rates import ProcessRates
 from bongsu.views.ruled import Sort
 from bongsu.views.top_help import KEYS
 from cli.command import ARGV, bongsu
@@ -109,6 +110,22 @@ def test_a_process_is_joined_by_number_and_start() -> None:
     [joined] = arranged(on_gpu(1, start=5), all_of_it=(seen(1, 5),))
     assert joined.process is not None
     assert joined.age == 5.0
+
+
+def test_what_a_process_takes_of_the_machine_stands_with_it() -> None:
+    """Cores and memory of the process of that number and start; of one that is not seen here a dash, never 0."""
+    here = msgspec.structs.replace(seen(5, 50), resident_bytes=3 << 30)
+    rates = {here.identity: ProcessRates(1.5, None, None)}
+    found = {one.row.pid: one for one in entries(batch(on_gpu(5, start=50), on_gpu(6, start=60)), (here,), None, rates)}
+    known, unknown = (gpu_entries.document(found[pid]) for pid in (5, 6))
+    assert (known["cores"], known["resident_bytes"]) == (1.5, 3 << 30)
+    assert (unknown["cores"], unknown["resident_bytes"]) == (None, None)
+    title = gpu_processes.heading(130, Order()).plain
+    drawn = [gpu_processes.line(found[pid], 130).plain for pid in (5, 6)]
+    for name, words in (("CPU %", ["150", "-"]), ("HOST", ["3G", "-"])):
+        end = title.index(name) + len(name)
+        assert [line[:end].split()[-1] for line in drawn] == words, name
+    assert "HOST" not in gpu_processes.heading(129, Order()).plain
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 120, 200])

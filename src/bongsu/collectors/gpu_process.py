@@ -263,19 +263,19 @@ class GpuProcessCollector:
         if self._members.whole and os.geteuid() == 0:  # nothing is hidden from root
             return Absence(
                 INFO, labels, Why.MISSING,
-                Message("{count} processes that the driver lists on GPUs are not there: they have ended, or count in "
-                        "another system, as on WSL", count=self._members.unseen),
+                Message("processes that the driver lists on GPUs and that are not there: {count}; they have ended, or "
+                        "count in another system, as on WSL", count=self._members.unseen),
                 Message("if it lasts, see what holds the devices open: fuser -v /dev/nvidia*"),
             )  # fmt: skip
         if self._members.whole:
             return Absence(
                 INFO, labels, Why.FORBIDDEN,
-                Message("{count} processes on GPUs cannot be seen", count=self._members.unseen),
+                Message("processes on GPUs that cannot be seen: {count}", count=self._members.unseen),
                 Message("run as root, or mount the proc file system without hidepid"),
             )  # fmt: skip
         return Absence(
             INFO, labels, Why.FORBIDDEN,
-            Message("{count} processes on GPUs are outside of this container, or not seen to use a GPU",
+            Message("processes on GPUs that are outside of this container, or not seen to use a GPU: {count}",
                     count=self._members.unseen),
             Message("give the container the machine's pid namespace: hostPID: true in Kubernetes, --pid=host in Docker"),
         )  # fmt: skip

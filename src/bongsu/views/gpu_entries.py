@@ -12,14 +12,16 @@ from bongsu.model.process import ProcessRow
 from bongsu.views.gpu_visible import Visible
 from bongsu.views.owned import keys, searched
 from bongsu.views.processes import Order
+from bongsu.views.rates import NO_RATES, Identity, ProcessRates
 
 TABLE, COLLECTOR = "gpu_processes", "gpu_process"
+_NONE: Mapping[Identity, ProcessRates] = {}
 
 
 class OnGpu(NamedTuple):
     """One line: a process on one device or instance, the same one of this machine where it can be seen, and its age (s).
 
-    In a tree ``branch`` stands before its name; ``context`` is one that is not on the GPU, but started those below.
+    ``cores`` of the machine is how many it kept busy; None where that is not known. In a tree ``branch`` stands before its name; ``context`` is one that is not on the GPU, but started those below.
     """
 
     row: GpuProcessRow
@@ -27,6 +29,7 @@ class OnGpu(NamedTuple):
     age: float | None
     branch: str = ""
     context: bool = False
+    cores: float | None = None
 
     @property
     def identity(self) -> tuple[str, str, int, int | None]:
@@ -34,17 +37,31 @@ class OnGpu(NamedTuple):
         return self.row.gpu, self.row.uuid, self.row.pid, self.row.start_ticks
 
 
-def entries(batch: Batch | None, seen: Iterable[ProcessRow], visible: Visible | None = None) -> list[OnGpu]:
-    """Those on GPUs that are visible; ``seen`` are the processes of this machine."""
+def entries(
+    batch: Batch | None,
+    seen: Iterable[ProcessRow],
+    visible: Visible | None = None,
+    rates: Mapping[Identity, ProcessRates] = _NONE,
+) -> list[OnGpu]:
+    """Those on GPUs that are visible; ``seen`` are the processes of this machine and ``rates`` what these do per second."""
     part = None if batch is None else part_of(batch)
     if batch is None or part is None:
         return []
-    by_identity: Mapping[tuple[int, int | None], ProcessRow] = {(row.pid, row.start_ticks): row for row in seen}
+    by_identity = {row.identity: row for row in seen}
     return [
-        OnGpu(row, by_identity.get((row.pid, row.start_ticks)), age(batch.time, row.start_time))
+        _joined(
+            row, None if row.start_ticks is None else by_identity.get((row.pid, row.start_ticks)), batch.time, rates
+        )
         for row in rows_of(part)
         if visible is None or visible.shows(row.gpu)
     ]
+
+
+def _joined(
+    row: GpuProcessRow, process: ProcessRow | None, now: float, rates: Mapping[Identity, ProcessRates]
+) -> OnGpu:
+    cores = None if process is None else rates.get(process.identity, NO_RATES).cores
+    return OnGpu(row, process, age(now, row.start_time), cores=cores)
 
 
 def part_of(batch: Batch) -> Part | None:
@@ -99,7 +116,8 @@ def document(entry: OnGpu) -> dict[str, Any]:
         "owner": keys(row.owner), "kinds": row.kinds, "start_time": row.start_time, "age_seconds": entry.age,
         "memory_bytes": row.memory_bytes, "memory_ratio": row.memory_ratio, "sm_ratio": row.sm_ratio,
         "memory_bandwidth_ratio": row.memory_bandwidth_ratio, "encoder_ratio": row.encoder_ratio,
-        "decoder_ratio": row.decoder_ratio,
+        "decoder_ratio": row.decoder_ratio, "cores": entry.cores,
+        "resident_bytes": None if entry.process is None else entry.process.resident_bytes,
     }  # fmt: skip
 
 

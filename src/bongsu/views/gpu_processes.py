@@ -91,6 +91,10 @@ _COLUMNS: tuple[Column[OnGpu], ...] = (
     Column("BW %", 4, 72, _on_it(lambda one: percent(one.row.memory_bandwidth_ratio)), sort=Sort.IO),
     Column("ENC %", 5, 150, _on_it(lambda one: percent(one.row.encoder_ratio))),
     Column("DEC %", 5, 150, _on_it(lambda one: percent(one.row.decoder_ratio))),
+    Column("CPU %", 5, 130, _on_it(lambda one: percent(one.cores))),
+    Column(
+        "HOST", 5, 130, _on_it(lambda one: short_bytes(None if one.process is None else one.process.resident_bytes))
+    ),
     Column("AGE", 4, 56, lambda one: age_text(one.age)),
     Column("OWNER", 16, 72, _owner, left=True, below=110),
     Column("OWNER", 20, 110, _owner, left=True, below=140),

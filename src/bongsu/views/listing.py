@@ -112,7 +112,7 @@ class Listing:
 
     def _of_gpus(self, batch: Batch, rows: Sequence[ProcessRow]) -> Sequence[OnGpu | GpuGroup]:
         visible = self.visible
-        found = gpu_entries.entries(batch, rows, visible)
+        found = gpu_entries.entries(batch, rows, visible, self.rates.processes())
         if self.grouped:
             return gpu_groups.arrange(found, self.by, self.order, batch, self._power, visible)
         if self.opened is not None:

@@ -79,7 +79,7 @@ def process_json(
     power.take(before)
     power.take(after)
     if gpu_entries.part_of(after) is not None:
-        entries = gpu_entries.entries(after, rows, visible)
+        entries = gpu_entries.entries(after, rows, visible, known)
         arranged = gpu_processes.arrange(entries, rows, order, after.time)
         on_gpus = [gpu_entries.document(one) for one in arranged if not one.context]
         groups = gpu_groups.arrange(entries, By.OWNER, order, after, power, visible)
