@@ -341,7 +341,7 @@ def test_thousands_of_processes_stay_smooth(browser: Browser) -> None:
             for _ in range(5):
                 running.tick()
                 expect(rows(visit.page).last.locator("td.threads")).to_have_text(str(running.ticks))
-            assert worked() - before < 5 * 0.4  # 25 ms a look on a quiet machine
+            assert worked() - before < 5 * 0.1  # 13 ms a look on a quiet machine
             visit.clean()
 
 
