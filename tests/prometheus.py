@@ -99,7 +99,7 @@ class Prometheus:
             try:
                 if self._exchange("GET", "/-/ready")[0] == http.HTTPStatus.OK:
                     return self
-            except OSError:
+            except (OSError, http.client.HTTPException):
                 pass
             if process.poll() is not None:
                 break

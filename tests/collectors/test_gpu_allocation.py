@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from begun import begun
 from bongsu.collectors.gpu import GpuCollector
 from bongsu.collectors.gpu_allocation import Allocations, allowed_minors, holders_of
 from bongsu.model.batch import Sample
@@ -149,6 +150,7 @@ def test_the_environment_of_a_jobs_process_tells_by_uuid(
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": said, "SLURM_JOB_NAME": "train", "SLURM_JOB_ID": "42"}
     with subprocess.Popen(["/bin/sleep", "600"], env=environment) as one:
         try:
+            begun(one.pid)
             made.move(one.pid, JOB, made.first)
             found = {labels for labels in held(look((device(0), device(1)))) if labels[3] == "42"}
         finally:
@@ -164,6 +166,7 @@ def test_no_environment_is_read_where_that_is_off(made: Cgroups) -> None:
         configure(machine, OwnerSettings(environment=allowed))
         with subprocess.Popen(["/bin/sleep", "600"], env=environment) as one:
             try:
+                begun(one.pid)
                 made.move(one.pid, JOB, made.first)
                 found = {labels for labels in held(look((device(0),)), machine) if labels[3] == "42"}
             finally:

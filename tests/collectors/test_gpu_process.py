@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from begun import begun
 from bongsu.collectors import gpu_member
 from bongsu.collectors.gpu_process import GpuProcessCollector
 from bongsu.model.batch import Absence, Sample, Table, Why
@@ -285,12 +286,8 @@ def test_command_lines_only_masked_and_if_asked_for() -> None:
     script = ["/bin/sh", "-c", "read _; exit", "train.sh", f"--hf-token={secret}", "--lr=0.1"]
     with subprocess.Popen(argv) as plain, subprocess.Popen(script, stdin=subprocess.PIPE) as shell:
         try:
-            for one in (
-                plain,
-                shell,
-            ):  # execve(2) closes the pipe that Popen waits for before the arguments are in place
-                while not Path(f"/proc/{one.pid}/cmdline").read_bytes():
-                    time.sleep(0.001)
+            begun(plain.pid)
+            begun(shell.pid)
             snapshot = look((device(),), process(plain.pid), process(shell.pid), at=time.time() + 1)
             made = Made()
             made.collect(snapshot)

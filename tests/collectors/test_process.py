@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from begun import begun
 from bongsu.collectors import process
 from bongsu.collectors.process import ProcessCollector
 from bongsu.model.batch import Absence, Sample, Table, Why
@@ -66,8 +67,7 @@ def test_arguments_come_on_request_and_masked() -> None:
     child = subprocess.Popen(["sleep", "100", "--token=hunter2"], stderr=subprocess.DEVNULL)
     shell = subprocess.Popen(["/bin/sh", "-c", "read x; : --password hunter2"], stdin=subprocess.PIPE)
     try:
-        while not Path(f"/proc/{shell.pid}/cmdline").read_bytes():
-            pass  # execve(2) closes the pipe that Popen waits for before it has put the arguments in place
+        begun(shell.pid)
         with_arguments = rows(ProcessCollector(Machine.at(), arguments=True))
         assert with_arguments[shell.pid].arguments == "/bin/sh -c read x; : --password ***"
         assert all("hunter2" not in (row.arguments or "") for row in with_arguments.values())

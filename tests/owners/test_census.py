@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from begun import begun
 from bongsu.owners import census
 from bongsu.owners.census import Censuses, censuses_of
 from bongsu.sources.root import Machine
@@ -42,6 +43,7 @@ def test_each_process_has_its_owner_and_arguments_on_request() -> None:
     look = censuses_of(machine)
     with subprocess.Popen(["sleep", "100"]) as child:
         try:
+            begun(child.pid)
             found = look.take(Reader())
             by_pid = {process.pid: process for process in found.processes}
             assert {os.getpid(), child.pid} <= by_pid.keys()
