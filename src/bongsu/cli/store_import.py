@@ -96,35 +96,25 @@ def import_(
         ):
             added = past.add(connection, spool, known=_kinds(), progress=progress)
         span = None if spool.oldest is None or spool.newest is None else (spool.oldest, spool.newest)
-    if as_json:
-        from bongsu.views.json_text import json_text
-
-        click.echo(
-            json_text(
-                {
-                    "path": path, "format": read.format, "lines": read.lines, "read": read.samples,
-                    "stored": added.samples, "already": added.already, "replaced": added.replaced,
-                    "left_out": added.left_out, "only_minutes": added.coarse, "new_series": added.series,
-                    "skipped_lines": read.skipped, "cut_off_lines": read.cut_off,
-                    "oldest": span and span[0], "newest": span and span[1],
-                }
-            )
-        )  # fmt: skip
-    else:
-        click.echo(f"{path}: {_summary(read, added)}")
-    for problem in read.wrong[:_SOME_WRONG]:
-        say(f"passed over {problem}")
-    if read.skipped > _SOME_WRONG:
-        say(f"passed over {read.skipped - _SOME_WRONG} more wrong lines")
-    if added.coarse:
-        say(f"{added.coarse} of the samples stored are kept as values of minutes, as all else of their time is")
-    if added.left_out:
-        say(
-            f"{added.left_out} samples were left out: their time is kept only as values of minutes, which cannot take "
-            "in more; import into a file of its own (--store) to have them"
-        )
+    click.echo(_json(path, read, added, span) if as_json else f"{path}: {_summary(read, added)}")
+    _say_left_out(read, added)
     _say_too_old(ctx, span)
     return 1 if read.skipped else 0
+
+
+def _json(path: str, read: Reading, added: Added, span: tuple[int, int] | None) -> str:
+    """What was done, for programs; ``span`` are the times of the oldest and the newest sample, in Unix ms."""
+    from bongsu.views.json_text import json_text
+
+    return json_text(
+        {
+            "path": path, "format": read.format, "lines": read.lines, "read": read.samples,
+            "stored": added.samples, "already": added.already, "replaced": added.replaced,
+            "left_out": added.left_out, "only_minutes": added.coarse, "new_series": added.series,
+            "skipped_lines": read.skipped, "cut_off_lines": read.cut_off,
+            "oldest": span and span[0], "newest": span and span[1],
+        }
+    )  # fmt: skip
 
 
 def _summary(read: Reading, added: Added) -> str:
@@ -140,6 +130,21 @@ def _summary(read: Reading, added: Added) -> str:
     if read.skipped:
         parts.append(f"{read.skipped} wrong lines passed over")
     return ", ".join(parts)
+
+
+def _say_left_out(read: Reading, added: Added) -> None:
+    """What of the file is not in the history as it stood there."""
+    for problem in read.wrong[:_SOME_WRONG]:
+        say(f"passed over {problem}")
+    if read.skipped > _SOME_WRONG:
+        say(f"passed over {read.skipped - _SOME_WRONG} more wrong lines")
+    if added.coarse:
+        say(f"{added.coarse} of the samples stored are kept as values of minutes, as all else of their time is")
+    if added.left_out:
+        say(
+            f"{added.left_out} samples were left out: their time is kept only as values of minutes, which cannot take "
+            "in more; import into a file of its own (--store) to have them"
+        )
 
 
 def _say_too_old(ctx: click.Context, span: tuple[int, int] | None) -> None:
