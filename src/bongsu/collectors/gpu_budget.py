@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from bongsu.collectors.gpu_member import Identity, Member, Unit
 
-_CLEARLY = 1.25  # how much more memory a process must hold than one shown, to take its place
+CLEARLY = 1.25  # times the memory of one shown: what another must hold to take its place
 
 
 class Rest:
@@ -46,7 +46,7 @@ class Budget:
     def _place(self, member: Member) -> tuple[float, int, int]:
         memory = member.memory or 0.0
         if (member.unit, member.identity) in self._shown:
-            memory *= _CLEARLY
+            memory *= CLEARLY
         pid, start = member.identity
         return -memory, start, pid
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from bongsu.collectors.gpu_budget import CLEARLY
 from bongsu.collectors.gpu_energy import Energy
 from bongsu.collectors.gpu_member import Identity, Member
 from bongsu.model.batch import Sample
@@ -52,7 +53,6 @@ SPECS = (MEMORY, SM, PROCESSES, ENERGY, ENDED, UNKNOWN_ENDED, FOLDED)
 _LINGER_SECONDS = 300.0  # Prometheus looks back so far: whoever asks for the increase up to the end needs it
 _REMEMBERED_SECONDS = 900.0  # how long after a process was seen its owner is known for the driver's accounting
 _SLACK_SECONDS = 1.0  # the driver's times and ours
-_CLEARLY = 1.25  # as in gpu_budget
 
 Key = tuple[OwnerKind, str, str]
 
@@ -137,7 +137,7 @@ class Workloads:
 
         def place(key: Key) -> tuple[bool, float, Key]:
             memory = self._all[key].memory or 0.0
-            return key not in alive, -memory * (_CLEARLY if key in self._shown else 1.0), key
+            return key not in alive, -memory * (CLEARLY if key in self._shown else 1.0), key
 
         self._shown = set(sorted(self._all, key=place)[: self._most])
 
