@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import secrets
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,13 +15,14 @@ from bongsu.sources.cgroup import UNIFIED, Hierarchies
 from bongsu.sources.root import Root
 
 _NUMBERS = itertools.count()
+_OURS = secrets.token_hex(4)  # what an earlier run left behind may bear our pid
 
 
 class Cgroups:
     """Directories below one slice with a name of our own, in every hierarchy that is asked for."""
 
     def __init__(self) -> None:
-        self.top = f"bongsutest{os.getpid()}x{next(_NUMBERS)}.slice"
+        self.top = f"bongsutest{os.getpid()}x{_OURS}x{next(_NUMBERS)}.slice"
         self._hierarchies = Hierarchies(Root("/sys"))
         self._made: list[Path] = []
         self._sleepers: list[subprocess.Popen[bytes]] = []
@@ -63,7 +65,7 @@ class Cgroups:
         if wait:
             sleeper.wait()
             return
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2][:1] != b"Z" and time.monotonic() < until:
             time.sleep(0.01)
 
@@ -71,7 +73,7 @@ class Cgroups:
         for sleeper in self._sleepers:
             sleeper.kill()
             sleeper.wait()
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while self._made and time.monotonic() < until:
             for directory in sorted(self._made, key=lambda path: -len(path.parts)):
                 with contextlib.suppress(FileNotFoundError, OSError):  # the last process leaves a moment after its end

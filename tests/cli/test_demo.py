@@ -23,7 +23,7 @@ processes:
 
 
 def _get(port: int, path: str, token: str) -> str:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
     text = connection.getresponse().read().decode()
     connection.close()
@@ -120,7 +120,7 @@ def test_up_says_so_and_keeps_nothing(tmp_path: Path) -> None:
         match = re.search(r":(\d+)/\?token=(\S+)", first)
         assert match
         port, token = int(match[1]), match[2]
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while not json.loads(_get(port, "/api/status", token))["ready"]:
             assert time.monotonic() < until
             time.sleep(0.1)

@@ -66,7 +66,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     subprocess.run(
         [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-build-isolation", "--no-deps",
          "--disable-pip-version-check", "--target", str(place), str(source)],
-        check=True, timeout=120, env=environment(),
+        check=True, timeout=170, env=environment(),
     )  # fmt: skip
     return {"PYTHONPATH": str(place)}
 
@@ -200,7 +200,7 @@ def test_help_looks_for_no_packages(tmp_path: Path) -> None:
     """`bongsu --help` neither looks for collectors nor loads a package that brings one."""
     env = _package(tmp_path, "raise SystemExit('loaded')")
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", *ARGV[1:], "--help"], capture_output=True, text=True, check=True, timeout=60,
+        [sys.executable, "-X", "importtime", *ARGV[1:], "--help"], capture_output=True, text=True, check=True, timeout=150,
         env=environment(**env),
     )  # fmt: skip
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
@@ -212,7 +212,7 @@ def test_where_nobody_brings_one_the_look_is_cheap() -> None:
     """Without such a package importlib.metadata, which takes longer than the look, is not imported."""
     code = "import sys; from bongsu.cli import wire; wire.classes(); print('importlib.metadata' in sys.modules)"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60,
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=150,
         env={**environment(), "PYTHONPATH": os.environ.get("PYTHONPATH", "")},
     )  # fmt: skip
     assert done.stdout == "False\n"

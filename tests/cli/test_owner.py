@@ -79,7 +79,7 @@ def test_a_pod_without_a_name_says_why(tmp_path: Path) -> None:
 
 def test_several_at_once() -> None:
     """Each PID has a line of its own; one that is missing does not hide the others."""
-    sleeper = subprocess.Popen(["sleep", "60"])
+    sleeper = subprocess.Popen(["sleep", "600"])
     try:
         done = bongsu("owner", "--json", "self", str(sleeper.pid), "999999999")
     finally:

@@ -91,7 +91,7 @@ def on_terminal(*arguments: str, columns: int = 90, rows: int = 30, **env: str) 
     ):
         os.close(theirs)
         got = b""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             try:
                 piece = os.read(ours, 65536)

@@ -54,7 +54,7 @@ def up(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
             yield running
         finally:
             running.send_signal(signal.SIGTERM)
-            running.wait(60)
+            running.wait(120)
 
 
 def test_the_page_that_runs_is_found_and_knows_the_run(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_the_page_that_runs_is_found_and_knows_the_run(tmp_path: Path) -> None:
         token = url.partition("token=")[2].partition("&")[0]
         api = f"{url.partition('?')[0]}api/run?id={RUN}"
         request = urllib.request.Request(api, headers={"Authorization": f"Bearer {token}"})
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=100) as answer:
             assert msgspec.json.decode(answer.read())["said"] == "exit code 3"
         elsewhere = report_open(tmp_path, "--print", str(make(tmp_path / "other", RUN)))
         assert elsewhere.returncode == 3

@@ -107,18 +107,18 @@ def test_each_run_writes_its_report(tmp_path: Path) -> None:
 def test_ctrl_c_ends_it_and_compares_what_is_there(tmp_path: Path) -> None:
     """As the terminal sends it, to all: the runs that were completed are compared, the exit code is 130."""
     flag = tmp_path / "flag"
-    slow = f"test -e {flag} && exec sleep 60; touch {flag}"
+    slow = f"test -e {flag} && exec sleep 600; touch {flag}"
     argv = [*ARGV, "run", "--runs-dir", str(tmp_path), "--repeat", "3", "--vs", "true", "--", "sh", "-c", slow]
     with subprocess.Popen(
         argv, stderr=subprocess.PIPE, text=True, start_new_session=True, env=environment(), stdin=subprocess.DEVNULL,
         preexec_fn=_heed_signals,  # noqa: PLW1509  the tests have no threads that fork could harm
     ) as process:  # fmt: skip
         try:
-            deadline = time.monotonic() + 90
+            deadline = time.monotonic() + 120
             while "sleep" not in _commands_of(process.pid) and time.monotonic() < deadline:
                 time.sleep(0.05)
             os.killpg(process.pid, signal.SIGINT)
-            _, err = process.communicate(timeout=90)
+            _, err = process.communicate(timeout=120)
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)

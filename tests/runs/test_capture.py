@@ -13,7 +13,7 @@ import pytest
 from at_terminal import shell, terminal
 from cli.command import ARGV, environment
 
-GENEROUS = 60.0
+GENEROUS = 120.0
 
 
 @pytest.fixture

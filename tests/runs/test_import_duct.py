@@ -158,7 +158,7 @@ def test_logs_that_con_duct_itself_made(tmp_path: Path) -> None:
             sys.executable, "-m", "con_duct.cli", "run", "--quiet", "--fail-time", "0", "--sample-interval", "0.2",
             "--report-interval", "0.4", "-p", f"{tmp_path}/y_", "--", "sh", "-c", "sleep 2; exit 3",
         ],
-        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}, check=False, timeout=60,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}, check=False, timeout=150,
         capture_output=True,
     )  # fmt: skip
     report = opened(Found(import_duct(f"{tmp_path}/y_usage.jsonl", str(tmp_path / "runs")).folder))

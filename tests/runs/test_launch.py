@@ -12,7 +12,7 @@ import pytest
 
 from bongsu.runs.launch import Launch, exec_failed, original_environment
 
-GENEROUS = 60.0
+GENEROUS = 120.0
 
 
 def _ended(pid: int) -> int:

@@ -18,7 +18,7 @@ import pytest
 from bongsu.records.segment import read
 from cli.command import ARGV, environment
 
-GENEROUS = 60.0
+GENEROUS = 120.0
 MIB = 1024**2
 
 
@@ -147,7 +147,8 @@ def test_it_works_in_a_pipe_and_in_a_substitution(runs: Path) -> None:
 def test_no_zombie_and_no_process_of_ours_is_left(runs: Path) -> None:
     """Orphans that come to us are reaped while the command runs; when we have gone, so has all of ours."""
     script = (
-        "for i in 1 2 3; do (true &) ; done; sleep 0.5; ps -o stat= --ppid $PPID | grep -c Z; ps -o pid= --ppid $PPID"
+        "for i in 1 2 3; do (true &) ; done; sleep 0.5; n=0; while zombies=$(ps -o stat= --ppid $PPID | grep -c Z);"
+        " [ $zombies -gt 0 -a $n -lt 600 ]; do sleep 0.1; n=$((n+1)); done; echo $zombies; ps -o pid= --ppid $PPID"
     )
     done = subprocess.run(
         _argv(runs, "sh", "-c", script), capture_output=True, text=True, check=False, env=environment()
@@ -187,7 +188,7 @@ def _on_a_small_disk(script: str) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=256k none /mnt && exec "$@"', "sh", *ARGV, "run",
          "--runs-dir", "/mnt/runs", "--interval", "50ms", "sh", "-c", script],
-        capture_output=True, text=True, check=False, timeout=60, env=environment(),
+        capture_output=True, text=True, check=False, timeout=150, env=environment(),
     )  # fmt: skip
     if "unshare" in done.stderr or "mount" in done.stderr:
         pytest.skip("only root can make a full disk")
@@ -226,7 +227,7 @@ def test_a_stop_is_noted(runs: Path) -> None:
         process.send_signal(signal.SIGTSTP)
         _wait(lambda: Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T")
         process.send_signal(signal.SIGCONT)
-        _wait(lambda: len(_events(runs)) >= 3)
+        _wait(lambda: any(event[2] == "continued" for event in _events(runs)))
         process.terminate()
         assert process.wait(GENEROUS) == 128 + 15
     said = [(event[2], event[3]) for event in _events(runs)]
@@ -239,7 +240,7 @@ def test_between_two_samples_the_monitor_sleeps(runs: Path) -> None:
     argv = [*ARGV, "run", "--runs-dir", str(runs), "--quiet", "--interval", "200ms", "sleep", "600"]
     with subprocess.Popen(argv, env=environment()) as process:
         _until_samples(runs, 3)
-        before, count = _switches(process.pid), _samples(runs)
+        count, before = _samples(runs), _switches(process.pid)  # no sample is left out that switches are counted of
         _until_samples(runs, 13)
         after, more = _switches(process.pid), _samples(runs)
         process.terminate()

@@ -17,7 +17,7 @@ import pytest
 from at_terminal import shell, terminal
 from cli.command import ARGV, environment
 
-GENEROUS = 60.0
+GENEROUS = 120.0
 RECORDER = " ".join(ARGV)
 # Tells each signal that it gets, in its order; ends at SIGTERM's second or at "end" in its input.
 LISTENER = r"""
@@ -117,8 +117,9 @@ def test_the_command_may_signal_its_parent(tmp_path: Path) -> None:
 
 
 def test_timeout_ends_it_and_the_command_hears_one_term(tmp_path: Path) -> None:
-    """timeout(1) signals us and the group."""
-    with _listening(tmp_path, 15, before=("timeout", "--preserve-status", "6"), own_group=False) as process:
+    """timeout(1) signals us and the group; its alarm is what tells it that the time is over."""
+    with _listening(tmp_path, 15, before=("timeout", "--preserve-status", "600"), own_group=False) as process:
+        process.send_signal(signal.SIGALRM)
         _until(process, b"<SIGTERM>")
         time.sleep(0.1)
         assert _end(process) == b"<end>"

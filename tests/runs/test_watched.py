@@ -134,7 +134,7 @@ def test_members_are_looked_up_beside(tmp_path: Path) -> None:
     folder = make(tmp_path, end=False)
     runs = Watched(str(tmp_path))
     with written(folder):
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not runs.members() and time.monotonic() < deadline:
             time.sleep(0.02)
         assert runs.members()[100] == (STARTED, RUN)

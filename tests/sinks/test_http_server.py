@@ -55,7 +55,7 @@ def serving(host: str = "127.0.0.1", *, idle: float = 60.0, head: float = 5.0,
 
 def talk(server: MetricsServer, sent: bytes, host: str = "127.0.0.1") -> bytes:
     """All that comes back for these bytes, until the server closes."""
-    with socket.create_connection((host, server.port), timeout=5) as client:
+    with socket.create_connection((host, server.port), timeout=100) as client:
         client.sendall(sent)
         client.shutdown(socket.SHUT_WR)
         got = b""
@@ -67,7 +67,7 @@ def talk(server: MetricsServer, sent: bytes, host: str = "127.0.0.1") -> bytes:
 def test_a_kept_connection_answers_again_and_again() -> None:
     """HTTP/1.1 keeps the connection; each response is complete by its Content-Length."""
     with serving() as server:
-        client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+        client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=100)
         sockets = set()
         for i in range(5):
             client.request("GET", f"/a?n={i}")
@@ -87,7 +87,7 @@ def test_a_kept_connection_answers_again_and_again() -> None:
 
 def test_a_response_is_one_write() -> None:
     """Head and body leave in one segment: a client that reads once has both, and Nagle is off."""
-    with serving() as server, socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:
+    with serving() as server, socket.create_connection(("127.0.0.1", server.port), timeout=100) as client:
         for _ in range(20):
             client.sendall(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
             assert client.recv(65536).endswith(b"GET /x \n")
@@ -150,7 +150,7 @@ def test_a_body_is_not_taken_for_a_request() -> None:
 def test_the_body_of_a_post_is_read_and_the_connection_kept() -> None:
     """A POST's body goes to the handler, whole, and the next request on the connection is answered."""
     with serving() as server:
-        client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+        client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=100)
         for body in (b"query=up", b"x" * 200_000, b""):
             client.request("POST", "/api", body)
             assert client.getresponse().read() == b"POST /api " + body + b"\n"
@@ -161,7 +161,7 @@ def test_a_body_in_pieces_is_waited_for_and_its_rest_is_the_next_request() -> No
     """Where one body ends is what Content-Length says, however the bytes arrive."""
     next_one = b"GET /next HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
     sent = b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabcdef" + next_one
-    with serving() as server, socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:
+    with serving() as server, socket.create_connection(("127.0.0.1", server.port), timeout=100) as client:
         for start in range(0, len(sent), 13):
             client.sendall(sent[start : start + 13])
             time.sleep(0.002)
@@ -173,7 +173,7 @@ def test_a_body_in_pieces_is_waited_for_and_its_rest_is_the_next_request() -> No
 
 def test_a_client_that_waits_for_leave_to_send_its_body_gets_it() -> None:
     """`Expect: 100-continue`, which curl sends with long bodies, is answered before the body comes."""
-    with serving() as server, socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:
+    with serving() as server, socket.create_connection(("127.0.0.1", server.port), timeout=100) as client:
         client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
         assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.sendall(b"abc")
@@ -199,7 +199,7 @@ def test_a_body_that_cannot_be_read_is_refused(head: bytes, body: bytes, status:
 
 def test_a_slow_body_holds_nothing() -> None:
     """A body that does not come in time is given up."""
-    with serving(head=0.2) as server, socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:
+    with serving(head=0.2) as server, socket.create_connection(("127.0.0.1", server.port), timeout=100) as client:
         client.sendall(b"POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab")
         assert client.recv(1000).startswith(b"HTTP/1.1 408 ")
 
@@ -212,31 +212,35 @@ def test_http_1_0_is_closed_unless_it_asks_otherwise() -> None:
         assert got.count(b"Connection: keep-alive") == 2
 
 
+def _within(seconds: float, attempt: Callable[[], float]) -> bool:
+    """Whether it takes no longer at one of five attempts: what else a machine does makes it longer, never shorter."""
+    return any(attempt() < seconds for _ in range(5))
+
+
 def test_a_slow_client_holds_nothing() -> None:
     """A head that trickles in is given up at its deadline; an idle connection likewise, without a word."""
-    with (
-        serving(idle=30, head=0.3) as server,
-        socket.create_connection(("127.0.0.1", server.port), timeout=5) as client,
-    ):
-        started = time.monotonic()
-        got = b""
-        client.settimeout(0.05)
-        for byte in b"GET / HTTP/1.1\r\nHost: aaaaaaaaaaaaaaaaaaaaaaaa":
-            try:
-                client.sendall(bytes([byte]))
-                got += client.recv(4096)
-            except TimeoutError:
-                continue
-            except OSError:
-                break
-            if got:
-                break
-        assert got.startswith(b"HTTP/1.1 408 ")
-        assert time.monotonic() - started < 2
+
+    def trickle() -> float:
+        with (
+            serving(idle=30, head=0.3) as server,
+            socket.create_connection(("127.0.0.1", server.port), timeout=100) as client,
+        ):
+            started = time.monotonic()
+            got = b""
+            client.settimeout(0.05)
+            client.sendall(b"GET / HTTP/1.1\r\nHost: ")
+            while not got and time.monotonic() < started + 100:
+                with contextlib.suppress(TimeoutError):
+                    client.sendall(b"a")
+                    got = client.recv(4096)
+            assert got.startswith(b"HTTP/1.1 408 ")
+            return time.monotonic() - started
+
+    assert _within(2.0, trickle)
     with serving(idle=0.3, head=30) as server:
-        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=100) as client:
             assert client.recv(10) == b""
-        deadline = time.monotonic() + 3
+        deadline = time.monotonic() + 100
         while server._connections and time.monotonic() < deadline:
             time.sleep(0.01)
         assert not server._connections
@@ -246,7 +250,9 @@ def test_idle_connections_give_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """When all connections are taken, the one that has waited longest for its client is closed for a new one."""
     monkeypatch.setattr(http_server, "MAX_CONNECTIONS", 4)
     with serving() as server, contextlib.ExitStack() as clients:
-        idle = [clients.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=5)) for _ in "abcd"]
+        idle = [
+            clients.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=100)) for _ in "abcd"
+        ]
         for _ in range(3):
             assert talk(server, b"GET /ok HTTP/1.0\r\n\r\n").endswith(b"GET /ok \n")
         assert idle[0].recv(10) == b""
@@ -258,17 +264,17 @@ def test_when_all_are_at_work_the_next_is_turned_away(monkeypatch: pytest.Monkey
     release = threading.Event()
 
     def wait(request: Request) -> Response:
-        release.wait(5)
+        release.wait(100)
         return plain(200, "done")
 
     with serving(handler=wait) as server, contextlib.ExitStack() as clients:
-        busy = [clients.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=5)) for _ in "ab"]
+        busy = [clients.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=100)) for _ in "ab"]
         for client in busy:
             client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        deadline = time.monotonic() + 3
+        deadline = time.monotonic() + 100
         while sum(c.answering for c in server._connections) < 2 and time.monotonic() < deadline:
             time.sleep(0.01)
-        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as refused:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=100) as refused:
             assert refused.recv(4096).startswith(b"HTTP/1.1 503 ")
         release.set()
         assert all(client.recv(4096).endswith(b"done\n") for client in busy)
@@ -276,24 +282,35 @@ def test_when_all_are_at_work_the_next_is_turned_away(monkeypatch: pytest.Monkey
 
 def test_stop_is_quick_and_lets_an_answer_end() -> None:
     """Stop takes under a second with idle and busy clients; the busy one gets its whole answer; the port is free."""
-    server = MetricsServer("127.0.0.1", 0, echo)
-    server.start()
-    with (
-        socket.create_connection(("127.0.0.1", server.port), timeout=5) as idle,
-        socket.create_connection(("127.0.0.1", server.port), timeout=5) as busy,
-    ):
-        busy.sendall(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
-        time.sleep(0.1)
-        started = time.monotonic()
-        server.stop()
-        assert time.monotonic() - started < 1.0
-        assert busy.recv(65536).endswith(b"GET /slow \n")
-        assert idle.recv(10) == b""
-    again = MetricsServer("127.0.0.1", server.port, echo)
-    again.start()
-    assert talk(again, b"GET /ok HTTP/1.0\r\n\r\n").endswith(b"GET /ok \n")
-    again.stop()
-    again.stop()
+
+    def stopped() -> float:
+        begun = threading.Event()
+
+        def slow(request: Request) -> Response:
+            begun.set()
+            return echo(request)
+
+        server = MetricsServer("127.0.0.1", 0, slow)
+        server.start()
+        with (
+            socket.create_connection(("127.0.0.1", server.port), timeout=100) as idle,
+            socket.create_connection(("127.0.0.1", server.port), timeout=100) as busy,
+        ):
+            busy.sendall(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert begun.wait(100)
+            started = time.monotonic()
+            server.stop()
+            took = time.monotonic() - started
+            assert busy.recv(65536).endswith(b"GET /slow \n")
+            assert idle.recv(10) == b""
+        again = MetricsServer("127.0.0.1", server.port, echo)
+        again.start()
+        assert talk(again, b"GET /ok HTTP/1.0\r\n\r\n").endswith(b"GET /ok \n")
+        again.stop()
+        again.stop()
+        return took
+
+    assert _within(1.0, stopped)
     assert not [t for t in threading.enumerate() if t.name == "bongsu-http"]
 
 
@@ -301,7 +318,7 @@ def test_a_client_that_goes_away_harms_nobody() -> None:
     """A reset in the middle of a large answer ends that connection only."""
     with serving() as server:
         for _ in range(3):
-            with socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:
+            with socket.create_connection(("127.0.0.1", server.port), timeout=100) as client:
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
                 client.sendall(b"GET /big HTTP/1.1\r\nHost: a\r\n\r\n")
         assert len(talk(server, b"GET /big HTTP/1.0\r\n\r\n")) > 300_000
@@ -414,7 +431,7 @@ def test_curl_is_content() -> None:
         url = f"http://127.0.0.1:{server.port}/big"
         got = subprocess.run(
             ["curl", "-sS", "--compressed", "-w", "%{http_code} %{num_connects};", "-o", "/dev/null", url,
-             "-o", "/dev/null", url], capture_output=True, text=True, timeout=20, check=True,
+             "-o", "/dev/null", url], capture_output=True, text=True, timeout=120, check=True,
         )  # fmt: skip
         assert got.stdout == "200 1;200 0;"
         assert got.stderr == ""

@@ -23,6 +23,7 @@ _OWN_FAULTS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, sign
 #: Python ignores these two in every process of its own: whether our caller did cannot be known, and few do.
 _OF_PYTHON = {signal.SIGPIPE, signal.SIGXFSZ}
 _GRACE_SECONDS = 0.02  # who signals many processes one by one takes a moment
+_SENDING_SECONDS = 1.0  # and longer where it has to wait for a CPU in between
 _LOOK_SECONDS = 0.2  # how often the witness looks whether the command goes on, while we are stopped
 _ORDER = struct.Struct("=cid")  # what to do, of which process, for how many seconds
 
@@ -121,10 +122,16 @@ class Witness:
         os.close(theirs)
         os.close(answer)
 
-    def saw(self) -> set[int]:
-        """The signals that came to the group (or to all of a container) since this was last asked."""
+    def saw(self, sender: int = 0) -> set[int]:
+        """The signals that came to the group (or to all of a container) since this was last asked.
+
+        ``sender`` is the process that sent one to us: as long as it wants to go on running, the group's may be to come.
+        """
         try:
+            until = time.monotonic() + _SENDING_SECONDS
             select.select([], [], [], _GRACE_SECONDS)
+            while sender and _state(sender) == b"R" and time.monotonic() < until:
+                select.select([], [], [], _GRACE_SECONDS)
             os.write(self._ask, _ORDER.pack(b"?", 0, 0.0))
             while not select.select([self._answer], [], [], _LOOK_SECONDS)[0]:
                 self._wake()
@@ -190,13 +197,18 @@ def _bear_witness(orders: int, answer: int, monitor: int) -> None:
 
 
 def _stopped(pid: int) -> bool:
+    return _state(pid) in (b"T", b"t")
+
+
+def _state(pid: int) -> bytes:
+    """The letter of proc_pid_stat(5); none where there is no such process."""
     try:
         fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
     except OSError:
-        return False
+        return b""
     try:
-        return os.read(fd, 512).rpartition(b")")[2].split(None, 1)[0] in (b"T", b"t")
+        return os.read(fd, 512).rpartition(b")")[2].split(None, 1)[0]
     except (OSError, IndexError):
-        return False
+        return b""
     finally:
         os.close(fd)

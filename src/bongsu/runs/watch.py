@@ -124,7 +124,9 @@ class Watch:
             return
         if received.pid in (os.getpid(), *self._own):
             return
-        seen = self._witness.saw()  # also what is not asked for, or it would be seen at the next one
+        seen = self._witness.saw(
+            received.pid if received.pid != self._pid else 0
+        )  # also what is not asked for, or it would be seen at the next one
         spoken = number not in _UNSPOKEN
         if number == signal.SIGWINCH and self._capture is not None:
             self._capture.resized()
