@@ -103,6 +103,15 @@ def test_children_that_outlive_the_first_process_are_counted() -> None:
     assert (children.max_count, children.started, children.exited) == (2, 2, 0)
 
 
+def test_children_that_no_reading_met_were_not_none_at_once() -> None:
+    """Forty that lived some milliseconds each: how many there were at a time nobody saw, and that is no zero."""
+    rows = [columns(), record("sample", 1.0, processes=1, started=41, exited=40)]
+    children = of(rows).summary.children
+    assert (children.max_count, children.started, children.exited) == (None, 40, 40)
+    rows = [columns(), record("sample", 1.0, processes=1, started=1, exited=0)]
+    assert of(rows).summary.children.max_count == 0
+
+
 def test_where_nothing_is_known_nothing_is_said() -> None:
     """An empty record has no numbers in it: neither zero nor a guess."""
     made = of([])

@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 import run_reports
-from bongsu.model.run import ProcessRow, RunReport
+from bongsu.model.run import Event, ProcessRow, RunReport
 from bongsu.views.run_html import content
 from bongsu.views.run_report import clock_of, command, short, started, state
 from bongsu.views.run_summary import By, draw
@@ -148,6 +148,39 @@ def test_many_survivors_are_not_all_told() -> None:
     text = drawn(msgspec.structs.replace(report, summary=msgspec.structs.replace(report.summary, survivors=left)))
     assert ("5009" in text, "5010" in text, "and 20 more" in text) == (True, False, True)
     assert "x" * 101 not in text.replace("\n", "").replace(" ", "")
+
+
+def test_a_command_that_is_cut_says_so() -> None:
+    """The beginning of a long command is no whole command: dots stand at its end, and in no place of a short one."""
+    report = run_reports.training()
+    left = tuple(
+        msgspec.structs.replace(report.summary.survivors[0], pid=pid, command=command)
+        for pid, command in ((5000, "x" * 900), (5001, "y" * 60))
+    )
+    report = msgspec.structs.replace(report, summary=msgspec.structs.replace(report.summary, survivors=left))
+    assert f"5000 {'x' * 57}... (CPU" in short(report)
+    assert f"5001 {'y' * 60} (CPU" in short(report)
+    assert f"{'x' * 57}..." in drawn(report, 200)
+
+
+def test_an_event_is_told_to_its_end() -> None:
+    """Why something is not known stands at the end of a long line: it is continued, not cut."""
+    why = "cgroup: no cgroup may be made in /sys/fs/cgroup/cpuacct, where this process is: Permission denied, the end"
+    report = msgspec.structs.replace(run_reports.sleeping(), events=(Event(at_seconds=0.0, what="source", text=why),))
+    lines = drawn(report, 60).split("Events\n")[1].splitlines()
+    assert all(len(line) <= 60 for line in lines)
+    assert " ".join(line.strip() for line in lines) == f"0.0 s  source: {why}"
+    assert [line[:9].strip() for line in lines] == ["0.0 s", *[""] * (len(lines) - 1)]
+
+
+def test_functions_that_no_process_had_are_told_at_the_end() -> None:
+    """A name that was misspelt is worth a line where one looks, for three of them."""
+    events = tuple(
+        Event(at_seconds=0.0, what="missing", text=f"--functions app:f{n}: no process had this") for n in range(5)
+    )
+    said = short(msgspec.structs.replace(run_reports.sleeping(), events=events))
+    assert said.count("  functions  --functions app:f") == 3
+    assert "             and 2 more\n" in said
 
 
 def test_functions_are_sorted_as_asked_and_what_is_not_known_comes_last() -> None:

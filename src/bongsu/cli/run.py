@@ -131,8 +131,9 @@ def _complete(_ctx: click.Context, _parameter: click.Parameter, incomplete: str)
 @click.option(
     "--output",
     metavar="TEMPLATE",
-    default="",
-    help="Also write the report here: .json, .csv or .html; {id}, {name}, {exit_code} and %Y%m%d are filled in.",
+    multiple=True,
+    help="Also write the report here: .json, .csv or .html; {id}, {name}, {exit_code} and %Y%m%d are filled in; may be "
+    "given more than once.",
 )
 @click.option("--capture", is_flag=True, help="Keep what it writes: stdout.log, stderr.log and output.log of the run.")
 @click.option(
@@ -145,7 +146,9 @@ def _complete(_ctx: click.Context, _parameter: click.Parameter, incomplete: str)
     help="Between two readings.",
 )
 @click.option("--disable-monitoring", is_flag=True, help="Only run COMMAND: nothing is recorded.")
-@click.option("--timeout", metavar="DURATION", help="End it after so long, with exit code 124.")
+@click.option(
+    "--timeout", metavar="DURATION", help="End it, and all that it started, after so long, with exit code 124."
+)
 @click.option(
     "--kill-after",
     metavar="DURATION",
@@ -218,6 +221,7 @@ def _checked(command: tuple[str, ...], process: Attached | None, asked: dict[str
     """What is asked for, as far as it is known before there is a folder. Raises BadInput."""
     from bongsu.cli import run_limits
     from bongsu.runs.plan import Plan
+    from bongsu.runs.thresholds import END
 
     maxima = [(what, value) for what in _MAXIMA if (value := asked[f"max_{what.replace('-', '_')}"]) is not None]
     thresholds = run_limits.limits(maxima, asked["alerts"], asked["on_alert"])
@@ -225,8 +229,10 @@ def _checked(command: tuple[str, ...], process: Attached | None, asked: dict[str
         for text in texts:
             run_limits.label(option, text)
     timeout = asked["timeout"]
-    if asked["output"]:
-        run_limits.output(asked["output"], many=many)
+    if process is not None:
+        run_limits.spares_us(process.pid, ends=timeout is not None or any(one.action == END for one in thresholds))
+    for template in asked["output"]:
+        run_limits.output(template, many=many)
     if asked["report_folder_to"] >= 0:
         try:
             os.fstat(asked["report_folder_to"])
@@ -243,7 +249,7 @@ def _checked(command: tuple[str, ...], process: Attached | None, asked: dict[str
         interval_seconds=run_limits.interval("--interval", asked["interval"]), wait_all=asked["wait_all"],
         timeout_seconds=run_limits.duration("--timeout", timeout, shortest=0.001) if timeout is not None else 0.0,
         kill_after_seconds=run_limits.duration("--kill-after", asked["kill_after"]), thresholds=thresholds,
-        output=os.path.abspath(asked["output"]) if asked["output"] else "", path=tuple(map(os.path.abspath, sys.path)),
+        output=tuple(map(os.path.abspath, asked["output"])), path=tuple(map(os.path.abspath, sys.path)),
         report_folder_to=asked["report_folder_to"], closed=_closed(),
     )  # fmt: skip
 
@@ -297,14 +303,19 @@ def _repeated(command: Sequence[str], count: int, asked: dict[str, Any]) -> int:
     from bongsu.cli.run_repeat import repeat
 
     options: list[str] = []
-    once = ("name", "message", "output", "interval", "timeout", "kill_after")
+    once = ("name", "message", "interval", "timeout", "kill_after")
     for name in (*once, *(f"max-{what}" for what in _MAXIMA)):
         value = asked[name.replace("-", "_")]
         if value:
             options += [f"--{name.replace('_', '-')}", value]
     for flag in ("capture", "wait_all"):
         options += [f"--{flag.replace('_', '-')}"] if asked[flag] else []
-    for name, values in (("tag", asked["tags"]), ("functions", asked["functions"]), ("alert", asked["alerts"])):
+    for name, values in (
+        ("tag", asked["tags"]),
+        ("output", asked["output"]),
+        ("functions", asked["functions"]),
+        ("alert", asked["alerts"]),
+    ):
         for value in values:
             options += [f"--{name}", value]
     if asked["alerts"]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from bongsu.model.errors import BadInput
 from bongsu.model.message import Message
 from bongsu.runs import quantities
+from bongsu.runs.attach import began_us
 from bongsu.runs.output_name import FIELD, FIELDS, filled
 from bongsu.runs.thresholds import END, KINDS, RUN, WARN, Threshold, parsed
 
@@ -109,6 +110,15 @@ def output(template: str, *, many: bool = False) -> None:
     if not os.access(directory, os.W_OK | os.X_OK):
         raise BadInput(Message("--output {template}: this user may not write to {directory}; name another directory",
                                template=template, directory=directory))  # fmt: skip
+
+
+def spares_us(pid: int, *, ends: bool) -> None:
+    """Refuse limits that end the process that is attached to, and what it started, where we are among those. Raises BadInput."""
+    if ends and began_us(pid):
+        raise BadInput(
+            Message("--attach {pid}: --timeout, --max-... and --on-alert end would end it with all that it started, and this "
+                    "command is among them; leave them out, or attach to another process", pid=pid)
+        )  # fmt: skip
 
 
 def functions(given: Sequence[str]) -> tuple[str, ...]:

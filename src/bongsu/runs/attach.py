@@ -121,6 +121,20 @@ def found(pid: int) -> Attached:
     return process
 
 
+def began_us(pid: int) -> bool:
+    """Whether this process descends from that one, so that what ends it and all that it started ends us too."""
+    one = os.getpid()
+    while one > 1:
+        try:
+            with open(f"/proc/{one}/stat", "rb") as file:
+                one = int(stat_fields(file.read(), 2)[1][1])
+        except (OSError, ValueError):
+            return False  # it has ended meanwhile: then its children have another parent
+        if one == pid:
+            return True
+    return pid == 1  # all of a machine descends from it, or came into its container from outside
+
+
 def _leader(pid: int) -> int:
     with open(f"/proc/{pid}/status", "rb") as file:
         return int(status_field(file.read(), b"Tgid"))

@@ -29,11 +29,10 @@ def conclude(plan: Plan) -> None:
         reason = (error.strerror or str(error)).lower()
         say(f"{os.path.join(plan.folder, SUMMARY)}: {reason}; what is said of this run could not be kept. "
             f"When there is room: bongsu report recover {report.metadata.id}")  # fmt: skip
-    if plan.output:
-        known = report.metadata
-        code = "unknown" if known.exit_code is None else str(known.exit_code)
-        fields = {"id": known.id, "name": known.name, "exit_code": code}
-        path = filled(plan.output, plan.started, fields)
+    known = report.metadata
+    code = "unknown" if known.exit_code is None else str(known.exit_code)
+    for template in plan.output:
+        path = filled(template, plan.started, {"id": known.id, "name": known.name, "exit_code": code})
         try:
             write_whole(path, _written(report, path).encode("utf-8", "backslashreplace"))
         except OSError as error:

@@ -31,7 +31,7 @@ class Plan(NamedTuple):
     timeout_seconds: float = 0.0  # 0: none
     kill_after_seconds: float = 10.0  # from SIGTERM to SIGKILL, where the program is to be ended
     thresholds: tuple[tuple[str, float, str, tuple[str, ...]], ...] = ()  # what, above, "warn" "run" or "end", argv
-    output: str = ""  # file to export the report to at the end
+    output: tuple[str, ...] = ()  # files to export the report to at the end
     path: tuple[str, ...] = ()  # sys.path of the command line, for what is imported only at the end
     report_folder_to: int = -1  # descriptor that the folder is written to once it is recorded
     used_before_seconds: float = 0.0  # CPU time of this process before it became the monitor
@@ -53,7 +53,7 @@ class Plan(NamedTuple):
         with os.fdopen(fd, "rb") as file:
             file.seek(0)
             fields = json.loads(file.read())
-        for name in ("argv", "path", "closed"):
+        for name in ("argv", "path", "closed", "output"):
             fields[name] = tuple(fields[name])
         fields["thresholds"] = tuple((a, b, c, tuple(d)) for a, b, c, d in fields["thresholds"])
         return cls(**fields)

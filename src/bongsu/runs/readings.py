@@ -5,6 +5,7 @@ Standard library only, as all that the monitor imports.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -12,10 +13,15 @@ from bongsu.runs.enforcement import Enforcement
 from bongsu.runs.recorder import Recorder
 
 _LONGEST_WAIT = 3600.0  # s; poll(2) counts milliseconds in an int
+_YOUNG, _STEP = 0.05, 4  # s until the first early sample, and how many times later each further one is
+_SELDOM = 10.0  # s; who asks for longer intervals than this asks for few samples
 
 
 class Readings:
-    """The samples of one run, each at the start plus a multiple of the interval.
+    """The samples of one run, each at the start plus a multiple of the interval, and a few before the first of those.
+
+    The early ones are there since a program that ends within the first interval has held memory too. No limit is
+    compared with them: a rate over some hundredths of a second says little.
 
     Attributes:
         trouble: the first thing that went wrong; empty if nothing did.
@@ -26,20 +32,27 @@ class Readings:
         self._recorder = recorder
         self._interval = interval
         self._enforcement = enforcement
-        self._due = time.monotonic() + interval
+        self._began = time.monotonic()
+        self._due = self._began + interval
+        self._young = _YOUNG if interval <= _SELDOM else math.inf
 
     def patience(self) -> int:
         """How long nothing needs to be done unless something happens, in ms, rounded up so as not to wake too early."""
         now = time.monotonic()
-        wait = min(self._due - now, self._enforcement.wait(now), _LONGEST_WAIT)
+        wait = min(self._due - now, self._next_young() - now, self._enforcement.wait(now), _LONGEST_WAIT)
         return max(0, int(wait * 1000) + 1)
 
     def take(self) -> None:
         """Take the sample that is due, if one is; do what limits ask for."""
-        if time.monotonic() >= self._due:
+        now = time.monotonic()
+        if now >= self._due:
+            self._young = math.inf
             self.catch_up()
             self.safely(self._recorder.sample)
             self.safely(lambda: self._enforcement.sampled(self._recorder.latest))
+        elif now >= self._next_young():
+            self._young = max(self._young, now - self._began) * _STEP
+            self.safely(self._recorder.sample)
         self.safely(self._enforcement.tick)
 
     def catch_up(self) -> None:
@@ -47,6 +60,10 @@ class Readings:
         late = time.monotonic() - self._due
         if late >= 0:
             self._due += (int(late / self._interval) + 1) * self._interval
+
+    def _next_young(self) -> float:
+        """When the next early one is due, on the monotonic clock; never, where the grid is near."""
+        return self._began + self._young if self._young <= self._interval / 2 else math.inf
 
     def note(self, what: str, text: str) -> None:
         """Something happened that a reader should know of."""

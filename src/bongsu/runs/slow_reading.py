@@ -34,7 +34,6 @@ class SlowReading:
         self._tree = tree
         self._accounts = accounts
         self._journal = journal
-        self._interval = interval
         self._share = _SHARE / max(1.0, interval)
         self._wanted = max(wanted, interval)
         self._stretched = False
@@ -48,7 +47,7 @@ class SlowReading:
         for member in members:
             self._one(member, shares=shares)
         cost = (time.thread_time() - began) / self._share
-        self.due = now + max(cost, min(self._wanted, max(now, self._interval)))  # often while the run is young
+        self.due = now + max(cost, min(self._wanted, now))  # often while the run is young
         if cost > 2 * self._wanted and not self._stretched:
             self._stretched = True
             text = (

@@ -167,8 +167,11 @@ def _children(record: Record, wall: float | None) -> ChildrenUse:
     started, exited = _last(points, "started"), _last(points, "exited")
     first_ended = gone <= over
     used, size = _last(points, "children_cpu_seconds"), _average(_alive(points), "children_rss_bytes", over)
+    most = max(others, default=None)
+    if most == 0 and started is not None and started > 1:
+        most = None  # all that there were came and went between two readings
     return ChildrenUse(
-        max_count=max(others, default=None), started=None if started is None else max(0, started - 1),
+        max_count=most, started=None if started is None else max(0, started - 1),
         exited=None if exited is None else max(0, exited - first_ended),
         counted_by=record.own.counted_by if record.own else None,
         avg_cpu_percent=used / wall * 100 if used is not None and wall else None,

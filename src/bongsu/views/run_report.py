@@ -14,6 +14,7 @@ from bongsu.views.units import bytes_text, count_text, seconds_text
 
 NOT_KNOWN = "not known"
 WORD = re.compile(r"[\w@%+=:,./-]+", re.ASCII)  # a shell reads it as one word, whatever it is set to
+_MOST_MISSING = 3
 _MOST_SURVIVORS, _LONGEST_SURVIVOR = 10, 100
 _SOURCES = {  # how exact each way is; the ways are those of `model.run.CpuUse.source`
     "cgroup": "exact, from the run's own cgroup",
@@ -25,7 +26,7 @@ _SOURCES = {  # how exact each way is; the ways are those of `model.run.CpuUse.s
 
 
 def short(report: RunReport) -> str:
-    """The four to six lines that `bongsu run` ends with, without colour; nothing but text is loaded for it."""
+    """The few lines that `bongsu run` ends with, without colour; nothing but text is loaded for it."""
     meta, use = report.metadata, report.summary
     lines = [f"bongsu: {name(meta)} {ended(report)}"]
     residual = [] if (use.cpu.residual_seconds or 0.0) < 0 else _residual(report)
@@ -35,6 +36,10 @@ def short(report: RunReport) -> str:
         lines.append(f"  storage    {_transfers(report)}")
     if use.children.started != 0:
         lines.append(f"  processes  {_children(report)}{_lived_on(report)}")
+    missing = [event.text for event in report.events if event.what == "missing"]  # a name that was misspelt, most often
+    lines += [f"  functions  {printable(text)}" for text in missing[:_MOST_MISSING]]
+    if len(missing) > _MOST_MISSING:
+        lines.append(f"             and {count_text(len(missing) - _MOST_MISSING)} more")
     lines.append(f"  report     bongsu report show {printable(meta.id)}")
     return "\n".join(lines)
 
@@ -155,7 +160,9 @@ def facts(report: RunReport) -> list[tuple[str, list[str]]]:
     if use.max_open_files is not None:
         found.append(("Files", [f"at most {count_text(use.max_open_files)} open at once"]))
     if use.survivors:
-        left = [_survivor(one.pid, one.command[:_LONGEST_SURVIVOR], one.cpu_seconds) for one in use.survivors]
+        left = [
+            _survivor(one.pid, _beginning(one.command, _LONGEST_SURVIVOR), one.cpu_seconds) for one in use.survivors
+        ]
         more = [f"and {len(left) - _MOST_SURVIVORS} more"] if len(left) > _MOST_SURVIVORS else []
         found.append(("Lived on", left[:_MOST_SURVIVORS] + more))
     found.append(("Recording", _monitor(report)))
@@ -313,6 +320,11 @@ def _children(report: RunReport) -> str:
     return ", ".join(parts) or NOT_KNOWN
 
 
+def _beginning(command: str, most: int) -> str:
+    """So many characters of a command at most; one that is longer says so."""
+    return command if len(command) <= most else f"{command[: most - 3]}..."
+
+
 def _survivor(pid: int, said: str, spent: float | None) -> str:
     cost = NOT_KNOWN if spent is None else seconds_text(spent)
     return f"{pid} {printable(said)}; its CPU time by then: {cost}"
@@ -324,7 +336,7 @@ def _lived_on(report: RunReport, most: int = 3) -> str:
     if not left:
         return ""
     named = [
-        f"{one.pid} {printable(one.command[:60])} (CPU {NOT_KNOWN if one.cpu_seconds is None else seconds_text(one.cpu_seconds)})"
+        f"{one.pid} {printable(_beginning(one.command, 60))} (CPU {NOT_KNOWN if one.cpu_seconds is None else seconds_text(one.cpu_seconds)})"
         for one in left[:most]
     ]
     return f"; lived on: {', '.join(named)}{f' and {count_text(len(left) - most)} more' if len(left) > most else ''}"

@@ -9,7 +9,7 @@ from rich.console import Console, Group
 from rich.text import Text
 
 from bongsu.model.run import FunctionStat, ProcessRow, RunReport
-from bongsu.views.columns import fitted, plain_console, short
+from bongsu.views.columns import fitted, plain_console
 from bongsu.views.owned import sentence
 from bongsu.views.printable import printable
 from bongsu.views.run_report import clock_of, command, facts, heading
@@ -210,7 +210,13 @@ def _draw_events(report: RunReport, console: Console) -> None:
     console.print(Text("Events", style="bold"))
     wide = max(len(clock_of(event.at_seconds)) for event in report.events)
     for event in report.events[:_MOST_EVENTS]:
-        said = f"  {clock_of(event.at_seconds):>{wide}}  {printable(event.what)}: {printable(event.text)}"
-        console.print(Text(short(said, max(40, console.width), console)), soft_wrap=True)
+        margin = f"  {clock_of(event.at_seconds):>{wide}}  "
+        said = Text(f"{printable(event.what)}: {printable(event.text)}")
+        for piece in said.wrap(
+            console, max(40, console.width) - len(margin)
+        ):  # why something is not known stands at its end
+            piece.rstrip()
+            console.print(Text.assemble(margin, piece), soft_wrap=True)
+            margin = " " * len(margin)
     if len(report.events) > _MOST_EVENTS:
         console.print(Text(_left(len(report.events), _MOST_EVENTS), style="dim"))
