@@ -112,6 +112,29 @@ def test_a_process_is_joined_by_number_and_start() -> None:
     assert joined.age == 5.0
 
 
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [(110, "busy but stuck +2"), (190, "busy but stuck, far too hot, limit of power"), (80, "busy but stuck")],
+)
+def test_what_is_odd_is_told_in_whole_words(width: int, shown: str) -> None:
+    """Of three things those that fit, the worst first, and how many more; a pipe has room for all."""
+    odd = msgspec.structs.replace(WELL, stuck=True, held_down=("far too hot", "limit of power"))
+    (line,) = gpu_lines((odd,), width, 9, ascii_only=False)
+    assert line.plain.endswith(f"  {shown}")
+    (line,) = gpu_lines((odd,), width, 9, ascii_only=False, whole=True)
+    assert line.plain.endswith("  busy but stuck, far too hot, limit of power")
+
+
+@pytest.mark.parametrize(
+    ("kinds", "shown"), [(("compute",), "C"), (("graphics",), "G"), (("compute", "graphics"), "C+G"), (("mps",), "M")]
+)
+def test_kinds_are_the_letters_that_nvidia_smi_has(kinds: tuple[str, ...], shown: str) -> None:
+    """Words would be cut: a process that both computes and draws is not one that only computes."""
+    (one,) = entries(batch(on_gpu(5, kinds=kinds)), ())
+    place = gpu_processes.heading(110, Order()).plain.index("KIND")
+    assert gpu_processes.line(one, 110).plain[place : place + 4].rstrip() == shown
+
+
 def test_what_a_process_takes_of_the_machine_stands_with_it() -> None:
     """Cores and memory of the process of that number and start; of one that is not seen here a dash, never 0."""
     here = msgspec.structs.replace(seen(5, 50), resident_bytes=3 << 30)

@@ -9,41 +9,43 @@ from rich.text import Text
 
 from bongsu.model.summary import GpuInstance, GpuUse
 from bongsu.views.gpu_past import GpuPast
-from bongsu.views.gpu_uses import trouble
+from bongsu.views.gpu_uses import oddities, trouble
 from bongsu.views.printable import printable
 from bongsu.views.units import UNKNOWN, ratio_text, short_bytes
 
 _BAR = {False: ("█", "·"), True: ("#", ".")}
 _WIDE = 100  # columns from which on there is room for clocks
 _WIDER = 120  # and for a graph
+_WIDEST = 160  # and for more than one thing that is odd
 _HOT = 0.95  # of the temperature at which it slows down
 
 
 def gpu_lines(
-    gpus: Sequence[GpuUse], width: int, room: int, *, ascii_only: bool, past: GpuPast | None = None
+    gpus: Sequence[GpuUse], width: int, room: int, *, ascii_only: bool, past: GpuPast | None = None, whole: bool = False
 ) -> list[Text]:
     """A line of each GPU where ``room`` lines hold them, else one line of all; none where there is no GPU.
 
-    With a graph of ``past`` where the lines are long.
+    With a graph of ``past`` where the lines are long. ``whole``: what is odd is told in full, beyond ``width`` too.
     """
     if not gpus:
         return []
     if len(gpus) > room:
         return [_together(gpus, ascii_only=ascii_only)]
-    return [_line(gpu, width, past, ascii_only=ascii_only) for gpu in gpus]
+    return [_line(gpu, width, past, ascii_only=ascii_only, whole=whole) for gpu in gpus]
 
 
-def _line(gpu: GpuUse, width: int, past: GpuPast | None, *, ascii_only: bool) -> Text:
+def _line(gpu: GpuUse, width: int, past: GpuPast | None, *, ascii_only: bool, whole: bool) -> Text:
     line = Text(f"gpu{printable(gpu.index)}".ljust(6), style="dim")
     if not gpu.up:
         line.append(
             printable(f"{trouble(gpu)} {gpu.reason if gpu.up is False else ''}".strip()), style="not dim bold red"
         )
         return line
-    half = max(8, (width - 58) // 2) if width < _WIDE else max(8, (width - 70) // 2)
+    left = width - 28 if width >= _WIDEST else width
+    half = max(8, (left - 58) // 2) if width < _WIDE else max(8, (left - 70) // 2)
     graph = 0
     if past is not None and width >= _WIDER:
-        half = graph = (width - 73) // 3
+        half = graph = (left - 73) // 3
     if gpu.instances:
         gap = graph + 2 if graph else 0
         line.append(f"divided in {len(gpu.instances)}".ljust(half + 9 + gap), style="not dim")
@@ -64,8 +66,19 @@ def _line(gpu: GpuUse, width: int, past: GpuPast | None, *, ascii_only: bool) ->
     if width >= _WIDE:
         clock = UNKNOWN if gpu.clock_hertz is None else f"{gpu.clock_hertz / 1e6:.0f}"
         line.append(f"{clock:>6} MHz", style="not dim")
-    line.append(f"  {printable(trouble(gpu))}", style="not dim bold red" if gpu.stuck else "not dim yellow")
+    room = None if whole else width - line.cell_len - 2
+    line.append(f"  {_odd(oddities(gpu), room)}", style="not dim bold red" if gpu.stuck else "not dim yellow")
     return line
+
+
+def _odd(words: Sequence[str], room: int | None) -> str:
+    """As many as fit, and how many there are beside: a word that ends in the middle says nothing."""
+    text = ", ".join(words)
+    for count in range(len(words) - 1, 0, -1):
+        if room is None or len(text) <= room:
+            break
+        text = f"{', '.join(words[:count])} +{len(words) - count}"
+    return text if room is None or len(text) <= room else "".join(words[:1])
 
 
 def _slices(instances: Iterable[GpuInstance], width: int, *, ascii_only: bool) -> Text:

@@ -84,7 +84,7 @@ _COLUMNS: tuple[Column[OnGpu], ...] = (
     Column("GPU", 6, 0, lambda one: printable(one.row.gpu), left=True, sort=Sort.THREADS),
     Column("PID", 7, 0, lambda one: str(one.row.pid), sort=Sort.PID),
     Column("USER", 8, 44, lambda one: printable(one.row.user), left=True, sort=Sort.USER),
-    Column("KIND", 7, 110, lambda one: "+".join(one.row.kinds), left=True),
+    Column("KIND", 4, 110, lambda one: "+".join(kind[:1].upper() for kind in one.row.kinds), left=True),
     Column("MEM", 5, 30, _on_it(lambda one: short_bytes(one.row.memory_bytes)), sort=Sort.MEMORY),
     Column("MEM %", 5, 64, _on_it(lambda one: percent(one.row.memory_ratio))),
     Column("SM %", 4, 36, _on_it(lambda one: percent(one.row.sm_ratio)), sort=Sort.CPU),

@@ -10,10 +10,10 @@ from bongsu.model.metric import MetricSpec
 from bongsu.model.summary import GpuInstance, GpuUse
 from bongsu.views.gpu_entries import place
 
-# Reasons that are trouble, in words. The limit of power is usual under full load, and an idle GPU is at rest.
+# Reasons that are trouble, in words, the worst first. The limit of power is usual under full load, and an idle GPU is at rest.
 _HELD_DOWN = {
-    "sw_thermal_slowdown": "too hot",
     "hw_thermal_slowdown": "far too hot",
+    "sw_thermal_slowdown": "too hot",
     "hw_power_brake_slowdown": "power brake of the machine",
     "sw_power_cap": "limit of power",
 }
@@ -46,7 +46,12 @@ def trouble(gpu: GpuUse) -> str:
     """What is odd about a GPU now, in words; "" where nothing is."""
     if not gpu.up:
         return "does not answer" if gpu.up is False else gpu.reason
-    return ", ".join(((STUCK,) if gpu.stuck else ()) + gpu.held_down)
+    return ", ".join(oddities(gpu))
+
+
+def oddities(gpu: GpuUse) -> tuple[str, ...]:
+    """What is odd about a GPU that answers, each in words, the worst first."""
+    return ((STUCK,) if gpu.stuck else ()) + gpu.held_down
 
 
 def _use(labels: tuple[str, ...], name: str, up: bool | None, why: Absence | None, now: _Values) -> GpuUse:

@@ -109,7 +109,7 @@ def header(readings: Readings, width: int, height: int, *, ascii_only: bool = Fa
 def plain_header(readings: Readings) -> list[str]:
     """The same in lines for a pipe."""
     lines = [_machine(readings, 100), _short(readings, readings.cores()), _flows(readings)]
-    lines += gpu_lines(readings.gpus(), 100, _MOST_PLAIN_GPUS, ascii_only=True)
+    lines += gpu_lines(readings.gpus(), 100, _MOST_PLAIN_GPUS, ascii_only=True, whole=True)
     return [text.plain.rstrip() for text in lines]
 
 
