@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from bongsu.emit import span, task, timed
-from bongsu.emit.timing import MOST, OTHER_SPANS, OTHER_TASKS
+from bongsu.emit.ledger import OTHER_TASKS
+from bongsu.emit.timing import MOST, OTHER_SPANS
 from bongsu.records import functions
 from bongsu.records.run_reading import Record
 from bongsu.runs import reporting

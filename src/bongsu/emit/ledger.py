@@ -24,6 +24,9 @@ NEW = (-1.0, 0.0)
 FEW = 64
 IDLE = 1e-3  # without a timed call, and what was done before is written
 TORN = -1e-6
+MOST_PAIRS = 10_000  # of a name and a task that a process tells apart; about 1 kB each, here and in the file
+OTHER_TASKS = "other tasks"
+_pairs: set[tuple[str, str]] = set()
 _PACKAGE = __name__.rpartition(".")[0]
 
 
@@ -79,10 +82,24 @@ class Table:
         """
         found = self.rows.get(spec)
         if found is None:
+            if self.task is not None and spec.task is None and not are_told_apart(spec.name, self.task):
+                return self.state.under(OTHER_TASKS).row(spec)
+            LEDGER.rows += 1
             made = Row(spec, self.task if spec.task is None else spec.task, self.state)
             found = self.rows.setdefault(spec, made)
             self.state.due = 0.0
         return found
+
+
+def are_told_apart(name: str, task: str) -> bool:
+    """Whether these two have a row of their own. Each takes room for good, and their product may be a million."""
+    pair = (name, task)
+    if pair in _pairs or task == OTHER_TASKS:
+        return True
+    if len(_pairs) >= MOST_PAIRS:
+        return False
+    _pairs.add(pair)
+    return True
 
 
 class State:
@@ -168,9 +185,11 @@ class Ledger:
         self.write_at = 0.0  # at any event from here on
         self.soon_at = 0.0  # when the outermost call of a thread has ended
         self.faults = 0  # errors of our own
+        self.rows = 0  # that were made
 
     def forget(self) -> None:
         """Count from zero; calls in progress belong to what was."""
+        self.rows = 0
         for state in (*self.states, *(one.state for one in self.left)):
             for table in tuple(state.tables.values()):
                 table.rows.clear()
@@ -179,7 +198,7 @@ class Ledger:
         """In a child after fork: nothing is known yet, and calls in progress belong to the process that began them."""
         self.states, self.left = [], []
         self.write_at = self.soon_at = 0.0
-        self.faults = 0
+        self.faults = self.rows = 0
         LOCAL.__init__()  # type: ignore[misc]  # its own thread is the one that lives on
 
 
@@ -241,7 +260,7 @@ def enter(state: State, row: Row, start: float) -> float:
         if (
             start > LEDGER.write_at
             or (top is None and since > IDLE and start > LEDGER.soon_at)
-            or (row.seen is NEW and len(state.rows) < FEW)  # it may be the last that is heard of this process
+            or (row.seen is NEW and LEDGER.rows < FEW)  # it may be the last that is heard of this process
         ) and LEDGER.write is not None:
             if not row.depth:
                 row.start = start

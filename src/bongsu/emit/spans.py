@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bongsu.emit.ledger import LOCAL, Row, Spec, State, Table, after, clock, enter, read
-from bongsu.emit.timing import OTHER_TASKS, SWITCH, TASKS, spec_of, told_apart
+from bongsu.emit.ledger import LOCAL, OTHER_TASKS, Row, Spec, State, Table, after, clock, enter, read
+from bongsu.emit.timing import SWITCH, TASKS, spec_of, told_apart
 
 TYPE_CHECKING = False  # as typing's, which takes long to import
 if TYPE_CHECKING:

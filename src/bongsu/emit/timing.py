@@ -7,7 +7,7 @@ import types
 import weakref
 
 from bongsu.emit import patching
-from bongsu.emit.ledger import LEDGER, Spec
+from bongsu.emit.ledger import LEDGER, OTHER_TASKS, Spec, are_told_apart
 
 TYPE_CHECKING = False  # as typing's, which takes long to import
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def folder() -> str:
 
 
 MOST = 1000  # names of spans, and of tasks, that a process tells apart
-OTHER_SPANS, OTHER_TASKS = "other spans", "other tasks"
+OTHER_SPANS = "other spans"
 TASKS: set[str] = set()
 _spans: set[str] = set()
 _specs: dict[tuple[str, str, str | None, bool], Spec] = {}
@@ -109,8 +109,11 @@ def spec_of(name: str, kind: str, task: str | None, *, exact: bool = False) -> S
     spec = _specs.get(key)
     if spec is None:
         if kind == "span":  # a program may make their names as it goes
-            told = told_apart(name, _spans, OTHER_SPANS), task and told_apart(task, TASKS, OTHER_TASKS)
-            key = (told[0], kind, told[1], exact)
+            name = told_apart(name, _spans, OTHER_SPANS)
+            task = task and told_apart(task, TASKS, OTHER_TASKS)
+            if task is not None and not are_told_apart(name, task):
+                task = OTHER_TASKS
+            key = (name, kind, task, exact)
             if key in _specs:
                 return _specs[key]
         spec = _specs[key] = Spec(key[0], kind, key[2], exact or SWITCH.exact)
