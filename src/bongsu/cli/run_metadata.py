@@ -28,6 +28,7 @@ _CGROUPS = "/sys/fs/cgroup"
 _PATIENCE_SECONDS = 0.1  # for the owner; the command is waiting
 _MOST_BYTES = 1 << 17
 _STATUS_SECONDS = 0.3  # for git in a large tree
+_ENDING_SECONDS = 0.1  # for one that is slow to be ended
 _PREFIXES = ("SLURM_", "PBS_", "LSB_", "OMPI_COMM_WORLD_", "PMI_", "NCCL_", "MLFLOW_RUN_", "WANDB_RUN_")
 _NAMES = frozenset({
     "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK", "NVIDIA_VISIBLE_DEVICES",
@@ -48,10 +49,7 @@ def gathered(
     directory = ""
     with contextlib.suppress(OSError):  # of another user's process it is not known
         directory = os.readlink(f"/proc/{attached}/cwd") if attached else os.getcwd()
-    revision = _Revision()
-    with contextlib.suppress(OSError):  # the directory may have been removed
-        if directory:
-            revision.begin(directory)
+    revision = _Revision(directory)
     finding = _Owner(attached or os.getpid())
     words = _strings(f"/proc/{attached}/cmdline") if attached else list(command)
     around = dict(one.partition("=")[::2] for one in _strings(f"/proc/{attached}/environ")) if attached else os.environ
@@ -76,28 +74,40 @@ def _replaced(known: Metadata, commit: str, dirty: bool | None, owner: Owner | N
 
 
 class _Revision:
-    """The revision that is checked out here, asked of git, without hooks; unknown where there is none, or it is slow."""
+    """The revision that is checked out here, asked of git, without hooks; unknown where there is none, or it is slow.
 
-    def __init__(self) -> None:
-        self._asked: list[subprocess.Popen[bytes]] = []
+    Asked by a thread: on a dead network file system neither starting git there nor killing it comes to an end.
+    """
 
-    def begin(self, directory: str) -> None:
-        """Ask. Raises OSError where there is no git, or no such directory."""
+    def __init__(self, directory: str) -> None:
         self._until = time.monotonic() + _STATUS_SECONDS
-        for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no", "--ignore-submodules")):
-            self._asked.append(
+        self._found: list[tuple[str, bool | None]] = []
+        self._thread = threading.Thread(target=self._look, args=(directory,), daemon=True)
+        if directory:
+            with contextlib.suppress(RuntimeError):  # no memory for a thread (ulimit -v)
+                self._thread.start()
+
+    def answer(self) -> tuple[str, bool | None]:
+        """The commit, empty if not known, and whether files differ from it, None if not known."""
+        if self._thread.ident is not None:
+            self._thread.join(max(0.0, self._until - time.monotonic()) + _ENDING_SECONDS)
+        return self._found[0] if self._found else ("", None)
+
+    def _look(self, directory: str) -> None:
+        asked: list[subprocess.Popen[bytes]] = []
+        questions = (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no", "--ignore-submodules"))
+        with contextlib.suppress(OSError):  # there is no git, or the directory was removed
+            asked.extend(
                 subprocess.Popen(
                     [*_GIT, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                     cwd=directory, env={**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"},
                 )
+                for words in questions
             )  # fmt: skip
-
-    def answer(self) -> tuple[str, bool | None]:
-        """The commit, empty if not known, and whether files differ from it, None if not known."""
-        said = [self._said(process) for process in self._asked]
-        if len(said) < 2 or not said[0]:
-            return "", None
-        return said[0].decode("ascii", "replace").strip(), None if said[1] is None else bool(said[1].strip())
+        said = [self._said(process) for process in asked]
+        if len(said) == 2 and said[0]:
+            dirty = None if said[1] is None else bool(said[1].strip())
+            self._found.append((said[0].decode("ascii", "replace").strip(), dirty))
 
     def _said(self, process: subprocess.Popen[bytes]) -> bytes | None:
         assert process.stdout is not None
