@@ -44,7 +44,7 @@ class Program:
     def run(self, *arguments: str, **kwargs: object) -> str:
         """Run it to its end: what it printed. It must not fail nor complain."""
         process = self.start(*arguments, **kwargs)  # type: ignore[arg-type]  # options are handed through
-        out, complaints = process.communicate(timeout=120)
+        out, complaints = process.communicate(timeout=380)
         assert complaints == ""
         assert process.returncode == 0
         return out

@@ -15,7 +15,8 @@ from programs import SOURCES, Program
 
 TEXT = """
 import sys
-from bongsu.emit import recording, timed
+from bongsu.emit import recorder, recording, timed
+recorder.WAIT = 100.0  # of a busy machine
 @timed
 def work(): return 1
 alias, plain = work, work.__code__
@@ -51,7 +52,8 @@ def test_a_child_that_leaves_the_block_does_not_end_it(tmp_path: Path) -> None:
     """A fork within the block may end by sys.exit, through the block's end: the parent's recording goes on."""
     program = Program(tmp_path, """
 import os, sys, time
-from bongsu.emit import recording, timed
+from bongsu.emit import recorder, recording, timed
+recorder.WAIT = 100.0  # of a busy machine
 @timed
 def work(): return 1
 with recording("forks", runs_dir=sys.argv[1]) as run:

@@ -62,17 +62,19 @@ def test_of_thousands_none_is_missed(tmp_path: Path) -> None:
     """Six hundred and one of a millisecond each, in a run of one reading: each has a name, a parent and its own times."""
     _events_or_skip()
     loop = "f() { i=0; while [ $i -lt 300 ]; do /bin/true; i=$((i+1)); done; }; f & f; wait"
-    found, folder = _recorded(tmp_path, "sh", "-c", loop, options=("--interval", "60"))
+    found, folder = _recorded(tmp_path, "sh", "-c", loop, options=("--interval", "1h"))
     assert _counts(found) == (602, 602)
     record = read_record(folder, "bongsu-run/1")
     rows = {row.index: row for row in record.processes}
     assert set(rows) == set(range(602))
-    true = [row for row in rows.values() if row.executable == "true"]
-    assert len(true) == 600
+    read = {row["process"] for row in found["born"]}  # the first, and who a reading came across in between
+    assert len(read) < 20
+    true = [row for row in rows.values() if row.executable.rpartition("/")[2] == "true"]
+    assert 600 - len(read) < len(true) <= 600, "one that is read as it begins may bear its parent's name"
     for row in true:
         assert row.end_seconds is not None
         assert 0 <= row.start_seconds <= row.end_seconds <= found["end"][0]["at_seconds"] + 0.1
-        assert row.cpu_seconds is None, "how much each used nobody knows"
+        assert row.cpu_seconds is None or row.index in read, "how much each used nobody knows"
         assert row.parent is not None
         assert rows[row.parent].executable.endswith("sh")
 
@@ -80,7 +82,10 @@ def test_of_thousands_none_is_missed(tmp_path: Path) -> None:
 def test_a_process_that_is_read_and_told_is_one(tmp_path: Path) -> None:
     """Readings and the kernel's records are of the same processes: none is there twice, ends are exact."""
     _events_or_skip()
-    code = "import os, time\nfor n in range(40):\n if os.fork() == 0: time.sleep(n / 50); os._exit(0)\nfor _ in range(40): os.wait()"
+    code = (
+        "import os, time\nfor n in range(40):\n if os.fork() == 0: time.sleep(n / 50 + 2 * (n > 9)); os._exit(0)\n"
+        "for _ in range(40): os.wait()"
+    )  # thirty are there for two seconds at least, so that also a recorder that is kept waiting reads them
     found, _ = _recorded(tmp_path, sys.executable, "-I", "-S", "-c", code, options=("--interval", "50ms"))
     assert _counts(found) == (41, 41)
     numbers = [row["process"] for kind in ("born", "brief") for row in found[kind]]
@@ -107,8 +112,10 @@ def test_a_process_that_is_read_and_told_is_one(tmp_path: Path) -> None:
             None, id="odd name",
         ),
         pytest.param(
-            "import os\nif os.fork() == 0:\n if os.fork() == 0:\n  os.setsid(); os.execv('/bin/true', ['true'])\n os._exit(0)\n"
-            "os.wait(); __import__('time').sleep(0.3)", {"true"}, id="orphan",
+            "import os\nr, w = os.pipe(); os.set_inheritable(w, True)\nif os.fork() == 0:\n if os.fork() == 0:\n"
+            "  os.setsid(); os.write(w, str(os.getpid()).encode()); os.execv('/bin/true', ['true'])\n os._exit(0)\n"
+            "os.close(w); os.wait(); pid = os.read(r, 99).decode(); os.read(r, 1)\n"
+            "while os.path.exists('/proc/' + pid): __import__('time').sleep(0.01)", {"true"}, id="orphan",
         ),
     ],
 )  # fmt: skip
@@ -142,13 +149,13 @@ def test_a_set_user_id_program_is_counted(tmp_path: Path) -> None:
         os.chmod(place, 0o755)
         copy = shutil.copy("/bin/sleep", place)
         os.chmod(copy, 0o4755)
-        command = (*run_scenarios.UNPRIVILEGED, "sh", "-c", f"{copy} 1; {copy} 0; :")
+        command = (*run_scenarios.UNPRIVILEGED, "sh", "-c", f"{copy} 4; {copy} 0; :")
         found, folder = _recorded(tmp_path, *command, options=("--interval", "100ms"))
     rows = read_record(folder, "bongsu-run/1").processes
     assert _counts(found) == (3, 3)
     assert sorted(row.executable.rpartition("/")[2] for row in rows)[-2:] == ["sleep", "sleep"]
     lived = sorted((row.end_seconds or 0.0) - row.start_seconds for row in rows)
-    assert lived[-2] > 0.9, "it has not ended when it became another user's"
+    assert lived[-2] > 3.9, "it has not ended when it became another user's"
 
 
 def test_a_command_of_many_threads_is_one_process(tmp_path: Path) -> None:
@@ -156,7 +163,7 @@ def test_a_command_of_many_threads_is_one_process(tmp_path: Path) -> None:
     _events_or_skip()
     code = (
         "import threading\nstop = threading.Event()\nthreads = [threading.Thread(target=stop.wait) for _ in range(500)]\n"
-        "[t.start() for t in threads]; __import__('time').sleep(1); stop.set(); [t.join() for t in threads]"
+        "[t.start() for t in threads]; __import__('time').sleep(4); stop.set(); [t.join() for t in threads]"
     )
     found, folder = _recorded(tmp_path, sys.executable, "-I", "-S", "-c", code, options=("--interval", "200ms"))
     assert _counts(found) == (1, 1)

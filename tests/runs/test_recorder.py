@@ -113,8 +113,8 @@ def test_each_process_is_told_once(tmp_path: Path) -> None:
     """A birth with its parent, what it became, an end with its exit code; the secret of its command line is not there."""
     program = (
         "import os, subprocess, sys, time\n"
-        "child = subprocess.Popen(['sleep', '1.5'], env={'PATH': os.environ['PATH']})\n"
-        "subprocess.run([sys.executable, '-c', 'import time; time.sleep(1)', '--password', 'hunter' * 2])\n"
+        "child = subprocess.Popen(['sleep', '4.5'], env={'PATH': os.environ['PATH']})\n"
+        "subprocess.run([sys.executable, '-c', 'import time; time.sleep(4)', '--password', 'hunter' * 2])\n"
         "child.wait(); sys.exit(3)\n"
     )
     with pytest.raises(subprocess.CalledProcessError) as ended:
@@ -127,7 +127,7 @@ def test_each_process_is_told_once(tmp_path: Path) -> None:
     assert set(exited) == set(born)
     assert (exited[0]["exit_code"], exited[0]["known_by"]) == (3, "waited")
     assert {row["known_by"] for number, row in exited.items() if number} <= {"event", "vanished"}
-    slept = next(row for row in born.values() if row["command"] == "sleep 1.5")
+    slept = next(row for row in born.values() if row["command"] == "sleep 4.5")
     assert slept["parent"] == 0
     assert slept["uid"] == os.getuid()
     assert 0 <= slept["start_seconds"] <= slept["at_seconds"] + 0.02
@@ -154,15 +154,23 @@ def test_memory_files_and_output_are_summed(tmp_path: Path) -> None:
         "files = [os.open('/dev/null', os.O_RDONLY) for _ in range(40)]\n"
         "with open('out', 'wb') as out:\n"
         "    for _ in range(8): out.write(bytes(1 << 20)); out.flush()\n"
-        "time.sleep(3)\n"
+        "while not os.path.exists('go'): time.sleep(0.1)\n"
     )
     out = tmp_path / "here"
     out.mkdir()
-    found = _recorded(
-        tmp_path / "runs", "/bin/sh", "-c", 'cd "$1" && "$2" -c "$3"; true', "sh", str(out), sys.executable, program,
-        options=("--interval", "0.2"),
-    )  # fmt: skip
-    samples = found["sample"]
+    argv = [sys.executable, "-m", "bongsu", "run", "--quiet", "--runs-dir", str(tmp_path / "runs"), "--interval", "0.2", "--",
+            "/bin/sh", "-c", 'cd "$1" && "$2" -c "$3"; true', "sh", str(out), sys.executable, program]  # fmt: skip
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL) as run:
+        until = time.monotonic() + 120  # what is costly to read is read now and then
+        while not list((tmp_path / "runs").glob("*/record.seg")) or not any(
+            (sample["open_files"] or 0) >= 40 and (sample["uss_bytes"] or 0) >= 64 << 20
+            for sample in _read(tmp_path / "runs")["sample"]
+        ):
+            assert time.monotonic() < until
+            time.sleep(0.2)
+        (out / "go").touch()
+        assert run.wait(120) == 0
+    samples = _read(tmp_path / "runs")["sample"]
     for name, least in (("rss_bytes", 64 << 20), ("pss_bytes", 64 << 20), ("uss_bytes", 64 << 20), ("open_files", 40)):
         assert max(sample[name] or 0 for sample in samples) >= least, name
     assert max(sample["children_rss_bytes"] for sample in samples) >= 64 << 20
@@ -180,7 +188,7 @@ def test_one_that_lives_on_is_told_with_its_time(tmp_path: Path) -> None:
         tmp_path,
         "/bin/sh",
         "-c",
-        "setsid sleep 300 </dev/null >/dev/null 2>&1 & sleep 1",
+        "setsid sleep 300 </dev/null >/dev/null 2>&1 & sleep 3",
         options=("--interval", "0.1"),
     )
     (survivor,) = found["end"][0]["survivors"]
@@ -300,19 +308,25 @@ def test_time_without_readings_is_told(tmp_path: Path) -> None:
     """A monitor that was stopped says so, and counts what it missed; the program's time is whole."""
     run = subprocess.Popen(
         [
-            sys.executable, "-m", "bongsu", "run", "--quiet", "--interval", "0.1", "--runs-dir", str(tmp_path), "--", "sleep",
-            "12",
+            sys.executable, "-m", "bongsu", "run", "--quiet", "--interval", "0.1", "--runs-dir", str(tmp_path), "--", "sh",
+            "-c", f"while [ ! -e {tmp_path}/go ]; do sleep 0.1; done",
         ],
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
-    end = time.monotonic() + 60
-    while not (paths := list(tmp_path.glob("*/record.seg"))) or b'"sample",' not in paths[0].read_bytes()[3000:]:
-        assert time.monotonic() < end
-        time.sleep(0.05)
+
+    def until(there: bytes) -> None:
+        end = time.monotonic() + 120
+        while not any(there in path.read_bytes()[3000:] for path in tmp_path.glob("*/record.seg")):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+
+    until(b'"sample",')
     os.kill(run.pid, signal.SIGSTOP)
     time.sleep(6)
     os.kill(run.pid, signal.SIGCONT)
-    assert run.wait(60) == 0
+    until(b'"gap",')
+    (tmp_path / "go").touch()
+    assert run.wait(120) == 0
     found = _read(tmp_path)
     assert any(event["what"] == "gap" for event in found["event"])
     assert found["monitor"][-1]["missed"] >= 50

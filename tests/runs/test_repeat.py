@@ -109,17 +109,17 @@ def test_handlers_are_put_back() -> None:
 def test_a_signal_ends_it_cleanly(number: signal.Signals, to_all: bool, tmp_path: Path) -> None:
     """Ctrl-C (to all of the group) or a SIGTERM (to us, passed on): the turn ends, no other begins, what is done is kept."""
     started = tmp_path / "started"
-    script = f"test -e {started} || {{ touch {started}; exit 0; }}; touch {started}2; exec sleep 60"
+    script = f"test -e {started} || {{ touch {started}; exit 0; }}; touch {started}2; exec sleep 600"
     with subprocess.Popen(
         [sys.executable, "-c", DRIVER, script], stdout=subprocess.PIPE, text=True, start_new_session=True,
         preexec_fn=_heed_signals,  # noqa: PLW1509  the tests have no threads that fork could harm
     ) as driver:  # fmt: skip
         try:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 120
             while not Path(f"{started}2").exists() and time.monotonic() < deadline:
                 time.sleep(0.02)
             (os.killpg if to_all else os.kill)(driver.pid, number)
-            out, _ = driver.communicate(timeout=60)
+            out, _ = driver.communicate(timeout=120)
         finally:
             driver.kill()
     assert out.splitlines() == ["turn 0", "turn 1", f"1 {128 + number} True"]

@@ -43,6 +43,19 @@ class Journal:
         """Seconds since the start of the run."""
         return round(time.clock_gettime(time.CLOCK_BOOTTIME) - self.zero, 3)
 
+    def began(self) -> float:
+        """The start as Unix time: the two clocks are read at once, without a wait for a CPU in between."""
+        least, found = float("inf"), 0.0
+        for _ in range(20):
+            before = time.clock_gettime(time.CLOCK_BOOTTIME)
+            now = time.time()
+            took = time.clock_gettime(time.CLOCK_BOOTTIME) - before
+            if took < least:
+                least, found = took, now - before + self.zero
+            if took < 0.001:  # s; what is written is as exact
+                break
+        return found
+
     def add(self, kind: str, at_seconds: float, **values: object) -> None:
         """A record for the next `flush`; columns that are not given are not known."""
         self._waiting.append([kind, at_seconds, *map(values.get, COLUMNS[kind][1:])])

@@ -93,7 +93,7 @@ class Recorder:
         if not self._attached:  # only now: what it took to be ready is not the command's time
             self._plan = plan = plan._replace(started_boottime=time.clock_gettime(time.CLOCK_BOOTTIME))
             self._journal.zero = plan.started_boottime
-        self._started_at = time.time() - self._journal.now()
+        self._started_at = self._journal.began()
         for way, why in self._exact.refused.items():
             self._journal.event("source", f"{way}: {why}")
         self._source = self._exact.read().source or None
