@@ -56,7 +56,8 @@ def _end_timed(process: subprocess.Popen[str], number: int) -> float:
 
 def _within(limits: tuple[float, ...], attempt: Callable[[], tuple[float, ...]]) -> None:
     """What is timed takes no longer at one of several attempts: what else a machine does makes it longer, never shorter."""
-    left, seen = set(range(len(limits))), []
+    left = set(range(len(limits)))
+    seen: list[tuple[float, ...]] = []
     until = time.monotonic() + 90
     while left and (not seen or time.monotonic() < until):
         seen.append(attempt())
