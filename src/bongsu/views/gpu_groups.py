@@ -14,7 +14,7 @@ from bongsu.views import ruled
 from bongsu.views.gpu_entries import OnGpu, Shown, age
 from bongsu.views.gpu_owners import Use, owners_on, use_of
 from bongsu.views.gpu_power import GpuPower
-from bongsu.views.gpu_units import age_text, percent
+from bongsu.views.gpu_units import age_text, percent, rank
 from bongsu.views.gpu_visible import Visible
 from bongsu.views.groups import By, Key
 from bongsu.views.owned import called, keys, searched
@@ -155,16 +155,12 @@ def ranges(gpus: Sequence[str], room: int) -> str:
     return words.lstrip()
 
 
-def _number(value: float | None) -> float:
-    return -1.0 if value is None else value
-
-
 _KEYS: dict[Sort, Callable[[GpuGroup], Any]] = {
-    Sort.CPU: lambda g: _number(g.use.sm_ratio),
-    Sort.MEMORY: lambda g: _number(g.use.memory_bytes),
-    Sort.IO: lambda g: _number(g.use.watts),
+    Sort.CPU: lambda g: rank(g.use.sm_ratio),
+    Sort.MEMORY: lambda g: rank(g.use.memory_bytes),
+    Sort.IO: lambda g: rank(g.use.watts),
     Sort.THREADS: lambda g: len(g.use.gpus),
-    Sort.PID: lambda g: _number(g.use.processes),
+    Sort.PID: lambda g: rank(g.use.processes),
     Sort.USER: lambda g: g.user,
 }
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from bongsu.model.process import ProcessRow
 from bongsu.views import gpu_tree, ruled
 from bongsu.views.gpu_entries import OnGpu, Shown, place
-from bongsu.views.gpu_units import age_text, percent
+from bongsu.views.gpu_units import age_text, percent, rank
 from bongsu.views.owned import called
 from bongsu.views.printable import printable
 from bongsu.views.processes import Order
@@ -29,7 +29,7 @@ def arrange(
     """
     found = list(filter(Shown(order), entries))
     found.sort(key=lambda one: one.identity[:3])
-    found.sort(key=lambda one: _number(one.row.memory_bytes), reverse=True)
+    found.sort(key=lambda one: rank(one.row.memory_bytes), reverse=True)
     found.sort(key=_KEYS[order.sort], reverse=(order.sort not in {Sort.USER, Sort.THREADS}) is not order.turned)
     return gpu_tree.tree(found, seen, now, ascii_only=ascii_only) if order.tree else found
 
@@ -57,14 +57,10 @@ def _command(one: OnGpu) -> str:
     return one.branch + printable(one.row.command)
 
 
-def _number(value: float | None) -> float:
-    return -1.0 if value is None else value
-
-
 _KEYS: dict[Sort, Callable[[OnGpu], Any]] = {
-    Sort.CPU: lambda one: _number(one.row.sm_ratio),
-    Sort.MEMORY: lambda one: _number(one.row.memory_bytes),
-    Sort.IO: lambda one: _number(one.row.memory_bandwidth_ratio),
+    Sort.CPU: lambda one: rank(one.row.sm_ratio),
+    Sort.MEMORY: lambda one: rank(one.row.memory_bytes),
+    Sort.IO: lambda one: rank(one.row.memory_bandwidth_ratio),
     Sort.THREADS: lambda one: place(one.row.gpu),
     Sort.PID: lambda one: one.row.pid,
     Sort.USER: lambda one: one.row.user,

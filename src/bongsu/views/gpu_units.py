@@ -1,4 +1,4 @@
-"""Figures of processes on GPUs in the few characters that a column of `bongsu top` has."""
+"""Figures of processes on GPUs in the few characters that a column of `bongsu top` has, and their order."""
 
 from __future__ import annotations
 
@@ -18,3 +18,8 @@ def age_text(seconds: float | None) -> str:
         return UNKNOWN
     size, unit = next((pair for pair in _UNITS if seconds >= pair[0]), _UNITS[-1])
     return f"{seconds / size:.0f}{unit}" if seconds < 10 * size or unit == "s" else f"{seconds // size:.0f}{unit}"
+
+
+def rank(value: float | None) -> float:
+    """What a figure is ordered by: one that is not known is less than none."""
+    return -1.0 if value is None else value
