@@ -107,6 +107,28 @@ def test_what_runs_when_it_begins_is_read_at_once(old: subprocess.Popen[bytes], 
     assert (first["processes"], first["read_chars"]) == (1, 0)
 
 
+def test_its_time_is_that_of_the_recording(old: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    """--timeout ends what was started here; a process that somebody else started goes on."""
+    argv = [
+        sys.executable,
+        "-m",
+        "bongsu",
+        "run",
+        "--quiet",
+        "--timeout",
+        "1s",
+        "--runs-dir",
+        str(tmp_path),
+        "--attach",
+    ]
+    done = subprocess.run([*argv, str(old.pid)], stdin=subprocess.DEVNULL, check=False, timeout=150)
+    assert done.returncode == 0
+    assert old.poll() is None
+    kinds = _rows(next(tmp_path.glob("*/record.seg")))
+    assert [event["text"] for event in kinds["event"] if event["what"] == "detached"] == ["1 s are over"]
+    assert kinds["end"][0]["exit_code"] is None
+
+
 def test_the_past_is_what_the_kernel_says(old: subprocess.Popen[bytes]) -> None:
     """Own time and that of children are apart; the descriptor tells the end."""
     process = Attached(old.pid)

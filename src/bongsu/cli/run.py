@@ -147,7 +147,9 @@ def _complete(_ctx: click.Context, _parameter: click.Parameter, incomplete: str)
 )
 @click.option("--disable-monitoring", is_flag=True, help="Only run COMMAND: nothing is recorded.")
 @click.option(
-    "--timeout", metavar="DURATION", help="End it, and all that it started, after so long, with exit code 124."
+    "--timeout",
+    metavar="DURATION",
+    help="End it, and all that it started, after so long, with exit code 124; with --attach only the recording ends.",
 )
 @click.option(
     "--kill-after",
@@ -230,7 +232,7 @@ def _checked(command: tuple[str, ...], process: Attached | None, asked: dict[str
             run_limits.label(option, text)
     timeout = asked["timeout"]
     if process is not None:
-        run_limits.spares_us(process.pid, ends=timeout is not None or any(one.action == END for one in thresholds))
+        run_limits.spares_us(process.pid, ends=any(one.action == END for one in thresholds))
     for template in asked["output"]:
         run_limits.output(template, many=many)
     if asked["report_folder_to"] >= 0:

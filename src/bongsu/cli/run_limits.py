@@ -116,8 +116,8 @@ def spares_us(pid: int, *, ends: bool) -> None:
     """Refuse limits that end the process that is attached to, and what it started, where we are among those. Raises BadInput."""
     if ends and began_us(pid):
         raise BadInput(
-            Message("--attach {pid}: --timeout, --max-... and --on-alert end would end it with all that it started, and this "
-                    "command is among them; leave them out, or attach to another process", pid=pid)
+            Message("--attach {pid}: --max-... and --on-alert end would end it with all that it started, and this command is "
+                    "among them; leave them out, or attach to another process", pid=pid)
         )  # fmt: skip
 
 

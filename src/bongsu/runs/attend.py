@@ -19,7 +19,7 @@ _ENDS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT}
 
 
 def attend(plan: Plan, recorder: Recorder, signals: Signals, pidfd: int) -> tuple[int, str]:
-    """Record until the process ends or a signal comes; the process is left as it is.
+    """Record until the process ends, a signal comes or the time is over; the process is left as it is.
 
     Returns:
         The exit code, and what went wrong with recording, or "".
@@ -47,6 +47,7 @@ def attend(plan: Plan, recorder: Recorder, signals: Signals, pidfd: int) -> tupl
             left = "ended"
             break
         readings.take()
+        left = left or enforcement.leave
     readings.note(*(("ended", f"process {plan.attach}") if left == "ended" else ("detached", left)))
     readings.safely(lambda: recorder.finish(None, ""))
     return enforcement.exit_code, readings.trouble

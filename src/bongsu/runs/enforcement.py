@@ -28,6 +28,7 @@ class Enforcement:
 
     Attributes:
         exit_code: what the run is to end with instead of the command's code; 0 if that stands.
+        leave: why what is attached to is to be left as it is, since the time for recording it is over; empty until then.
     """
 
     def __init__(self, plan: Plan, pid: int, own: set[int], signals: Signals, recorder: Recorder) -> None:
@@ -41,6 +42,7 @@ class Enforcement:
             recorder: is told of what happens.
         """
         self.exit_code = 0
+        self.leave = ""
         self._own = own
         self._plan = plan
         self._pid = pid
@@ -64,8 +66,12 @@ class Enforcement:
         """Do what is due."""
         if _now() >= self._timeout:
             self._timeout = math.inf
-            self.exit_code = TIMED_OUT
-            self._end("timeout", f"{self._plan.timeout_seconds:g} s are over")
+            why = f"{self._plan.timeout_seconds:g} s are over"
+            if self._plan.attach:  # who did not start it only looks on
+                self.leave = why
+            else:
+                self.exit_code = TIMED_OUT
+                self._end("timeout", why)
         if time.monotonic() >= self._kill:
             self._kill = math.inf
             self._recorder.event("signal", "SIGKILL, since it did not end")
