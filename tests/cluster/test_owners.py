@@ -57,9 +57,10 @@ def test_services_scopes_and_sessions(fresh: Cluster, node: str, record_property
         node,
         "systemd-run -q --user --unit=mine sleep 603;"
         "nohup systemd-run -q --user --scope --unit=scoped sh -c 'sleep 604; true' </dev/null >/dev/null 2>&1 &"
-        "nohup sleep 605 </dev/null >/dev/null 2>&1 & sleep 1",
+        "nohup sleep 605 </dev/null >/dev/null 2>&1 &",
         user="alice",
     )
+    fresh.wait(node, "[ $(pgrep -c -f '^(/usr/bin/)?sleep 60[1-5]') = 5 ] && echo yes")
     compared = compare(fresh, node)
     record_property("said", compared.line(node))
     _agreed(compared, "unit", "unit of a user", "session")
