@@ -124,9 +124,8 @@ class Watch:
             return
         if received.pid in (os.getpid(), *self._own):
             return
-        seen = self._witness.saw(
-            received.pid if received.pid != self._pid else 0
-        )  # also what is not asked for, or it would be seen at the next one
+        sender = received.pid if received.pid != self._pid else 0
+        seen = self._witness.saw(sender)  # also what is not asked for, or it would be seen at the next one
         spoken = number not in _UNSPOKEN
         if number == signal.SIGWINCH and self._capture is not None:
             self._capture.resized()

@@ -212,9 +212,8 @@ def _draw_events(report: RunReport, console: Console) -> None:
     for event in report.events[:_MOST_EVENTS]:
         margin = f"  {clock_of(event.at_seconds):>{wide}}  "
         said = Text(f"{printable(event.what)}: {printable(event.text)}")
-        for piece in said.wrap(
-            console, max(40, console.width) - len(margin)
-        ):  # why something is not known stands at its end
+        room = max(40, console.width) - len(margin)
+        for piece in said.wrap(console, room):  # never cut: why something is not known stands at its end
             piece.rstrip()
             console.print(Text.assemble(margin, piece), soft_wrap=True)
             margin = " " * len(margin)
