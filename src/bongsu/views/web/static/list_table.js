@@ -23,6 +23,8 @@ export class ListTable {
       data: null, all: [], list: [], columns: [], active: null, pointed: false, seen: true, unread: false, spacing: 5,
     });
     this.top = make("thead", {}, this.head);
+    this.rests = make("p", { class: "quiet rests" }, words.held); // has its room always, or rows would move under the pointer
+    this.counted.after(this.rests);
     this.table.append(make("caption", { class: "hidden" }, words[name]), this.top, this.body);
     this.window = new RowWindow(this.scroll, this.table, this.body, {
       blank: () => this.blank(), fill: (...all) => this.fill(...all), drawn: () => this.keep(),
@@ -156,7 +158,8 @@ export class ListTable {
   count(found, held) {
     const { total, time } = this.data;
     const count = time === null ? this.said.unread : words.countOf(found, total);
-    say(this.counted, held ? `${count} · ${words.held}` : count);
+    say(this.counted, count);
+    this.rests.classList.toggle("so", held);
     say(this.none, time === null ? this.said.unread : this.said.none);
     const note = this.note();
     say(this.noted, note);
