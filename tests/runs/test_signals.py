@@ -125,6 +125,25 @@ def test_timeout_ends_it_and_the_command_hears_one_term(tmp_path: Path) -> None:
         assert _end(process) == b"<end>"
 
 
+_TWICE = """
+import os, sys, time
+pid = int(sys.argv[1])
+os.kill(pid, 15)
+until = time.monotonic() + 0.005
+while time.monotonic() < until: pass
+os.killpg(os.getpgid(pid), 15)
+"""
+
+
+def test_who_signals_us_and_then_the_group_is_heard_once(tmp_path: Path) -> None:
+    """The group has it while we still look whether it will: then we have it too, and that one is not handed on either."""
+    with _listening(tmp_path, 15) as process:
+        subprocess.run([sys.executable, "-c", _TWICE, str(process.pid)], check=True, timeout=GENEROUS)
+        _until(process, b"<SIGTERM>")
+        time.sleep(0.2)
+        assert _end(process) == b"<end>"
+
+
 def _dispositions(*before: str, prepare: Callable[[], None] | None = None) -> dict[str, str]:
     """Without 32 and 33, which glibc keeps to itself and has ignored in what Python 3.13 starts (posix_spawn)."""
     done = subprocess.run(

@@ -9,6 +9,7 @@ import os
 import select
 import signal
 import time
+from collections import deque
 from typing import Any
 
 from bongsu.runs.capture import Capture
@@ -55,6 +56,7 @@ class Watch:
         self._of_terminal: set[int] = set()
         self._ended: tuple[int, str] | None = None  # exit code, signal's name
         self._leaving = False
+        self._came: deque[Received] = deque()  # and was not heeded yet
         self._continued = False  # with the signals just read, so that what stopped before is no news
         self._poll = select.poll()
         self._poll.register(signals.fileno(), select.POLLIN)
@@ -83,10 +85,10 @@ class Watch:
             if self._capture is not None:
                 self._capture.heed(ready)
             self._listen(ready)
-            came = self._signals.read()
-            self._continued = any(received.number == signal.SIGCONT for received in came)
-            for received in came:
-                self._heed(received)
+            self._continued = False
+            self._hear()
+            while self._came:
+                self._heed(self._came.popleft())
             self._readings.take()
         assert self._ended is not None
         code, name = self._ended
@@ -126,6 +128,8 @@ class Watch:
             return
         sender = received.pid if received.pid != self._pid else 0
         seen = self._witness.saw(sender)  # also what is not asked for, or it would be seen at the next one
+        if number in seen and not received.from_kernel:
+            self._pass_over(seen, received.pid)
         spoken = number not in _UNSPOKEN
         if number == signal.SIGWINCH and self._capture is not None:
             self._capture.resized()
@@ -147,6 +151,16 @@ class Watch:
         if spoken:
             self._readings.note("signal", f"{_name(number)} from process {received.pid}, handed on")
         self._signals.forward(received, self._pid)
+
+    def _hear(self) -> None:
+        came = self._signals.read()
+        self._continued = self._continued or any(received.number == signal.SIGCONT for received in came)
+        self._came.extend(came)
+
+    def _pass_over(self, seen: set[int], sender: int) -> None:
+        """Forget what waits for us of signals that the witness saw: one sent to us and then to the group came twice."""
+        self._hear()
+        self._came = deque(one for one in self._came if one.number not in seen or one.pid != sender)
 
     def _reap(self) -> None:
         while True:
