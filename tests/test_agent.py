@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from bongsu.agent import Agent, Server, Setup, notify
+from bongsu.collectors.agent import AgentCounts
 from bongsu.model.batch import Batch, Sample
 from bongsu.model.errors import BadInput
 from bongsu.model.message import Message
@@ -129,40 +130,37 @@ class Hands:
         agent._changed = Passed()
 
 
-def test_ticks_lie_on_a_grid_that_does_not_drift(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Readings that take time, and waits that end late, do not push the next ones later: each is due at a multiple of the interval."""
+def _begun(
+    monkeypatch: pytest.MonkeyPatch, *, interval: float, takes: float, late: float, rounds: int
+) -> tuple[list[float], AgentCounts]:
+    """When each of so many readings began, by a clock that began at 1000; what was counted."""
     began: list[float] = []
-    hands = Hands(monkeypatch, late=0.004, rounds=50)
+    hands = Hands(monkeypatch, late=late, rounds=rounds)
 
     def work() -> None:
         began.append(hands.now)
-        hands.now += 0.03
+        hands.now += takes
 
-    agent = Agent(lambda _: _setup(Log(), interval=0.1, collector=Beat(work)))
+    agent = Agent(lambda _: _setup(Log(), interval=interval, collector=Beat(work)))
     hands.put_on(agent)
     agent.start()
     assert hands.ended.wait(60)
     agent.stop()
+    return began, agent.counts
+
+
+def test_ticks_lie_on_a_grid_that_does_not_drift(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readings that take time, and waits that end late, do not push the next ones later: each is due at a multiple of the interval."""
+    began, counts = _begun(monkeypatch, interval=0.1, takes=0.03, late=0.004, rounds=50)
     assert began == pytest.approx([1000.0, *(1000.0 + n * 0.1 + 0.004 for n in range(1, 50))])
-    assert (agent.counts.ticks, agent.counts.missed) == (50, 0)
+    assert (counts.ticks, counts.missed) == (50, 0)
 
 
 def test_missed_ticks_are_left_out_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reading of three intervals costs the ticks in between; they are not made up for."""
-    began: list[float] = []
-    hands = Hands(monkeypatch, late=0.001, rounds=20)
-
-    def work() -> None:
-        began.append(hands.now)
-        hands.now += 0.16
-
-    agent = Agent(lambda _: _setup(Log(), interval=0.05, collector=Beat(work)))
-    hands.put_on(agent)
-    agent.start()
-    assert hands.ended.wait(60)
-    agent.stop()
+    began, counts = _begun(monkeypatch, interval=0.05, takes=0.16, late=0.001, rounds=20)
     assert began == pytest.approx([1000.0, *(1000.0 + n * 0.2 + 0.001 for n in range(1, 20))])
-    assert (agent.counts.ticks, agent.counts.missed) == (20, 60)
+    assert (counts.ticks, counts.missed) == (20, 60)
 
 
 def test_ticks_come_by_the_real_clock() -> None:
