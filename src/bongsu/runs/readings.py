@@ -13,15 +13,16 @@ from bongsu.runs.enforcement import Enforcement
 from bongsu.runs.recorder import Recorder
 
 _LONGEST_WAIT = 3600.0  # s; poll(2) counts milliseconds in an int
-_YOUNG, _STEP = 0.05, 4  # s until the first early sample, and how many times later each further one is
+_YOUNG, _STEP = 0.2, 4  # s until the first early sample, and how many times later each further one is
 _SELDOM = 10.0  # s; who asks for longer intervals than this asks for few samples
 
 
 class Readings:
     """The samples of one run, each at the start plus a multiple of the interval, and a few before the first of those.
 
-    The early ones are there since a program that ends within the first interval has held memory too. No limit is
-    compared with them: a rate over some hundredths of a second says little.
+    The early ones are there since a program that ends within the first interval has held memory too, and only where no
+    group of the run's tells how much: a reading takes some thousandths of a second from a machine without an idle CPU.
+    No limit is compared with them: a rate over some tenths of a second says little.
 
     Attributes:
         trouble: the first thing that went wrong; empty if nothing did.
@@ -34,7 +35,7 @@ class Readings:
         self._enforcement = enforcement
         self._began = time.monotonic()
         self._due = self._began + interval
-        self._young = _YOUNG if interval <= _SELDOM else math.inf
+        self._young = _YOUNG if interval <= _SELDOM and not recorder.group_tells else math.inf
 
     def patience(self) -> int:
         """How long nothing needs to be done unless something happens, in ms, rounded up so as not to wake too early."""

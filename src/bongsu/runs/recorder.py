@@ -43,6 +43,7 @@ class Recorder:
     Attributes:
         latest: what the newest sample says, by column; empty before the first.
         keeper: a child of the monitor that holds the run's control group and is not of the run; 0 if there is none.
+        group_tells: whether a control group knows how much memory the run held at most, however short it was.
     """
 
     def __init__(self, plan: Plan, segment: Segment, pid: int) -> None:
@@ -53,9 +54,7 @@ class Recorder:
             ValueError: what is to be attached to is no process.
         """
         self.latest: dict[str, float | int | None] = {}
-        self._plan = plan
-        self._pid = pid
-        self._attached = bool(plan.attach)
+        self._plan, self._pid, self._attached = plan, pid, bool(plan.attach)
         self._journal = Journal(segment, plan.started_boottime)
         self._accounts = Accounts(2 * NS_PER_TICK)  # told in whole ticks of user mode and in those of the kernel
         self._members: dict[int, Member] = {}
@@ -68,6 +67,7 @@ class Recorder:
         self._largest = 0
         self._exact = Exact.open(pid, plan)
         self.keeper = self._exact.keeper
+        self.group_tells = self._exact.memory().peak is not None
         self._passing: Passing | None = None
         if not self._attached:
             passing = Passing.open(pid, os.path.basename(plan.argv[0]), self._accounts, self._journal)
