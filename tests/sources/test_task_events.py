@@ -132,7 +132,10 @@ def test_threads_are_told_from_processes(held: Held) -> None:
 
 
 def test_what_found_no_room_is_counted(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Records that nobody took in time are lost, and how many is known as soon as there is room again."""
+    """Records that nobody took in time are lost, and about how many is known as soon as there is room again.
+
+    By the kernel's count, which was four short of 722 once; so a ring that was full makes all that is counted "at least".
+    """
     monkeypatch.setattr(task_events, "_SIZES", (1,))
     loop = "i=0; while [ $i -lt 300 ]; do /bin/true; i=$((i+1)); done"
     ready, said = os.pipe()
@@ -151,7 +154,8 @@ def test_what_found_no_room_is_counted(held: Held, monkeypatch: pytest.MonkeyPat
         for descriptor in (ready, said, listening, tell):
             os.close(descriptor)
     assert 0 < len(first) < 900  # two pages hold a few dozen
-    assert events.lost >= 900 - len(first)
+    assert events.lost >= 0.95 * (900 - len(first))
+    assert events.full
 
 
 def _record(kind: int, at_ns: int, body: bytes, flags: int = 0) -> bytes:
