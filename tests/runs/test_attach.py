@@ -109,19 +109,9 @@ def test_what_runs_when_it_begins_is_read_at_once(old: subprocess.Popen[bytes], 
 
 def test_its_time_is_that_of_the_recording(old: subprocess.Popen[bytes], tmp_path: Path) -> None:
     """--timeout ends what was started here; a process that somebody else started goes on."""
-    argv = [
-        sys.executable,
-        "-m",
-        "bongsu",
-        "run",
-        "--quiet",
-        "--timeout",
-        "1s",
-        "--runs-dir",
-        str(tmp_path),
-        "--attach",
-    ]
-    done = subprocess.run([*argv, str(old.pid)], stdin=subprocess.DEVNULL, check=False, timeout=150)
+    options = f"--quiet --timeout 1s --runs-dir {tmp_path} --attach {old.pid}".split()
+    argv = [sys.executable, "-m", "bongsu", "run", *options]
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, check=False, timeout=150)
     assert done.returncode == 0
     assert old.poll() is None
     kinds = _rows(next(tmp_path.glob("*/record.seg")))
