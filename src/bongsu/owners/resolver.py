@@ -350,8 +350,8 @@ def _unknown(user: str, why: str) -> Placed:
 
 _SCHEDULED = {OwnerKind.SLURM, OwnerKind.POD}
 _KERNEL = Placed(Owner(OwnerKind.UNKNOWN, "kernel", "kernel", evidence=(Evidence(By.KERNEL, ""),)))
-_SETTINGS: weakref.WeakKeyDictionary[Machine, OwnerSettings] = weakref.WeakKeyDictionary()
-_PATIENCE: weakref.WeakKeyDictionary[Machine, float] = weakref.WeakKeyDictionary()
+_PLAIN = (OwnerSettings(), kubernetes.PATIENCE_SECONDS)
+_SETTINGS: weakref.WeakKeyDictionary[Machine, tuple[OwnerSettings, float]] = weakref.WeakKeyDictionary()
 
 
 def configure(machine: Machine, settings: OwnerSettings, patience: float = kubernetes.PATIENCE_SECONDS) -> None:
@@ -359,17 +359,16 @@ def configure(machine: Machine, settings: OwnerSettings, patience: float = kuber
 
     A question to the kubelet waits ``patience`` seconds: long where nobody comes back for a late answer.
     """
-    _SETTINGS[machine] = settings
-    _PATIENCE[machine] = patience
+    _SETTINGS[machine] = (settings, patience)
 
 
 def settings_of(machine: Machine) -> OwnerSettings:
     """What may be asked about this machine's processes."""
-    return _SETTINGS.get(machine, OwnerSettings())
+    return _SETTINGS.get(machine, _PLAIN)[0]
 
 
 def _configured(machine: Machine) -> Resolver:
-    settings, patience = settings_of(machine), _PATIENCE.get(machine, kubernetes.PATIENCE_SECONDS)
+    settings, patience = _SETTINGS.get(machine, _PLAIN)
     return Resolver(
         machine,
         pods=kubernetes.PodNames(machine, patience=patience) if settings.kubelet else None,
